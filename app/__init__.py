@@ -1,0 +1,1 @@
+"""The roof: wires storage, models and widgets together; nothing imports it."""

@@ -1,0 +1,1 @@
+"""One module a use case of the window; Qt signals without widgets."""

@@ -1,0 +1,1 @@
+"""Models: find, fetch, run. Knows neither Qt nor SQL."""

@@ -1,0 +1,1 @@
+"""Running a model: the worker process, its protocol, its supervisor and its clients."""

@@ -1,0 +1,270 @@
+"""Values that the model manager and its callers exchange: plain, frozen, without behaviour of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+Role = Literal["system", "user", "assistant"]
+Thinking = Literal["auto", "on", "off"]
+StopReason = Literal["stop", "length", "cancelled", "context_full", "error"]
+EngineStatus = Literal["loading", "ready", "stopped", "failed"]
+DownloadStatus = Literal["queued", "running", "verifying", "paused", "failed", "done", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One turn of a prompt.
+
+    Attributes:
+        reasoning: The trace that preceded an assistant's `content`; the template decides whether it is kept.
+    """
+
+    role: Role
+    content: str
+    reasoning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How the next token is chosen.
+
+    Attributes:
+        top_k: Candidates kept before everything else; 0 keeps all.
+        repeat_penalty: 1.0 is off.
+        seed: None draws a fresh one; the seed that was used is reported either way.
+        max_tokens: None means until the model stops or the context is full.
+        logit_bias: Token id to added logit.
+    """
+
+    temperature: float = 0.8
+    top_p: float = 0.95
+    top_k: int = 40
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A whole prompt and how to answer it.
+
+    Attributes:
+        model: Name in the library; a worker holds one model and ignores it.
+        think_budget_tokens: Reasoning tokens after which the end marker is fed; None means no limit.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    thinking: Thinking = "auto"
+    think_budget_tokens: int | None = None
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer.
+
+    Attributes:
+        cached_tokens: Those of `prompt_tokens` that were still in the context and not computed again.
+        reasoning_tokens: Those of `completion_tokens` that belong to the reasoning.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Speed of one answer; None where nothing was measured (no token was decoded, say).
+
+    Attributes:
+        ttft_ms: From the arrival of the request in the engine to its first token.
+    """
+
+    ttft_ms: float | None
+    prefill_tokens_per_s: float | None
+    decode_tokens_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillProgress:
+    """The engine is reading the prompt; also the sign of life during a long prefill."""
+
+    done_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """More of the reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatFinished:
+    """The end of an answer; always the last event.
+
+    Attributes:
+        seed: The seed that was used, so that the answer can be made again.
+    """
+
+    stop_reason: StopReason
+    usage: Usage
+    timings: Timings
+    seed: int | None = None
+
+
+ChatEvent = PrefillProgress | ReasoningDelta | TextDelta | ChatFinished
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """How a worker loads one model. JSON of it is the worker's start message.
+
+    Attributes:
+        n_ctx_tokens: Context shared by all sequences; 0 takes the model's own, at most 8192.
+        n_threads: Decode threads; 0 lets the worker choose for this machine.
+        chat_template: Overrides the file's own template; None keeps it.
+        n_parallel: Sequences decoded together, 1 to 8.
+    """
+
+    model_path: Path
+    n_ctx_tokens: int = 0
+    n_batch_tokens: int = 512
+    n_threads: int = 0
+    n_gpu_layers: int = 999
+    n_parallel: int = 4
+    chat_template: str | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a loaded model turned out to be.
+
+    Attributes:
+        can_think: The template opens or switches a thinking block.
+        system_info: llama.cpp's own line about processor features and backends.
+    """
+
+    name: str
+    architecture: str
+    n_ctx_tokens: int
+    n_ctx_train_tokens: int
+    n_layers: int
+    n_experts: int
+    n_experts_used: int
+    can_think: bool
+    n_threads: int
+    system_info: str
+    engine: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """One engine as its users see it.
+
+    Attributes:
+        load_permille: 0 to 1000 while `status` is "loading".
+        error: Why it is "failed"; an error of `model_manager.errors`, made into a sentence by `ui.text`.
+    """
+
+    name: str
+    status: EngineStatus
+    load_permille: int = 0
+    info: EngineInfo | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """One model of the library: files, a template override, what is known of them.
+
+    Attributes:
+        paths: All files of the model, the first shard first.
+        sha256: Of the files, in the order of `paths`; None until it was computed once.
+        is_ours: The files lie in our models folder (or the starter cache), so we may delete them.
+        is_starter: Made by the program, always there, cannot be removed.
+        n_experts: 0 for a dense model.
+    """
+
+    name: str
+    paths: tuple[Path, ...]
+    size_bytes: int
+    architecture: str
+    n_experts: int
+    n_experts_used: int
+    n_ctx_train_tokens: int
+    quantization: str
+    sha256: tuple[str, ...] | None = None
+    chat_template: str | None = None
+    source: str = ""
+    is_ours: bool = False
+    is_starter: bool = False
+    is_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a repository on a hub.
+
+    Attributes:
+        sha256: From the LFS metadata; None for small files that git itself holds.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A repository on a hub at one commit."""
+
+    repo_id: str
+    revision: str
+    files: tuple[HubFile, ...]
+    is_gated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadSnapshot:
+    """A download at one moment, for people and scripts.
+
+    Attributes:
+        size_bytes: Of all its files together; None while no server has said.
+        rate_bytes_per_s: Over the last seconds; None while nothing moves.
+        eta_s: Seconds left at that rate; None when unknown.
+        path: The final path of the first file once `status` is "done".
+        sha256: Of the first file once `status` is "done".
+    """
+
+    id: int
+    ref: str
+    name: str
+    status: DownloadStatus
+    received_bytes: int
+    size_bytes: int | None
+    rate_bytes_per_s: float | None = None
+    eta_s: float | None = None
+    error: Exception | None = None
+    path: Path | None = None
+    sha256: str | None = None

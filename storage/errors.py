@@ -1,0 +1,77 @@
+"""Everything that can go wrong with the database, as facts. Sentences are made by `ui.text` alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class StorageError(Exception):
+    """Base of all errors of this package."""
+
+
+class DatabaseUnusable(StorageError):
+    """The environment's fault, not ours: the file cannot be opened or written.
+
+    Attributes:
+        path: The database file.
+        reason: SQLite's own message.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class DatabaseReadOnly(DatabaseUnusable):
+    """The file or its folder may not be written."""
+
+
+class DatabaseDiskFull(DatabaseUnusable):
+    """The disk filled up; the last acknowledged state is intact."""
+
+
+class DatabaseCorrupt(DatabaseUnusable):
+    """The file is damaged or is not a database."""
+
+
+class DatabaseLocked(DatabaseUnusable):
+    """Another program holds the file for longer than the timeout."""
+
+
+class DatabaseTooNew(DatabaseUnusable):
+    """A later version of the program wrote the file.
+
+    Attributes:
+        found_version: The schema's version in the file.
+        known_version: The newest that this program knows.
+    """
+
+    def __init__(self, path: Path, found_version: int, known_version: int) -> None:
+        super().__init__(path, f"schema {found_version} > {known_version}")
+        self.found_version = found_version
+        self.known_version = known_version
+
+
+class NoSuchConversation(StorageError):
+    """No conversation has this id."""
+
+    def __init__(self, conversation_id: int) -> None:
+        super().__init__(str(conversation_id))
+        self.conversation_id = conversation_id
+
+
+class NoSuchMessage(StorageError):
+    """No message has this id."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__(str(message_id))
+        self.message_id = message_id
+
+
+class NoSuchSetting(StorageError):
+    """A key that no version of the program has declared."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key

@@ -1,0 +1,1 @@
+"""Models and downloads as people see them."""

@@ -1,0 +1,61 @@
+"""Values that only the window needs: what a widget shows or what a person asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+NoticeLevel = Literal["info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One sentence with at most one thing to do about it.
+
+    Attributes:
+        action: Label of the button; empty for none.
+        action_id: What the window emits in `notice_action_requested` when the button is pressed.
+        detail: Technical small print, behind "Details".
+    """
+
+    level: NoticeLevel
+    sentence: str
+    action: str = ""
+    action_id: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationSettings:
+    """What a person may set for one conversation.
+
+    Attributes:
+        sampling: Overrides by parameter name ("temperature", "top_p", "max_tokens", "thinking", ...); a name
+            that is absent takes the default.
+    """
+
+    title: str
+    system_prompt: str = ""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamUpdate:
+    """What a streaming answer has become; replaces what was shown of it before.
+
+    Attributes:
+        phase: "prefill" until the first token, then what the newest token belongs to.
+        prefill_permille: Progress of reading the prompt while `phase` is "prefill".
+        reasoning_s: Running time of the reasoning; final once `phase` is "text".
+    """
+
+    message_id: int
+    phase: Literal["prefill", "reasoning", "text"]
+    reasoning: str = ""
+    text: str = ""
+    prefill_permille: int = 0
+    reasoning_tokens: int = 0
+    reasoning_s: float = 0.0
+    completion_tokens: int = 0
+    tokens_per_s: float | None = None
