@@ -58,8 +58,8 @@ def engine_client(
     """A client for one engine, over a Unix socket or an address.
 
     A local engine is no network: no proxy of the environment is asked, and the request log does not see it.
-    There is no read timeout, because a long prefill is silent for as long as it takes; who waits decides when to
-    give up, and closes the response. Thread-safe, as `Client` is.
+    There is no read timeout, because a long prefill is silent for as long as it takes; who waits decides when
+    to give up, and closes the response. Thread-safe, as `Client` is.
 
     Args:
         socket_path: The worker's private socket; takes the place of an address.
