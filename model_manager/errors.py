@@ -113,6 +113,14 @@ class Offline(ModelManagerError):
         self.host = host
 
 
+class HostRefused(ModelManagerError):
+    """An answer led to a host that nobody named and no rule admits; it was not asked."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
 class HubError(ModelManagerError):
     """A hub answered with a failure.
 

@@ -1,17 +1,38 @@
-"""The one door to the network: every socket this package opens towards another program is opened here."""
+"""The one door to the network: every socket this package opens towards another program is opened here.
+
+Who may be asked, decided by rule:
+
+- a host that somebody named: the hub's endpoint, or a URL that was typed in (`Http.allow`);
+- a host that the answer to a download of such a host leads to, over https (the hub hands its large files to
+  storage servers that change): asking is allowed for the rest of the run, the token stays behind;
+- this machine itself, always, also offline; but no redirect from outside leads to it.
+
+Everything else raises `HostRefused` before a packet leaves, and everything off this machine raises `Offline`
+while the switch is on.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import ipaddress
+import socket
+import threading
+import urllib.request
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from httpx2 import (
     URL,
+    BaseTransport,
     Client,
     ConnectError,
     ConnectTimeout,
     EventSource,
     HTTPError,
     HTTPTransport,
+    InvalidURL,
+    Limits,
     ReadError,
     ReadTimeout,
     RemoteProtocolError,
@@ -20,12 +41,17 @@ from httpx2 import (
     ServerSentEvent,
     SSEError,
     StreamClosed,
+    SyncByteStream,
     Timeout,
     TimeoutException,
     TransportError,
 )
 
+from model_manager.errors import HostRefused, Offline
+from model_manager.request_log import RequestLog, RequestRecord
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = [
@@ -33,8 +59,11 @@ __all__ = [
     "Client",
     "ConnectError",
     "ConnectTimeout",
+    "Connection",
     "EventSource",
     "HTTPError",
+    "Http",
+    "InvalidURL",
     "ReadError",
     "ReadTimeout",
     "RemoteProtocolError",
@@ -47,9 +76,161 @@ __all__ = [
     "TimeoutException",
     "TransportError",
     "engine_client",
+    "is_loopback",
 ]
 
 CONNECT_TIMEOUT_S = 10.0
+READ_TIMEOUT_S = 30.0
+USER_AGENT = "coterie"
+
+_why: ContextVar[str] = ContextVar("why", default="")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Connection:
+    """The socket below a request, so that another thread can end a wait on it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def abort(self) -> None:
+        """Make a blocked read return at once; harmless when the socket is closed already."""
+        with contextlib.suppress(OSError):
+            # Not the method of an SSLSocket: that one would discard its TLS state under a running read.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class Http:
+    """Requests to the world outside, under the rules above. Thread-safe; connects when first asked.
+
+    Attributes:
+        log: Every request, also the failed ones.
+    """
+
+    def __init__(self, *, offline: Callable[[], bool] = lambda: False, log_path: Path | None = None) -> None:
+        """Make the door.
+
+        Args:
+            offline: The switch, asked before every request, from any thread.
+            log_path: JSON lines are appended here.
+        """
+        self.log = RequestLog(log_path)
+        self._offline = offline
+        self._allowed: set[str] = set()
+        self._token_origins: set[str] = set()
+        self._lock = threading.Lock()
+        # Transfers get a connection each, so that one can be aborted without touching another.
+        self._transfers = Client(transport=_Door(self, Limits(max_keepalive_connections=0)), trust_env=False)
+
+    def allow(self, url: str, *, may_carry_token: bool = False) -> None:
+        """Let the origin (scheme, host, port) of a URL that a person or a setting named be asked.
+
+        Args:
+            url: Any URL of that origin.
+            may_carry_token: An `Authorization` header may go there; from all other requests it is taken away.
+        """
+        origin = _origin(URL(url))
+        with self._lock:
+            self._allowed.add(origin)
+            if may_carry_token:
+                self._token_origins.add(origin)
+
+    def new_client(self) -> Client:
+        """A client behind this door, for a library that wants one of its own. It keeps no cookies."""
+        return Client(
+            transport=_Door(self, Limits(max_connections=8, max_keepalive_connections=2)),
+            timeout=Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            follow_redirects=True,
+            trust_env=False,
+        )
+
+    @contextlib.contextmanager
+    def purpose(self, why: str) -> Iterator[None]:
+        """Name the purpose of the requests that this thread makes inside the block, for the log."""
+        token = _why.set(why)
+        try:
+            yield
+        finally:
+            _why.reset(token)
+
+    def open(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        why: str,
+        timeout_s: float,
+        on_connection: Callable[[Connection], None],
+    ) -> Response:
+        """Begin a GET whose body the caller reads and closes. Redirects are returned, not followed.
+
+        Args:
+            url: What to get.
+            headers: Sent along.
+            why: For the log.
+            timeout_s: How long connecting, and each wait for bytes, may last.
+            on_connection: Gets the socket as soon as there is one, before any byte was sent.
+
+        Raises:
+            Offline, HostRefused: Nothing was sent.
+            TransportError: Nothing answered, or nothing sensible.
+        """
+
+        def trace(event: str, info: dict[str, Any]) -> None:
+            if event.endswith("connect_tcp.complete"):
+                on_connection(Connection(info["return_value"].get_extra_info("socket")))
+
+        request = self._transfers.build_request(
+            "GET",
+            url,
+            headers=headers,
+            timeout=Timeout(timeout_s, connect=min(timeout_s, CONNECT_TIMEOUT_S)),
+            extensions={"trace": trace},
+        )
+        with self.purpose(why):
+            return self._transfers.send(request, stream=True, follow_redirects=False)
+
+    def close(self) -> None:
+        """End all transfers' connections; clients from `new_client` belong to who asked for them."""
+        self._transfers.close()
+
+    def _admit(self, url: URL) -> None:
+        if is_loopback(url.host):
+            return
+        if self._offline():
+            raise Offline(url.host)
+        with self._lock:
+            if _origin(url) not in self._allowed:
+                raise HostRefused(url.host)
+
+    def _admit_redirect(self, source: URL, target: URL) -> None:
+        """Decide where an answer may lead, and remember a storage server that it may lead to."""
+        if _origin(target) == _origin(source):
+            return
+        if is_loopback(target.host):
+            if not is_loopback(source.host):
+                raise HostRefused(target.host)
+            return
+        with self._lock:
+            if _origin(target) in self._allowed:
+                return
+            if target.scheme == "https" and (_is_file(source) or target.host == source.host):
+                self._allowed.add(_origin(target))
+                return
+        raise HostRefused(target.host)
+
+    def _carries_token(self, url: URL) -> bool:
+        with self._lock:
+            return _origin(url) in self._token_origins
 
 
 def engine_client(
@@ -78,3 +259,125 @@ def engine_client(
         trust_env=False,
         follow_redirects=False,
     )
+
+
+class _Door(BaseTransport):
+    """Applies the rules to each request, each hop of a redirect included, and writes it down."""
+
+    def __init__(self, http: Http, limits: Limits) -> None:
+        self._http = http
+        self._limits = limits
+        self._transports: dict[str | None, HTTPTransport] = {}
+        self._lock = threading.Lock()
+
+    def handle_request(self, request: Request) -> Response:
+        url = request.url
+        self._http._admit(url)
+        if not self._http._carries_token(url):
+            request.headers.pop("Authorization", None)
+        request.headers["User-Agent"] = USER_AGENT
+        timeouts = request.extensions.get("timeout", {})
+        if timeouts.get("read") is None:  # the hub library asks for no timeout at all
+            forced = Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
+            request.extensions = {**request.extensions, "timeout": forced}
+        entry = _Entry(self._http.log, request)
+        try:
+            response = self._transport_for(url).handle_request(request)
+        except TransportError as error:
+            entry.close(None, type(error).__name__)
+            raise
+        response.headers.pop("Set-Cookie", None)
+        response.stream = _LoggedStream(response.stream, entry, response.status_code)
+        if response.is_redirect and "Location" in response.headers:
+            try:
+                self._http._admit_redirect(url, url.join(response.headers["Location"]))
+            except (HostRefused, InvalidURL):
+                response.close()
+                raise
+        return response
+
+    def close(self) -> None:
+        with self._lock:
+            for transport in self._transports.values():
+                transport.close()
+            self._transports.clear()
+
+    def _transport_for(self, url: URL) -> HTTPTransport:
+        proxy = _proxy_for(url)
+        with self._lock:
+            if proxy not in self._transports:
+                self._transports[proxy] = HTTPTransport(proxy=proxy, limits=self._limits)
+            return self._transports[proxy]
+
+
+class _Entry:
+    """One line of the log in the making; written when the answer ends."""
+
+    def __init__(self, log: RequestLog, request: Request) -> None:
+        self._log = log
+        self._request = request
+        self._at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._why = _why.get()
+        self.received_bytes = 0
+
+    def close(self, status: int | None, error: str) -> None:
+        url = self._request.url
+        record = RequestRecord(
+            at=self._at,
+            method=self._request.method,
+            host=url.host,
+            path=url.path,
+            status=status,
+            received_bytes=self.received_bytes,
+            why=self._why,
+            error=error,
+        )
+        self._log.add(record)
+
+
+class _LoggedStream(SyncByteStream):
+    """A body that counts itself."""
+
+    def __init__(self, stream: Any, entry: _Entry, status: int) -> None:
+        self._stream = stream
+        self._entry: _Entry | None = entry
+        self._status = status
+        self._error = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        entry = self._entry
+        try:
+            for chunk in self._stream:
+                if entry is not None:
+                    entry.received_bytes += len(chunk)
+                yield chunk
+        except TransportError as error:
+            self._error = type(error).__name__
+            raise
+
+    def close(self) -> None:
+        self._stream.close()
+        if self._entry is not None:
+            self._entry.close(self._status, self._error)
+            self._entry = None
+
+
+def _origin(url: URL) -> str:
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
+    return f"{url.scheme}://{url.host.lower()}:{port}"
+
+
+def _is_file(url: URL) -> bool:
+    """Whether a request was for a file's bytes; answers to anything else do not lead to other hosts."""
+    return "/resolve/" in url.path or url.path.lower().endswith(".gguf")
+
+
+def _proxy_for(url: URL) -> str | None:
+    """The proxy that the environment or the system names for a URL; this machine is always asked directly."""
+    if is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    if proxy is None or "://" in proxy:
+        return proxy
+    return f"http://{proxy}"
