@@ -1,0 +1,101 @@
+"""What goes wrong with the database and the system, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from storage import errors as storage
+from ui.i18n import tr
+
+# --- storage -----------------------------------------------------------------------------------------
+
+
+def _storage(_error: storage.StorageError) -> str:
+    return tr("The conversations could not be read or saved. Restart Coterie, then try again.")
+
+
+def _database_unusable(error: storage.DatabaseUnusable) -> str:
+    return tr(
+        "The database {path} cannot be used. Check its folder and the disk, then start Coterie again.",
+        path=error.path,
+    )
+
+
+def _database_read_only(error: storage.DatabaseReadOnly) -> str:
+    return tr(
+        "Coterie may not write to {path}. "
+        "Allow writing to its folder, or start with --data-dir and another folder.",
+        path=error.path,
+    )
+
+
+def _database_disk_full(_error: storage.DatabaseDiskFull) -> str:
+    return tr(
+        "The disk is full, so this was not saved; all that was saved before is intact. "
+        "Make room, then try again."
+    )
+
+
+def _database_corrupt(error: storage.DatabaseCorrupt) -> str:
+    return tr(
+        "{path} is damaged or is not a Coterie database. "
+        "Put a backup in its place or move it away, then start Coterie again.",
+        path=error.path,
+    )
+
+
+def _database_locked(error: storage.DatabaseLocked) -> str:
+    return tr("Another program is using {path}. Close that program, then try again.", path=error.path)
+
+
+def _database_too_new(error: storage.DatabaseTooNew) -> str:
+    return tr(
+        "{path} was written by a newer Coterie (format {found}; this one reads up to {known}). "
+        "Install the newer program to open it.",
+        path=error.path,
+        found=error.found_version,
+        known=error.known_version,
+    )
+
+
+def _no_such_conversation(_error: storage.NoSuchConversation) -> str:
+    return tr("This conversation no longer exists. Choose another one from the list.")
+
+
+def _no_such_message(_error: storage.NoSuchMessage) -> str:
+    return tr("This message no longer exists. Open its conversation again.")
+
+
+def _no_such_setting(error: storage.NoSuchSetting) -> str:
+    return tr("There is no setting named “{key}”. Check the spelling.", key=error.key)
+
+
+# --- what Python itself raises -----------------------------------------------------------------------
+
+
+def _memory(_error: MemoryError) -> str:
+    return tr("The computer has too little free memory for this. Close other programs, then try again.")
+
+
+def _os_error(error: OSError) -> str:
+    return tr(
+        "The system refused it: {reason}. Check the file or folder, then try again.",
+        reason=error.strerror or str(error) or type(error).__name__,
+    )
+
+
+SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
+    storage.StorageError: _storage,
+    storage.DatabaseUnusable: _database_unusable,
+    storage.DatabaseReadOnly: _database_read_only,
+    storage.DatabaseDiskFull: _database_disk_full,
+    storage.DatabaseCorrupt: _database_corrupt,
+    storage.DatabaseLocked: _database_locked,
+    storage.DatabaseTooNew: _database_too_new,
+    storage.NoSuchConversation: _no_such_conversation,
+    storage.NoSuchMessage: _no_such_message,
+    storage.NoSuchSetting: _no_such_setting,
+    MemoryError: _memory,
+    OSError: _os_error,
+}
