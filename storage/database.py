@@ -1,0 +1,246 @@
+"""Opens the one SQLite file and is the only door to it.
+
+On disk:
+
+    coterie.sqlite            the database
+    coterie.sqlite-wal, -shm  SQLite's write-ahead log while it is open, and after a crash; part of the
+    database backups/                  a verified copy from before each migration
+
+Every statement goes through `Database`, so that every fault of the environment becomes an error of
+`storage.errors` in one place.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlite_utils
+
+from storage.backup import back_up
+from storage.errors import DatabaseCorrupt, DatabaseTooNew
+from storage.faults import faults_of
+from storage.migrations import APPLICATION_ID, known_steps, migrations
+
+log = logging.getLogger(__name__)
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+BUSY_TIMEOUT_MS = 5_000
+# The log is cut back to this after a checkpoint; a long import would leave it large for ever.
+_JOURNAL_SIZE_LIMIT_BYTES = 16 * 1024 * 1024
+# After a crash the file is looked through before it is used, unless that would delay the window: about 0.3 s
+# here.
+_QUICK_CHECK_LIMIT_BYTES = 128 * 1024 * 1024
+
+
+class Database:
+    """The open file. Belongs to the thread that made it.
+
+    Attributes:
+        path: The database file.
+        backup_path: The copy made before this opening migrated the file; None when nothing was migrated.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open, check and migrate the file, making it where there is none.
+
+        Raises:
+            DatabaseTooNew: A later version of the program wrote it; nothing was changed.
+            DatabaseCorrupt: It is damaged, or not a database of ours; nothing was changed.
+            DatabaseReadOnly: It or its folder may not be written.
+            DatabaseDiskFull: No room for it, or for the backup before a migration.
+            DatabaseLocked: Another program holds it.
+            DatabaseUnusable: Anything else that the system refuses.
+        """
+        self.path = path
+        self.backup_path: Path | None = None
+        self._synchronous = ""
+        with faults_of(path):
+            was_unclean = _is_not_empty(path.with_name(path.name + "-wal"))
+            _create_private(path)
+            self._connection = sqlite3.connect(
+                path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, cached_statements=256
+            )
+            try:
+                self._open(was_unclean)
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def close(self) -> None:
+        """Close the file; SQLite empties its log into it. Calling it again does nothing."""
+        with faults_of(self.path):
+            self._connection.close()
+
+    def query(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
+        """All rows of a statement that reads."""
+        with faults_of(self.path):
+            return self._run(sql, parameters).fetchall()
+
+    def execute(self, sql: str, parameters: Parameters = ()) -> int:
+        """Run a statement that writes, inside `transaction`; returns the id of an inserted row."""
+        assert self._connection.in_transaction, "writes happen in a transaction"
+        with faults_of(self.path):
+            return self._run(sql, parameters).lastrowid or 0
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Everything in the block is written, or nothing.
+
+        Args:
+            durable: Once the block has ended it survives a loss of power (synchronous=FULL). Otherwise it
+                survives the end of the program, and after a loss of power the last such blocks may be
+                missing, with the database intact (synchronous=NORMAL).
+        """
+        with faults_of(self.path):
+            self._synchronize("FULL" if durable else "NORMAL")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def back_up(self, target: Path) -> None:
+        """Write everything committed so far to one file; see `storage.backup`."""
+        back_up(self._connection, target)
+
+    def problems(self) -> list[str]:
+        """What SQLite's own checks find wrong with the file; empty is good. Reads all of it."""
+        try:
+            damage = [str(row[0]) for row in self.query("PRAGMA integrity_check(20)")]
+            orphans = self.query("PRAGMA foreign_key_check")
+        except DatabaseCorrupt as error:
+            return [error.reason]
+        return [line for line in damage if line != "ok"] + [
+            f"{row[0]} {row[1]} refers to a row of {row[2]} that is not there" for row in orphans
+        ]
+
+    def _run(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
+        cursor = self._connection.cursor()
+        cursor.row_factory = sqlite3.Row
+        try:
+            return cursor.execute(sql, parameters)
+        except UnicodeEncodeError:
+            # A lone surrogate, which a text box on Windows can hold and UTF-8 cannot.
+            return cursor.execute(sql, _storable(parameters))
+
+    def _roll_back(self) -> None:
+        # SQLite rolls back by itself on a full disk; a second fault here must not hide the first.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _synchronize(self, level: str) -> None:
+        if level != self._synchronous:
+            self._connection.execute(f"PRAGMA synchronous={level}")
+            self._synchronous = level
+
+    def _open(self, was_unclean: bool) -> None:
+        connection = self._connection
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA cell_size_check=ON")
+        db = sqlite_utils.Database(connection, execute_plugins=False)
+        is_new = self._recognize(db)
+        if was_unclean and self.path.stat().st_size <= _QUICK_CHECK_LIMIT_BYTES:
+            self._check_quickly()
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA journal_size_limit={_JOURNAL_SIZE_LIMIT_BYTES}")
+        # Only macOS has a difference between fsync and what reaches the disk; elsewhere these do nothing.
+        connection.execute("PRAGMA fullfsync=ON")
+        connection.execute("PRAGMA checkpoint_fullfsync=ON")
+        # What is deleted is overwritten, not only unlinked.
+        connection.execute("PRAGMA secure_delete=ON")
+        self._synchronize("FULL")
+        if migrations.pending(db):
+            self._migrate(db, is_new)
+        connection.execute("PRAGMA foreign_keys=ON")
+        # Ask for the write lock once: a file that cannot be written is refused now, not at the first message.
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+
+    def _recognize(self, db: sqlite_utils.Database) -> bool:
+        """Refuse a file that is not ours or too new; True for one with nothing in it."""
+        (found_version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        (application_id,) = self._connection.execute("PRAGMA application_id").fetchone()
+        (n_objects,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if n_objects == 0 and application_id == 0:
+            return True
+        if application_id != APPLICATION_ID:
+            raise DatabaseCorrupt(self.path, "a database of another program")
+        known = known_steps()
+        unknown = {migration.name for migration in migrations.applied(db)} - set(known)
+        if unknown or found_version > len(known):
+            raise DatabaseTooNew(self.path, max(found_version, len(known) + len(unknown)), len(known))
+        return False
+
+    def _check_quickly(self) -> None:
+        problems = [row[0] for row in self._connection.execute("PRAGMA quick_check(3)")]
+        if problems != ["ok"]:
+            raise DatabaseCorrupt(self.path, "; ".join(problems))
+
+    def _migrate(self, db: sqlite_utils.Database, is_new: bool) -> None:
+        """Take all pending steps, or none: they share one transaction, with the checks after them."""
+        if not is_new:
+            self.backup_path = self._back_up_before_migration()
+        # A step may rebuild a table, which is impossible while its foreign keys are enforced; checked below
+        # instead.
+        self._connection.execute("PRAGMA foreign_keys=OFF")
+        with self.transaction():
+            migrations.apply(db)
+            orphans = self._connection.execute("PRAGMA foreign_key_check").fetchall()
+            if orphans:
+                raise DatabaseCorrupt(self.path, f"{len(orphans)} rows refer to missing ones")
+            self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            self._connection.execute(f"PRAGMA user_version={len(migrations.applied(db))}")
+
+    def _back_up_before_migration(self) -> Path:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        target = self.path.parent / "backups" / f"{self.path.stem}-schema{version}-{moment}.sqlite"
+        back_up(self._connection, target)
+        log.info("Backed up %s to %s before migrating it", self.path, target)
+        return target
+
+
+def now_text() -> str:
+    """This moment as the database writes it: UTC, ISO 8601, milliseconds; sorts as text."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _create_private(path: Path) -> None:
+    """Make an empty file that only its owner can read; SQLite gives its log the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _is_not_empty(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def storable(text: str) -> str:
+    """The text as UTF-8 can hold it: surrogate pairs become their character, lone surrogates U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _storable(parameters: Parameters) -> Parameters:
+    def repaired(value: Any) -> Any:
+        return storable(value) if isinstance(value, str) else value
+
+    if isinstance(parameters, Mapping):
+        return {name: repaired(value) for name, value in parameters.items()}
+    return [repaired(value) for value in parameters]
