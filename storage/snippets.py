@@ -1,0 +1,84 @@
+"""The stretch of a text around its first match, with every match in it marked."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+from storage.terms import Term
+
+MATCH_START = "\ue000"
+MATCH_END = "\ue001"
+
+_CONTEXT_CHARACTERS = 80
+_LEAD_CHARACTERS = 24
+_MARKS = re.compile(f"[{MATCH_START}{MATCH_END}]")
+_ACCENTS = "[\u0300-\u036f]*"
+
+
+class _Folding(dict[int, int]):
+    """One character to one character: lower case without accent, so that positions stay what they were."""
+
+    def __missing__(self, codepoint: int) -> int:
+        lower = chr(codepoint).lower()
+        folded = ord(unicodedata.normalize("NFD", lower)[0]) if 0xC0 <= codepoint < 0x2000 else ord(lower[0])
+        self[codepoint] = folded
+        return folded
+
+
+_FOLDING = _Folding()
+
+
+def snippet(text: str, terms: Sequence[Term]) -> str:
+    """About 80 characters of `text` in one line.
+
+    Each match stands between U+E000 and U+E001; an ellipsis stands where the text goes on. Where no match can
+    be shown (the index folds a few scripts further than we do) it is the beginning of the text.
+    """
+    text = _MARKS.sub("", text)
+    pattern = _pattern(terms)
+    first = pattern.search(_folded(text)) if pattern else None
+    start = _window_start(text, first.start() if first else 0)
+    end = min(len(text), max(start + _CONTEXT_CHARACTERS, first.end() if first else 0))
+    window = text[start:end]
+    marked = _marked(window, pattern) if pattern else window
+    line = " ".join(marked.split())
+    return ("…" if start > 0 else "") + line + ("…" if end < len(text) else "")
+
+
+def _folded(text: str) -> str:
+    return text.lower() if text.isascii() else text.translate(_FOLDING)
+
+
+def _window_start(text: str, match_start: int) -> int:
+    """A little before the match, and not inside a word where that can be helped."""
+    if match_start <= _LEAD_CHARACTERS:
+        return 0
+    start = match_start - _LEAD_CHARACTERS
+    space = text.find(" ", start, match_start)
+    return start if space == -1 else space + 1
+
+
+def _marked(window: str, pattern: re.Pattern[str]) -> str:
+    pieces: list[str] = []
+    end = 0
+    for match in pattern.finditer(_folded(window)):
+        pieces += [window[end : match.start()], MATCH_START, window[match.start() : match.end()], MATCH_END]
+        end = match.end()
+    return "".join([*pieces, window[end:]])
+
+
+def _pattern(terms: Sequence[Term]) -> re.Pattern[str] | None:
+    # The longest first: where two terms begin at one place, the alternative that stands first wins.
+    sources = sorted({_source(term) for term in terms}, key=len, reverse=True)
+    return re.compile("|".join(sources)) if sources else None
+
+
+def _source(term: Term) -> str:
+    folded = _folded(term.text)
+    if term.is_cjk:
+        return re.escape(folded)
+    words = [_ACCENTS.join(map(re.escape, word)) + _ACCENTS for word in re.findall(r"[^\W_]+", folded)]
+    source = r"(?<![^\W_])" + r"[\W_]+".join(words)
+    return source if term.is_prefix else source + r"(?![^\W_])"
