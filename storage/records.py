@@ -1,4 +1,4 @@
-"""Values that the store takes and gives. Content is equal when its values are; identity (`id`) is the store's."""
+"""Values that the store takes and gives. Content is equal when its values are; identity is the store's."""
 
 from __future__ import annotations
 
@@ -137,7 +137,8 @@ class StoredDownload:
     """A download as the database keeps it, so that it survives the program.
 
     Attributes:
-        plan: Its files with url, path, size, sha256 and etag, as JSON values; `model_manager.downloads` owns it.
+        plan: Its files with url, path, size, sha256 and etag, as JSON values; owned by
+            `model_manager.downloads`.
     """
 
     id: int

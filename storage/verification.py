@@ -1,0 +1,72 @@
+"""Facts about conversations that must hold and that the schema alone cannot enforce."""
+
+from __future__ import annotations
+
+from storage.database import Database
+
+# Each finds the rows that contradict one rule and says so in one sentence.
+_RULES = (
+    """
+    SELECT 'message ' || child.id || ' has a parent in another conversation, or none that is there'
+    FROM messages AS child LEFT JOIN messages AS parent ON parent.id = child.parent_id
+    WHERE child.parent_id IS NOT NULL AND parent.conversation_id IS NOT child.conversation_id
+    """,
+    """
+    SELECT 'conversation ' || conversations.id || ' shows a message that it does not have'
+    FROM conversations LEFT JOIN messages ON messages.id = head_id
+    WHERE head_id IS NOT NULL AND messages.conversation_id IS NOT conversations.id
+    """,
+    """
+    SELECT 'conversation ' || id || ' has messages and shows none' FROM conversations
+    WHERE head_id IS NULL AND id IN (SELECT conversation_id FROM messages)
+    """,
+    """
+    SELECT 'conversation ' || conversations.id || ' shows message ' || head_id || ', which has one below it'
+    FROM conversations WHERE head_id IN (SELECT parent_id FROM messages)
+    """,
+    """
+    SELECT 'message ' || message_id || ' has a gap in its parts' FROM parts
+    GROUP BY message_id HAVING min(position) <> 0 OR max(position) <> count(*) - 1
+    """,
+    """
+    SELECT DISTINCT 'message ' || messages.id || ' has ended and still has chunks'
+    FROM chunks JOIN messages ON messages.id = chunks.message_id WHERE status <> 'streaming'
+    """,
+    """
+    SELECT DISTINCT 'message ' || messages.id || ' streams and has parts already'
+    FROM parts JOIN messages ON messages.id = parts.message_id WHERE status = 'streaming'
+    """,
+    """
+    SELECT 'message ' || message_id || ' has chunks of two kinds in one part' FROM chunks
+    GROUP BY message_id, position HAVING count(DISTINCT kind) > 1
+    """,
+    """
+    SELECT 'message ' || id || ' streams and is not an answer with a generation' FROM messages
+    WHERE status = 'streaming' AND (role <> 'assistant' OR id NOT IN (SELECT message_id FROM generations))
+    """,
+    """
+    SELECT 'a date of ' || "table" || ' ' || id || ' cannot be read: ' || coalesce(moment, 'none') FROM (
+        SELECT 'conversation' AS "table", id, created_at AS moment FROM conversations
+        UNION ALL SELECT 'conversation', id, updated_at FROM conversations
+        UNION ALL SELECT 'message', id, created_at FROM messages
+        UNION ALL SELECT 'generation', message_id, started_at FROM generations
+        UNION ALL SELECT 'generation', message_id, coalesce(ended_at, started_at) FROM generations
+    ) WHERE julianday(moment) IS NULL
+    """,
+    """
+    SELECT "table" || ' ' || id || ' holds JSON that cannot be read' FROM (
+        SELECT 'conversation' AS "table", id, sampling AS value FROM conversations
+        UNION ALL SELECT 'generation', message_id, parameters FROM generations
+        UNION ALL SELECT 'setting', key, value FROM settings
+        UNION ALL SELECT 'model', name, paths FROM models
+        UNION ALL SELECT 'model', name, coalesce(sha256, '[]') FROM models
+        UNION ALL SELECT 'model', name, info FROM models
+        UNION ALL SELECT 'download', id, plan FROM downloads
+    ) WHERE NOT json_valid(value)
+    """,
+)
+
+
+def problems(database: Database) -> list[str]:
+    """One sentence for each contradiction; empty is good."""
+    return [row[0] for rule in _RULES for row in database.query(rule)]
