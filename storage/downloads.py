@@ -1,0 +1,83 @@
+"""Downloads, so that they outlive the program; `model_manager.downloads` knows what is in a plan."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from storage.database import Database, now_text
+from storage.records import StoredDownload
+from storage.rows import to_json
+
+
+class Downloads:
+    """Downloads by id, the oldest first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self) -> list[StoredDownload]:
+        """All downloads, in the order in which they were added."""
+        return [_download_of(row) for row in self._database.query("SELECT * FROM downloads ORDER BY id")]
+
+    def add(self, ref: str, name: str, plan: Mapping[str, Any]) -> StoredDownload:
+        """A new download, queued."""
+        now = now_text()
+        with self._database.transaction():
+            download_id = self._database.execute(
+                "INSERT INTO downloads (ref, name, status, plan, added_at, updated_at)"
+                " VALUES (?, ?, 'queued', ?, ?, ?)",
+                [ref, name, to_json(plan), now, now],
+            )
+            rows = self._database.query("SELECT * FROM downloads WHERE id = ?", [download_id])
+        return _download_of(rows[0])
+
+    def update(
+        self,
+        download_id: int,
+        *,
+        status: str | None = None,
+        plan: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Change what is given and leave the rest; an error belongs to its status and goes with it.
+
+        Nothing happens when the download is gone: its thread may report a last time after a person removed
+        it.
+        """
+        with self._database.transaction():
+            self._database.execute(
+                """
+                UPDATE downloads SET
+                    status = coalesce(:status, status),
+                    plan = coalesce(:plan, plan),
+                    error = CASE WHEN :status IS NULL THEN coalesce(:error, error) ELSE :error END,
+                    updated_at = :now
+                WHERE id = :id
+                """,
+                {
+                    "id": download_id,
+                    "status": status,
+                    "plan": None if plan is None else to_json(plan),
+                    "error": error,
+                    "now": now_text(),
+                },
+            )
+
+    def delete(self, download_id: int) -> None:
+        """Forget a download; nothing happens where there is none."""
+        with self._database.transaction():
+            self._database.execute("DELETE FROM downloads WHERE id = ?", [download_id])
+
+
+def _download_of(row: sqlite3.Row) -> StoredDownload:
+    return StoredDownload(
+        id=row["id"],
+        ref=row["ref"],
+        name=row["name"],
+        status=row["status"],
+        plan=json.loads(row["plan"]),
+        error=row["error"],
+    )

@@ -1,0 +1,72 @@
+"""What a person has set, once for all conversations."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from storage.database import Database
+from storage.errors import NoSuchSetting
+from storage.rows import to_json
+
+DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "default_model": None,  # name in the library; None: the first one there is
+        "hub_endpoint": "https://huggingface.co",
+        "language": "system",  # "system", "en" or "zh_CN"
+        "last_conversation_id": None,
+        "models_dir": None,  # a path; None: beside the database
+        "n_ctx_tokens": 0,  # 0: the model's own, at most 8192
+        "offline": False,
+        "sampling_defaults": {},  # by parameter name
+        "splitter_sizes": None,  # pixels
+        "theme": "system",  # "system", "light" or "dark"
+        "window_geometry": None,  # base64
+        "window_state": None,  # base64
+    }
+)
+
+
+class Settings:
+    """Values by key. Every key is declared in `DEFAULTS`; a file may hold more, from a later version."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, key: str) -> Any:
+        """What was set, else the declared default.
+
+        Raises:
+            NoSuchSetting: The key is not declared.
+        """
+        _require_declared(key)
+        rows = self._database.query("SELECT value FROM settings WHERE key = ?", [key])
+        return json.loads(rows[0]["value"]) if rows else copy.deepcopy(DEFAULTS[key])
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a JSON value.
+
+        Raises:
+            NoSuchSetting: The key is not declared.
+        """
+        _require_declared(key)
+        with self._database.transaction():
+            self._database.execute(
+                "INSERT INTO settings (key, value) VALUES (?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                [key, to_json(value)],
+            )
+
+    def all(self) -> dict[str, Any]:
+        """Every declared key with its value."""
+        rows = self._database.query("SELECT key, value FROM settings")
+        stored = {row["key"]: json.loads(row["value"]) for row in rows if row["key"] in DEFAULTS}
+        return copy.deepcopy(dict(DEFAULTS)) | stored
+
+
+def _require_declared(key: str) -> None:
+    if key not in DEFAULTS:
+        raise NoSuchSetting(key)

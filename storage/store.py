@@ -1,0 +1,47 @@
+"""Everything that the program keeps, behind one object."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from storage.conversations import Conversations
+from storage.database import Database
+from storage.downloads import Downloads
+from storage.models import Models
+from storage.search import Search
+from storage.settings import Settings
+
+
+class Store:
+    """One open database. Belongs to the thread that made it; others go through `storage.thread`.
+
+    Attributes:
+        backup_path: The copy that was made because this opening migrated the file; None when it did not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, making or migrating it where needed.
+
+        Raises:
+            DatabaseUnusable: One of its kinds; see `storage.database.Database`.
+        """
+        self._database = Database(path)
+        self.path = path
+        self.backup_path = self._database.backup_path
+        self.search = Search(self._database)
+        self.conversations = Conversations(self._database, self.search)
+        self.settings = Settings(self._database)
+        self.models = Models(self._database)
+        self.downloads = Downloads(self._database)
+
+    def close(self) -> None:
+        """Close the file. Calling it again does nothing."""
+        self._database.close()
+
+    def mark_interrupted(self) -> int:
+        """Turn answers that were cut off into interrupted ones; see `Conversations.mark_interrupted`."""
+        return self.conversations.mark_interrupted()
+
+    def back_up(self, target: Path) -> None:
+        """Write a verified copy to `target`, which must not exist; see `storage.backup`."""
+        self._database.back_up(target)
