@@ -77,6 +77,7 @@ __all__ = [
     "TransportError",
     "engine_client",
     "is_loopback",
+    "is_same_origin",
 ]
 
 CONNECT_TIMEOUT_S = 10.0
@@ -94,6 +95,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def is_same_origin(url: URL, other: URL) -> bool:
+    """Whether scheme, host and port agree."""
+    return _origin(url) == _origin(other)
 
 
 class Connection:
