@@ -1,0 +1,251 @@
+"""One answer between the decode thread, which makes it, and the event loop, which sends it.
+
+Each decoded token becomes one server-sent event, made on the decode thread by gluing bytes, since a JSON
+encoder for whole chunks would cost more than everything else here. The event loop is woken once for
+whatever has gathered since it last looked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from model_manager.engine.failures import error_body
+from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop, Verdict
+from model_manager.engine.protocol import timings_body, usage_body
+from model_manager.engine.reasoning import Markers, Parts, ReasoningParser, ThinkingBudget
+from model_manager.engine.stops import StopStrings
+from model_manager.types import StopReason, Usage
+
+DONE: Final = b"data: [DONE]\n\n"
+HEARTBEAT: Final = b": working\n\n"
+
+_FINISH_REASONS: Final[dict[StopReason, str]] = {
+    "stop": "stop",
+    "length": "length",
+    "context_full": "length",
+    "cancelled": "stop",
+    "error": "stop",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPlan:
+    """What the making of an answer needs besides the model.
+
+    Attributes:
+        starts_inside: The prompt ends inside the reasoning.
+        wants_usage_apart: Usage comes in a chunk of its own, without choices.
+    """
+
+    id: str
+    model: str
+    markers: Markers | None
+    starts_inside: bool
+    budget_tokens: int | None
+    stop: tuple[str, ...]
+    wants_progress: bool
+    wants_usage_apart: bool
+
+
+class AnswerReader:
+    """Decides what the tokens of an answer mean; knows nothing of HTTP. Used on the decode thread."""
+
+    def __init__(self, plan: AnswerPlan) -> None:
+        self._markers = plan.markers
+        self._parser = ReasoningParser(plan.markers, starts_inside=plan.starts_inside)
+        self._stops = StopStrings(plan.stop)
+        self._budget = ThinkingBudget(plan.budget_tokens)
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many so far."""
+        return self._parser.reasoning_tokens
+
+    def conclude(self) -> None:
+        """End the reasoning, or the next one, as soon as possible; from any thread."""
+        self._budget.conclude()
+
+    def read(self, token_id: int, text: str) -> tuple[Parts, Verdict]:
+        """Take a token: what there is to show, and how to go on."""
+        parts = self._parser.feed(token_id, text)
+        if parts.answer:
+            parts.answer = self._stops.feed(parts.answer)
+            if self._stops.is_hit:
+                return parts, Stop("stop")
+        if self._markers is not None and self._budget.is_over(self._parser):
+            return parts, Feed(self._markers.feed)
+        return parts, CONTINUE
+
+    def finish(self) -> Parts:
+        """What was held back until the end."""
+        parts = self._parser.finish()
+        parts.answer = self._stops.feed(parts.answer)
+        if not self._stops.is_hit:
+            parts.answer += self._stops.finish()
+        return parts
+
+
+class Activity(Protocol):
+    """Counts signs of life of the decode thread."""
+
+    def touch(self) -> None:
+        """There was one."""
+
+
+class Answer:
+    """The observer of one job, and the stream that a response sends.
+
+    `on_*` run on the decode thread; `events` and `result` belong to the event loop that made this.
+    """
+
+    def __init__(self, plan: AnswerPlan, activity: Activity) -> None:
+        self._plan = plan
+        self._activity = activity
+        self._reader = AnswerReader(plan)
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._events: deque[bytes] = deque()
+        self._is_signalled = False
+        self._is_role_sent = False
+        self._reasoning: list[str] = []
+        self._answer: list[str] = []
+        self._ending: Ending | None = None
+        self._created = int(time.time())
+        head = {
+            "id": plan.id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": plan.model,
+        }
+        self._head = json.dumps(head)[:-1].encode()
+        self._delta = b"data: " + self._head + b', "choices": [{"index": 0, "delta": {'
+
+    def conclude(self) -> None:
+        """End the reasoning as soon as possible; from any thread."""
+        self._reader.conclude()
+
+    # --- decode thread -----------------------------------------------------------------------------------
+
+    def on_prefill(self, done_tokens: int, total_tokens: int) -> None:
+        """The prompt is so far read."""
+        self._activity.touch()
+        if self._plan.wants_progress:
+            progress = {"coterie": {"prefill": {"done": done_tokens, "total": total_tokens}}, "choices": []}
+            self._put(self._event(progress))
+
+    def on_token(self, token_id: int, text: str) -> Verdict:
+        """A token was decoded: one event, also when there is nothing to show yet."""
+        self._activity.touch()
+        parts, verdict = self._reader.read(token_id, text)
+        self._put(self._delta_event(parts))
+        return verdict
+
+    def on_end(self, ending: Ending) -> None:
+        """The answer is over."""
+        self._activity.touch()
+        rest = self._reader.finish()
+        if rest.reasoning or rest.answer:
+            self._put(self._delta_event(rest))
+        self._ending = ending
+        if ending.error is not None:
+            self._put(b"data: " + json.dumps(error_body(ending.error)).encode() + b"\n\n" + DONE)
+        else:
+            self._put(self._final_events(ending) + DONE)
+
+    def _put(self, event: bytes) -> None:
+        self._events.append(event)
+        if not self._is_signalled:
+            self._is_signalled = True
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+    # --- bytes -------------------------------------------------------------------------------------------
+
+    def _delta_event(self, parts: Parts) -> bytes:
+        fields = [] if self._is_role_sent else ['"role": "assistant"']
+        self._is_role_sent = True
+        if parts.reasoning:
+            self._reasoning.append(parts.reasoning)
+            fields.append(f'"reasoning_content": {json.dumps(parts.reasoning)}')
+        if parts.answer:
+            self._answer.append(parts.answer)
+            fields.append(f'"content": {json.dumps(parts.answer)}')
+        return self._delta + ", ".join(fields).encode() + b'}, "finish_reason": null}]}\n\n'
+
+    def _event(self, fields: dict[str, Any]) -> bytes:
+        return b"data: " + self._head + b", " + json.dumps(fields).encode()[1:] + b"\n\n"
+
+    def _final_events(self, ending: Ending) -> bytes:
+        choice = {"index": 0, "delta": {}, "finish_reason": _FINISH_REASONS[ending.stop_reason]}
+        tail = self._tail(ending)
+        if self._plan.wants_usage_apart:
+            return self._event({"choices": [choice]}) + self._event({"choices": [], **tail})
+        return self._event({"choices": [choice], **tail})
+
+    def _tail(self, ending: Ending) -> dict[str, Any]:
+        usage = Usage(
+            prompt_tokens=ending.prompt_tokens,
+            cached_tokens=ending.cached_tokens,
+            completion_tokens=ending.completion_tokens,
+            reasoning_tokens=self._reader.reasoning_tokens,
+        )
+        return {
+            "usage": usage_body(usage),
+            "coterie": {
+                "timings": timings_body(ending.timings),
+                "stop_reason": ending.stop_reason,
+                "seed": ending.seed,
+            },
+        }
+
+    # --- event loop --------------------------------------------------------------------------------------
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ended; None while it goes on."""
+        return self._ending
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """Bytes to send, as soon as there are any; ends with the answer."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._is_signalled = False  # before looking: what comes later signals again
+            is_over = self._ending is not None
+            gathered = bytearray()
+            while self._events:
+                gathered += self._events.popleft()
+            if gathered:
+                yield bytes(gathered)
+            if is_over:
+                return
+
+    def beat(self) -> None:
+        """Send a comment, to show the reader that the engine is alive; on the event loop."""
+        self._put(HEARTBEAT)
+
+    def result(self) -> dict[str, Any]:
+        """The whole answer as one `chat.completion`, after `events` has ended without an error."""
+        assert self._ending is not None
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(self._answer)}
+        if self._reasoning:
+            message["reasoning_content"] = "".join(self._reasoning)
+        return {
+            "id": self._plan.id,
+            "object": "chat.completion",
+            "created": self._created,
+            "model": self._plan.model,
+            "choices": [
+                {
+                    "index": 0,
+                    "message": message,
+                    "finish_reason": _FINISH_REASONS[self._ending.stop_reason],
+                }
+            ],
+            **self._tail(self._ending),
+        }

@@ -1,0 +1,210 @@
+"""The one model of a worker: loading, then ready to answer, or failed for good."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model_manager.engine.answers import Answer, AnswerPlan
+from model_manager.engine.jobs import Job
+from model_manager.engine.llama import LlamaModel
+from model_manager.engine.prompts import PromptTokenizer
+from model_manager.engine.protocol import ChatCompletionRequest
+from model_manager.engine.reasoning import Markers, find_markers
+from model_manager.engine.scheduler import Scheduler
+from model_manager.engine.templates import ChatTemplate
+from model_manager.errors import (
+    EmptyPrompt,
+    EngineError,
+    LoadFailed,
+    PromptTooLong,
+    RequestRefused,
+    TemplateFailed,
+)
+from model_manager.types import EngineInfo, EngineState, LoadPlan, SamplingParams
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that can be answered."""
+
+    prompt_tokens: list[int]
+    sampling: SamplingParams
+    plan: AnswerPlan
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    model: LlamaModel
+    scheduler: Scheduler
+    tokenizer: PromptTokenizer
+    template: ChatTemplate | None
+    template_error: TemplateFailed | None
+    markers: Markers | None
+    info: EngineInfo
+
+
+class Host:
+    """Loads a model and answers with it; thread-safe."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._plan = plan
+        self._loaded: _Loaded | None = None
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], None]] = []
+        self._running: dict[str, Answer] = {}
+        self._state = EngineState(name=plan.name or plan.model_path.stem, status="loading")
+        self._signs_of_life = 0
+
+    # --- loading -----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> EngineState:
+        """As of now."""
+        return self._state
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Have `listener` called, on any thread, when the state has changed; returns what ends that."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            with self._lock:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def load(self) -> None:
+        """Load the model on the calling thread; every outcome is told by the state."""
+        try:
+            model = LlamaModel.load(self._plan, lambda permille: self._change(load_permille=permille))
+            self._loaded = self._prepare_to_answer(model)
+        except EngineError as error:
+            self._change(status="failed", error=error)
+        except Exception as error:
+            # A bug of ours, or a Python error in the binding: the supervisor must hear of it all the same.
+            log.exception("loading failed")
+            self._change(status="failed", error=LoadFailed(self._state.name, repr(error)))
+        else:
+            self._change(status="ready", load_permille=1000, info=self._loaded.info)
+
+    def _prepare_to_answer(self, model: LlamaModel) -> _Loaded:
+        template: ChatTemplate | None = None
+        template_error: TemplateFailed | None = None
+        markers: Markers | None = None
+        try:
+            template = ChatTemplate(model.chat_template, bos_text=model.bos_text, eos_text=model.eos_text)
+        except TemplateFailed as error:
+            # The model itself is fine: it stays loaded, and each request says what is wrong.
+            template_error = error
+        if template is not None and template.markers is not None:
+            markers = find_markers(template.markers, model)
+        can_think = template is not None and template.can_think
+        scheduler = Scheduler(model)
+        scheduler.start()
+        return _Loaded(
+            model=model,
+            scheduler=scheduler,
+            tokenizer=PromptTokenizer(model),
+            template=template,
+            template_error=template_error,
+            markers=markers,
+            info=dataclasses.replace(model.info, can_think=can_think),
+        )
+
+    def _change(self, **changes: object) -> None:
+        with self._lock:
+            self._state = dataclasses.replace(self._state, **changes)  # type: ignore[arg-type]  # its fields
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def _ready(self) -> _Loaded:
+        if self._loaded is None:
+            error = self._state.error
+            raise (
+                error if isinstance(error, EngineError) else RequestRefused(503, "the model is being loaded")
+            )
+        return self._loaded
+
+    # --- answering ---------------------------------------------------------------------------------------
+
+    def prepare(self, request: ChatCompletionRequest) -> Prepared:
+        """Render and tokenize; takes milliseconds, so not on the event loop.
+
+        Raises:
+            RequestRefused: The model is not ready.
+            LoadFailed, ContextTooLarge: It never will be.
+            EmptyPrompt, PromptTooLong, TemplateFailed: Nothing can be answered.
+        """
+        loaded = self._ready()
+        chat = request.to_chat_request()
+        if loaded.template is None:
+            raise loaded.template_error or TemplateFailed("")
+        prompt = loaded.template.render(chat.messages, chat.thinking, request.effort)
+        tokens = loaded.tokenizer.tokenize(prompt)
+        starts_inside = prompt.opens_reasoning
+        if starts_inside and chat.think_budget_tokens == 0 and loaded.markers is not None:
+            # Nothing is sampled before the first token, so no budget could end it in time.
+            tokens += loaded.markers.feed
+            starts_inside = False
+        if not tokens:
+            raise EmptyPrompt
+        if len(tokens) >= loaded.model.n_ctx_tokens:
+            raise PromptTooLong(len(tokens), loaded.model.n_ctx_tokens)
+        return Prepared(
+            prompt_tokens=tokens,
+            sampling=chat.sampling,
+            plan=AnswerPlan(
+                id=request.request_id or f"chatcmpl-{secrets.token_hex(12)}",
+                model=loaded.info.name,
+                markers=loaded.markers,
+                starts_inside=starts_inside,
+                budget_tokens=chat.think_budget_tokens,
+                stop=chat.sampling.stop,
+                wants_progress=request.return_progress,
+                wants_usage_apart=request.wants_usage_apart,
+            ),
+        )
+
+    def submit(self, prepared: Prepared, answer: Answer) -> Job:
+        """Begin to compute an answer."""
+        self._running[prepared.plan.id] = answer
+        return self._ready().scheduler.submit(prepared.prompt_tokens, prepared.sampling, answer)
+
+    def forget(self, answer_id: str) -> None:
+        """The response of an answer is over."""
+        self._running.pop(answer_id, None)
+
+    def conclude(self, answer_id: str) -> bool:
+        """End the reasoning of a running answer; False if there is none of this id."""
+        answer = self._running.get(answer_id)
+        if answer is None:
+            return False
+        answer.conclude()
+        return True
+
+    def tokenize(self, text: str, *, special: bool) -> list[int]:
+        """Token ids of a text.
+
+        Raises:
+            RequestRefused, LoadFailed, ContextTooLarge: The model is not there.
+        """
+        return self._ready().model.tokenize(text, special=special)
+
+    # --- life --------------------------------------------------------------------------------------------
+
+    @property
+    def signs_of_life(self) -> int:
+        """Grows with everything that the decode thread reports."""
+        return self._signs_of_life
+
+    def touch(self) -> None:
+        """The decode thread has done something; called by it."""
+        self._signs_of_life += 1

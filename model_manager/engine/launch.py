@@ -1,0 +1,49 @@
+"""What a supervisor tells a worker when it starts it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from model_manager.types import LoadPlan
+
+
+@dataclass(frozen=True, slots=True)
+class StartMessage:
+    """What a worker is told on its stdin.
+
+    Attributes:
+        socket_path: Unix socket to listen on; None listens on a free loopback port.
+        port_path: With a port: the file into which its number is written, and
+        token: what every request must carry; None for a Unix socket, which only its owner can open.
+    """
+
+    plan: LoadPlan
+    socket_path: Path | None = None
+    port_path: Path | None = None
+    token: str | None = None
+
+    def to_line(self) -> bytes:
+        """As one line of JSON: the fields of the plan, and `listen`."""
+        fields = asdict(self.plan)
+        fields["listen"] = {
+            "socket_path": self.socket_path and str(self.socket_path),
+            "port_path": self.port_path and str(self.port_path),
+            "token": self.token,
+        }
+        return json.dumps(fields, default=str).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> StartMessage:
+        """The inverse of `to_line`."""
+        fields: dict[str, Any] = json.loads(line)
+        listen = fields.pop("listen")
+        plan = LoadPlan(**{**fields, "model_path": Path(fields["model_path"])})
+        return cls(
+            plan=plan,
+            socket_path=Path(listen["socket_path"]) if listen["socket_path"] else None,
+            port_path=Path(listen["port_path"]) if listen["port_path"] else None,
+            token=listen["token"],
+        )

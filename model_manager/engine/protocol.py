@@ -1,0 +1,334 @@
+"""The schema that engines and their clients speak: OpenAI chat completions and what we add to it.
+
+Everything here is documented for people in docs/api.md. Fields that we do not know are ignored in both
+directions, as clients and servers of other programs and other versions send them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from model_manager.errors import RequestRefused
+from model_manager.types import ChatMessage, ChatRequest, EngineInfo, SamplingParams, Thinking, Timings, Usage
+
+MAX_STOP_STRINGS: Final = 16
+MAX_BODY_BYTES: Final = 64 * 1024 * 1024
+
+EXTENSION_REQUEST_FIELDS: Final = (
+    "top_k",
+    "min_p",
+    "repeat_penalty",
+    "thinking",
+    "think_budget_tokens",
+    "chat_template_kwargs",
+    "return_progress",
+    "request_id",
+)
+"""What a request may carry beyond OpenAI's schema."""
+
+_UNSUPPORTED: Final[Mapping[str, str]] = {
+    "tools": "tools are not supported",
+    "functions": "functions are not supported",
+    "logprobs": "log probabilities are not supported",
+    "top_logprobs": "log probabilities are not supported",
+    "audio": "only text can be made",
+    "prediction": "predicted output is not supported",
+    "web_search_options": "web search is not supported",
+}
+
+
+class _Lenient(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class TextPart(_Lenient):
+    """A part of a message's content; parts of other types are refused."""
+
+    type: Literal["text"]
+    text: str
+
+
+class RequestMessage(_Lenient):
+    """One message of a request."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart] | None = None
+    reasoning_content: str | None = None
+
+    def to_message(self) -> ChatMessage:
+        """As the rest of the program knows it."""
+        content = self.content or ""
+        if not isinstance(content, str):
+            content = "".join(part.text for part in content)
+        role = "system" if self.role == "developer" else self.role
+        return ChatMessage(role, content, self.reasoning_content or "")
+
+
+class StreamOptions(_Lenient):
+    """OpenAI's options for a stream."""
+
+    include_usage: bool = False
+
+
+class ResponseFormat(_Lenient):
+    """OpenAI's output formats, of which only text is supported."""
+
+    type: Literal["text"]
+
+
+class TemplateSwitches(_Lenient):
+    """The template variables that other servers let a request set."""
+
+    enable_thinking: bool | None = None
+    thinking: bool | None = None
+    reasoning_effort: str | None = None
+
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ChatCompletionRequest(_Lenient):
+    """The body of `POST /v1/chat/completions`. None everywhere means: the engine's default."""
+
+    messages: list[RequestMessage]
+    model: str = ""
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    temperature: Annotated[_Finite, Field(ge=0, le=100)] | None = None
+    top_p: Annotated[_Finite, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
+    stop: str | list[str] | None = None
+    presence_penalty: Annotated[_Finite, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[_Finite, Field(ge=-2, le=2)] | None = None
+    logit_bias: dict[int, Annotated[_Finite, Field(ge=-100, le=100)]] | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    response_format: ResponseFormat | None = None
+
+    top_k: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    min_p: Annotated[_Finite, Field(ge=0, le=1)] | None = None
+    repeat_penalty: Annotated[_Finite, Field(gt=0, le=100)] | None = None
+    thinking: Thinking | None = None
+    think_budget_tokens: Annotated[int, Field(ge=0)] | None = None
+    chat_template_kwargs: TemplateSwitches | None = None
+    return_progress: bool = False
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unsupported(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for name, reason in _UNSUPPORTED.items():
+                if data.get(name):
+                    raise ValueError(f"{name}: {reason}")
+        return data
+
+    @field_validator("n")
+    @classmethod
+    def _refuse_several(cls, value: int | None) -> int | None:
+        if value not in (None, 1):
+            raise ValueError("only one choice is made for a request")
+        return value
+
+    @field_validator("stop")
+    @classmethod
+    def _limit_stop(cls, value: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(value, list) and len(value) > MAX_STOP_STRINGS:
+            raise ValueError(f"at most {MAX_STOP_STRINGS} stop strings")
+        return value
+
+    @classmethod
+    def parse(cls, body: bytes) -> ChatCompletionRequest:
+        """Read a request's body.
+
+        Raises:
+            RequestRefused: It is not JSON, lacks something, or asks for what is not supported.
+        """
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RequestRefused(400, f"{where}: {first['msg']}" if where else first["msg"]) from None
+
+    @property
+    def wants_usage_apart(self) -> bool:
+        """Whether usage comes in a chunk of its own after the last choice, as OpenAI does it on request."""
+        return self.stream_options is not None and self.stream_options.include_usage
+
+    @property
+    def effort(self) -> str | None:
+        """The reasoning effort for the template, if it takes one."""
+        own = self.chat_template_kwargs.reasoning_effort if self.chat_template_kwargs else None
+        effort = own or self.reasoning_effort
+        return None if effort == "none" else effort
+
+    def to_chat_request(self) -> ChatRequest:
+        """As the rest of the program knows it, defaults filled in."""
+        default = SamplingParams()
+
+        def given(value: float | None, otherwise: float) -> float:
+            return otherwise if value is None else value
+
+        stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        return ChatRequest(
+            messages=tuple(message.to_message() for message in self.messages),
+            sampling=SamplingParams(
+                temperature=given(self.temperature, default.temperature),
+                top_p=given(self.top_p, default.top_p),
+                top_k=default.top_k if self.top_k is None else self.top_k,
+                min_p=given(self.min_p, default.min_p),
+                repeat_penalty=given(self.repeat_penalty, default.repeat_penalty),
+                presence_penalty=given(self.presence_penalty, default.presence_penalty),
+                frequency_penalty=given(self.frequency_penalty, default.frequency_penalty),
+                seed=self.seed,
+                max_tokens=self.max_completion_tokens or self.max_tokens,
+                stop=tuple(string for string in stop if string),
+                logit_bias=dict(self.logit_bias or {}),
+            ),
+            thinking=self._thinking(),
+            think_budget_tokens=self.think_budget_tokens,
+            model=self.model,
+        )
+
+    def _thinking(self) -> Thinking:
+        if self.thinking is not None:
+            return self.thinking
+        switches = self.chat_template_kwargs or TemplateSwitches()
+        for value in (switches.enable_thinking, switches.thinking):
+            if value is not None:
+                return "on" if value else "off"
+        return "off" if self.reasoning_effort == "none" else "auto"
+
+
+def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, Any]:
+    """The body of a streaming request.
+
+    Args:
+        request: What to ask.
+        request_id: Names the answer for the control routes; None for a server that is not ours, which then
+            gets the fields of OpenAI's schema only.
+    """
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [_message_body(message) for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+    }
+    if sampling.max_tokens is not None:
+        body["max_tokens"] = sampling.max_tokens
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if sampling.logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
+    if request_id is None:
+        if request.thinking == "off":
+            body["reasoning_effort"] = "none"
+        return body
+    return body | {
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repeat_penalty,
+        "thinking": request.thinking,
+        "think_budget_tokens": request.think_budget_tokens,
+        "return_progress": True,
+        "request_id": request_id,
+    }
+
+
+def _message_body(message: ChatMessage) -> dict[str, str]:
+    body = {"role": message.role, "content": message.content}
+    if message.reasoning:
+        body["reasoning_content"] = message.reasoning
+    return body
+
+
+# --- values in answers -----------------------------------------------------------------------------------
+
+
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """OpenAI's shape of usage."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def usage_from(body: Mapping[str, Any]) -> Usage:
+    """Read what any OpenAI-compatible server sends; what it leaves out is 0."""
+    prompt_details = _mapping(body.get("prompt_tokens_details"))
+    completion_details = _mapping(body.get("completion_tokens_details"))
+    return Usage(
+        prompt_tokens=_count(body.get("prompt_tokens")),
+        cached_tokens=_count(prompt_details.get("cached_tokens")),
+        completion_tokens=_count(body.get("completion_tokens")),
+        reasoning_tokens=_count(completion_details.get("reasoning_tokens")),
+    )
+
+
+def timings_body(timings: Timings) -> dict[str, float | None]:
+    """The extension field `timings`."""
+    return {
+        "ttft_ms": timings.ttft_ms,
+        "prefill_tokens_per_s": timings.prefill_tokens_per_s,
+        "decode_tokens_per_s": timings.decode_tokens_per_s,
+    }
+
+
+def timings_from(body: Mapping[str, Any]) -> Timings:
+    """The inverse of `timings_body`."""
+    return Timings(
+        _number(body.get("ttft_ms")),
+        _number(body.get("prefill_tokens_per_s")),
+        _number(body.get("decode_tokens_per_s")),
+    )
+
+
+def info_body(info: EngineInfo) -> dict[str, Any]:
+    """What `GET /v1/models` and the load events tell of a model."""
+    return {name: getattr(info, name) for name in EngineInfo.__dataclass_fields__}
+
+
+def info_from(body: Mapping[str, Any]) -> EngineInfo:
+    """The inverse of `info_body`; what a server leaves out is empty."""
+    text = {name: str(body.get(name) or "") for name in ("name", "architecture", "system_info", "engine")}
+    counts = {
+        name: _count(body.get(name))
+        for name in (
+            "n_ctx_tokens",
+            "n_ctx_train_tokens",
+            "n_layers",
+            "n_experts",
+            "n_experts_used",
+            "n_threads",
+        )
+    }
+    return EngineInfo(**text, **counts, can_think=bool(body.get("can_think")))  # type: ignore[arg-type]  # by name
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

@@ -1,0 +1,270 @@
+"""The HTTP side of a worker. Routes and bodies: docs/api.md."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from model_manager.engine.answers import Answer
+from model_manager.engine.failures import error_body, status_of
+from model_manager.engine.host import Host, Prepared
+from model_manager.engine.jobs import Job
+from model_manager.engine.protocol import MAX_BODY_BYTES, ChatCompletionRequest, info_body
+from model_manager.errors import EngineError, RequestRefused
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 1.0
+_EVENT_STREAM: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+]
+
+
+def build_app(host: Host, token: str | None = None) -> ASGIApp:
+    """The application of a worker.
+
+    Args:
+        host: The model.
+        token: Demanded of every request as a bearer token, together with a loopback `Host`; None on a
+            Unix socket, where the file's mode is the lock.
+    """
+    routes = _Routes(host)
+    app: ASGIApp = Starlette(
+        routes=[
+            Route("/health", routes.health),
+            Route("/v1/models", routes.models),
+            Route("/v1/chat/completions", routes.chat, methods=["POST"]),
+            Route("/coterie/v1/load", routes.load),
+            Route("/coterie/v1/tokenize", routes.tokenize, methods=["POST"]),
+            Route("/coterie/v1/conclude", routes.conclude, methods=["POST"]),
+        ],
+        exception_handlers={EngineError: _on_engine_error, HTTPException: _on_http_error},
+    )
+    return app if token is None else _Guard(app, token)
+
+
+class _Routes:
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def health(self, _request: Request) -> JSONResponse:
+        body = _state_body(self._host)
+        return JSONResponse(body, status_code=200 if body["status"] == "ready" else 503)
+
+    async def models(self, _request: Request) -> JSONResponse:
+        state = self._host.state
+        model: dict[str, Any] = {"id": state.name, "object": "model", "created": 0, "owned_by": "coterie"}
+        if state.info is not None:
+            model["coterie"] = info_body(state.info)
+        return JSONResponse({"object": "list", "data": [model]})
+
+    async def chat(self, request: Request) -> ASGIApp:
+        body = await _body(request)
+        parsed, prepared = await asyncio.to_thread(self._prepare, body)
+        answer = Answer(prepared.plan, self._host)
+        kind = _StreamedAnswer if parsed.stream else _WholeAnswer
+        return kind(self._host, prepared, answer)
+
+    def _prepare(self, body: bytes) -> tuple[ChatCompletionRequest, Prepared]:
+        parsed = ChatCompletionRequest.parse(body)
+        return parsed, self._host.prepare(parsed)
+
+    async def load(self, _request: Request) -> ASGIApp:
+        return _EventStream(_load_events(self._host))
+
+    async def tokenize(self, request: Request) -> JSONResponse:
+        fields = await _json_object(request)
+        text = fields.get("text")
+        if not isinstance(text, str):
+            raise RequestRefused(400, "text: a string is needed")
+        special = fields.get("special") is True
+        tokens = await asyncio.to_thread(self._host.tokenize, text, special=special)
+        return JSONResponse({"tokens": tokens})
+
+    async def conclude(self, request: Request) -> JSONResponse:
+        fields = await _json_object(request)
+        if not self._host.conclude(str(fields.get("id"))):
+            raise RequestRefused(404, "no answer of this id is being made")
+        return JSONResponse({})
+
+
+# --- answers ---------------------------------------------------------------------------------------------
+
+
+class _AnswerResponse:
+    """Runs a job for as long as somebody waits for it."""
+
+    def __init__(self, host: Host, prepared: Prepared, answer: Answer) -> None:
+        self._host = host
+        self._prepared = prepared
+        self._answer = answer
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        job = self._host.submit(self._prepared, self._answer)
+        watch = asyncio.create_task(self._cancel_on_disconnect(job, receive))
+        beat = asyncio.create_task(self._beat())
+        try:
+            await self._respond(send)
+        finally:
+            # Also when this task is cancelled, as at a shutdown: nobody reads any more.
+            job.cancel()
+            watch.cancel()
+            beat.cancel()
+            self._host.forget(self._prepared.plan.id)
+
+    async def _respond(self, send: Send) -> None:
+        raise NotImplementedError
+
+    async def _cancel_on_disconnect(self, job: Job, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        job.cancel()
+
+    async def _beat(self) -> None:
+        """While the decode thread is busy with others, tell the reader that it is."""
+        seen = self._host.signs_of_life
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            if self._host.signs_of_life != seen:
+                seen = self._host.signs_of_life
+                self._answer.beat()
+
+
+class _StreamedAnswer(_AnswerResponse):
+    async def _respond(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": _EVENT_STREAM})
+        async for chunk in self._answer.events():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+class _WholeAnswer(_AnswerResponse):
+    async def _respond(self, send: Send) -> None:
+        async for _ in self._answer.events():
+            pass
+        ending = self._answer.ending
+        error = ending.error if ending else None
+        body = self._answer.result() if error is None else error_body(error)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200 if error is None else status_of(error),
+                "headers": [(b"content-type", b"application/json")],
+            }
+        )
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+# --- loading ---------------------------------------------------------------------------------------------
+
+
+class _EventStream:
+    """A plain stream of events."""
+
+    def __init__(self, events: AsyncIterator[bytes]) -> None:
+        self._events = events
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": _EVENT_STREAM})
+        async for chunk in self._events:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _load_events(host: Host) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    changed = asyncio.Event()
+    unsubscribe = host.subscribe(lambda: _call_soon(loop, changed))
+    try:
+        while True:
+            body = _state_body(host)
+            yield b"data: " + json.dumps(body).encode() + b"\n\n"
+            if body["status"] != "loading":
+                return
+            await changed.wait()
+            changed.clear()
+    finally:
+        unsubscribe()
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(event.set)
+
+
+def _state_body(host: Host) -> dict[str, Any]:
+    state = host.state
+    body: dict[str, Any] = {"status": state.status, "load_permille": state.load_permille}
+    if state.info is not None:
+        body["info"] = info_body(state.info)
+    if isinstance(state.error, EngineError):
+        body |= error_body(state.error)
+    return body
+
+
+# --- requests --------------------------------------------------------------------------------------------
+
+
+async def _body(request: Request) -> bytes:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RequestRefused(415, "the body must be application/json")
+    gathered = bytearray()
+    try:
+        async for chunk in request.stream():
+            gathered += chunk
+            if len(gathered) > MAX_BODY_BYTES:
+                raise RequestRefused(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+    except ClientDisconnect:
+        raise RequestRefused(499, "the client went away") from None
+    return bytes(gathered)
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    try:
+        fields = json.loads(await _body(request))
+    except ValueError:
+        raise RequestRefused(400, "the body is not JSON") from None
+    if not isinstance(fields, dict):
+        raise RequestRefused(400, "the body is not an object")
+    return fields
+
+
+async def _on_engine_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, EngineError)
+    return JSONResponse(error_body(error), status_code=status_of(error))
+
+
+async def _on_http_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    refused = RequestRefused(error.status_code, error.detail)
+    return JSONResponse(error_body(refused), status_code=error.status_code, headers=error.headers)
+
+
+class _Guard:
+    """Lets only those in who know the token and came by a loopback name (so no web page by rebinding)."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope.get("headers", ()))
+        name = headers.get(b"host", b"").decode("latin-1").rpartition(":")[0]
+        is_known = hmac.compare_digest(headers.get(b"authorization", b""), self._expected)
+        if is_known and name in ("127.0.0.1", "localhost") and b"origin" not in headers:
+            await self._app(scope, receive, send)
+            return
+        refused = RequestRefused(401, "a token is needed")
+        await JSONResponse(error_body(refused), status_code=401)(scope, receive, send)

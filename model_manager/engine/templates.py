@@ -1,0 +1,276 @@
+r"""A model's chat template: from messages to prompt text in which every piece knows where it came from.
+
+The template never sees what people wrote. It is rendered with a stand-in for each text, and the stand-ins
+are replaced afterwards, so a message can neither steer the template nor be mistaken for its markers:
+
+    messages   -> [{"role": "user", "content": "<stand-in 0>"}, ...]
+    rendering  -> "<|im_start|>user\n<stand-in 0><|im_end|>\n<|im_start|>assistant\n"
+    prompt     -> (Segment("<|im_start|>user\n", trusted), Segment("Hello", not trusted), ...)
+
+`prompts` then tokenizes the two kinds differently. Whitespace at both ends of a text stays visible to
+the template, because many trim it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2 import Template, meta
+
+from model_manager.engine.sandbox import MAX_SOURCE_CHARS, SandboxEnvironment, run_limited
+from model_manager.errors import EmptyPrompt, TemplateFailed
+from model_manager.types import ChatMessage, Thinking
+
+log = logging.getLogger(__name__)
+
+CHATML: Final = (
+    "{% for message in messages %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+"""For models without a template of their own, as llama.cpp does."""
+
+SWITCHES: Final[Mapping[str, tuple[Any, Any]]] = {
+    "enable_thinking": (True, False),
+    "thinking": (True, False),
+}
+"""Template variables that turn thinking on and off."""
+EFFORTS: Final = ("reasoning_effort", "thinking_effort")
+"""Template variables that say how much to think."""
+
+# Characters of the supplementary private use area: they have no case, are not whitespace, and survive JSON.
+_BEGIN: Final = "\U000f5e1a"
+_END: Final = "\U000f5e1b"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkerPair:
+    """How one family of models encloses its reasoning."""
+
+    opening: str
+    closing: str
+
+
+MARKER_PAIRS: Final = (
+    MarkerPair("<think>", "</think>"),
+    MarkerPair("[THINK]", "[/THINK]"),
+    MarkerPair("<seed:think>", "</seed:think>"),
+    MarkerPair("<thinking>", "</thinking>"),
+    MarkerPair("<think:opensource>", "</think:opensource>"),
+    MarkerPair("<|START_THINKING|>", "<|END_THINKING|>"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A piece of a prompt.
+
+    Attributes:
+        is_trusted: It comes from the template, so markers in it are markers; else they are mere text.
+    """
+
+    text: str
+    is_trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """A prompt before it is tokenized.
+
+    Attributes:
+        opens_reasoning: It ends inside a thinking block, so the model's first token is reasoning.
+    """
+
+    segments: tuple[Segment, ...]
+    opens_reasoning: bool
+
+    @property
+    def text(self) -> str:
+        """The whole prompt as one string; for people and tests, tokenize the segments instead."""
+        return "".join(segment.text for segment in self.segments)
+
+
+class ChatTemplate:
+    """A compiled template; any number of threads may render it.
+
+    Attributes:
+        markers: How its model encloses reasoning; None if the template knows of no thinking.
+        switches: Which of its variables turn thinking on and off or set its effort.
+    """
+
+    def __init__(self, source: str | None, *, bos_text: str = "", eos_text: str = "") -> None:
+        """Compile.
+
+        Args:
+            source: Jinja text; None or blank takes ChatML.
+            bos_text: The text of the model's begin-of-sequence token.
+            eos_text: The same of its end-of-sequence token.
+
+        Raises:
+            TemplateFailed: It is not a template, or too large.
+        """
+        self.source = source if source is not None and source.strip() else CHATML
+        if len(self.source) > MAX_SOURCE_CHARS:
+            raise TemplateFailed(f"the template has {len(self.source)} characters")
+        self._bos_text = bos_text
+        self._eos_text = eos_text
+        self._template, variables = run_limited(self._compile)
+        self.switches = frozenset(variables & {*SWITCHES, *EFFORTS})
+        self.markers = next(
+            (pair for pair in MARKER_PAIRS if pair.opening in self.source or pair.closing in self.source),
+            None,
+        )
+
+    @property
+    def can_think(self) -> bool:
+        """Whether it opens, keeps or switches a thinking block."""
+        return self.markers is not None or bool(self.switches)
+
+    def render(
+        self, messages: Sequence[ChatMessage], thinking: Thinking = "auto", effort: str | None = None
+    ) -> RenderedPrompt:
+        """Make the prompt that asks for the next turn of the assistant.
+
+        A system message that the template refuses or drops is put in front of the first user message; a
+        template that wants a message's content in parts gets it in parts.
+
+        Args:
+            messages: The conversation, the last one to be answered.
+            thinking: "auto" leaves the template's own default.
+            effort: Value for a template that takes a reasoning effort; None lets the template choose.
+
+        Raises:
+            EmptyPrompt: No message has any text.
+            TemplateFailed: The template raised, went over a limit, or leaves messages out.
+        """
+        if not any(message.content.strip() for message in messages):
+            raise EmptyPrompt
+        variables = self._variables(thinking, effort)
+        failure: TemplateFailed | None = None
+        for attempt in self._attempts(messages):
+            try:
+                return self._render(attempt.messages, variables, in_parts=attempt.in_parts)
+            except TemplateFailed as error:
+                failure = failure or error
+        assert failure is not None
+        raise failure
+
+    def _attempts(self, messages: Sequence[ChatMessage]) -> list[_Attempt]:
+        attempts = [_Attempt(messages, in_parts=False), _Attempt(messages, in_parts=True)]
+        merged = _merge_system(messages)
+        if merged is not None:
+            attempts += [_Attempt(merged, in_parts=False), _Attempt(merged, in_parts=True)]
+        return attempts
+
+    def _compile(self) -> tuple[Template, set[str]]:
+        environment = SandboxEnvironment()
+        return environment.from_string(self.source), meta.find_undeclared_variables(
+            environment.parse(self.source)
+        )
+
+    def _variables(self, thinking: Thinking, effort: str | None) -> dict[str, Any]:
+        # `tools` and `documents` stay undefined: some templates that come with tools loop over them unasked.
+        variables: dict[str, Any] = {"bos_token": self._bos_text, "eos_token": self._eos_text}
+        if thinking != "auto":
+            for name in self.switches & SWITCHES.keys():
+                variables[name] = SWITCHES[name][0 if thinking == "on" else 1]
+        if effort is not None:
+            for name in self.switches.intersection(EFFORTS):
+                variables[name] = effort
+        return variables
+
+    def _render(
+        self, messages: Sequence[ChatMessage], variables: Mapping[str, Any], *, in_parts: bool
+    ) -> RenderedPrompt:
+        stand_ins = _StandIns()
+        plain: list[dict[str, Any]] = []
+        required: list[int] = []
+        for message in messages:
+            content = stand_ins.add(message.content)
+            if message.role != "assistant" and message.content.strip():
+                required.append(stand_ins.last)
+            turn: dict[str, Any] = {
+                "role": message.role,
+                "content": [{"type": "text", "text": content}] if in_parts else content,
+            }
+            if message.role == "assistant" and message.reasoning:
+                turn["reasoning_content"] = stand_ins.add(message.reasoning)
+            plain.append(turn)
+        values = {**variables, "messages": plain, "add_generation_prompt": True}
+        text = run_limited(lambda: self._template.render(values))
+        segments = stand_ins.replace(text)
+        used = stand_ins.used(text)
+        if [number for number in used if number in required] != required:
+            raise TemplateFailed("the template leaves out, repeats or reorders messages")
+        return RenderedPrompt(segments, self._opens_reasoning(segments))
+
+    def _opens_reasoning(self, segments: Sequence[Segment]) -> bool:
+        """Whether the text after the last message opens a thinking block and leaves it open."""
+        if self.markers is None or not segments or not segments[-1].is_trusted:
+            return False
+        tail = segments[-1].text
+        return tail.rfind(self.markers.opening) > tail.rfind(self.markers.closing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    messages: Sequence[ChatMessage]
+    in_parts: bool
+
+
+class _StandIns:
+    """Texts on one side, what a template sees of them on the other."""
+
+    def __init__(self) -> None:
+        # Unguessable, so that no template can have it in its own text.
+        self._nonce = str(secrets.randbits(64))
+        self._pattern = re.compile(f"{_BEGIN}{self._nonce}:([0-9]+){_END}")
+        self._texts: list[str] = []
+
+    @property
+    def last(self) -> int:
+        """The number of the stand-in that was made last."""
+        return len(self._texts) - 1
+
+    def add(self, text: str) -> str:
+        core = text.strip()
+        self._texts.append(core)
+        if not core:
+            return text
+        start = text.index(core)
+        return f"{text[:start]}{_BEGIN}{self._nonce}:{self.last}{_END}{text[start + len(core) :]}"
+
+    def used(self, text: str) -> list[int]:
+        return [int(match[1]) for match in self._pattern.finditer(text)]
+
+    def replace(self, text: str) -> tuple[Segment, ...]:
+        """Cut rendered text into segments.
+
+        Raises:
+            TemplateFailed: A stand-in was cut, so that part of it is left.
+        """
+        segments: list[Segment] = []
+        # With one group in the pattern, `split` alternates between text and numbers.
+        for position, piece in enumerate(self._pattern.split(text)):
+            if position % 2:
+                segments.append(Segment(self._texts[int(piece)], is_trusted=False))
+            elif self._nonce in piece:
+                raise TemplateFailed("the template cuts a message's text into pieces")
+            elif piece:
+                segments.append(Segment(piece, is_trusted=True))
+        return tuple(segments)
+
+
+def _merge_system(messages: Sequence[ChatMessage]) -> list[ChatMessage] | None:
+    """Put the system message's text before the first user message; None if there is nothing to merge."""
+    system = "\n\n".join(message.content for message in messages if message.role == "system")
+    rest = [message for message in messages if message.role != "system"]
+    if not system or not rest or rest[0].role != "user":
+        return None
+    return [ChatMessage("user", f"{system}\n\n{rest[0].content}"), *rest[1:]]
