@@ -34,7 +34,7 @@ LIBRARY_OWNERS = {
     "httpx2": ("model_manager.http",),
     "llama_cpp": ("model_manager.engine.llama",),
     "gguf": ("model_manager.starter",),
-    "jinja2": ("model_manager.engine.templates",),
+    "jinja2": ("model_manager.engine.sandbox",),
     "pydantic": ("model_manager.engine",),
     "starlette": ("model_manager.engine",),
     "uvicorn": ("model_manager.engine",),

@@ -5,8 +5,7 @@ A chat template comes with a model file and is a program. It runs here with thre
 - the immutable sandbox of Jinja, narrowed to the filters and methods that chat templates use;
 - a weight on everything it builds (strings, lists, numbers), checked *before* an operation whose
   result could be far larger than its operands, so that no single step is long or big;
-- a deadline: rendering happens on a thread of its own, into which an exception is thrown when the time
-  is over. That works because the second wall keeps every step short.
+- a deadline (`deadline`), which works because the second wall keeps every step short.
 
 Source: docs/api.md (templates); the extensions and JSON rendering follow transformers'
 `chat_template_utils.py`, which is what templates are written against.
@@ -14,28 +13,24 @@ Source: docs/api.md (templates); the extensions and JSON rendering follow transf
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import json
 import re
 import threading
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NoReturn, TypeVar
 
 import jinja2.nodes
-from jinja2 import Undefined
+from jinja2 import Undefined, meta
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from model_manager.errors import TemplateFailed
-
-TIMEOUT_S: Final = 1.5
-"""Time for compiling or rendering once. Real templates need about a millisecond."""
+from model_manager.engine.deadline import run_limited
 
 MAX_SOURCE_CHARS: Final = 512 * 1024
 MAX_WEIGHT: Final = 4 * 1024 * 1024
@@ -50,8 +45,9 @@ _FILTERS: Final = frozenset(
 )
 _STR_METHODS: Final = frozenset(
     """capitalize casefold count endswith find format index isalnum isalpha isascii isdecimal isdigit islower
-    isnumeric isspace istitle isupper join lower lstrip partition removeprefix removesuffix replace rfind rindex
-    rpartition rsplit rstrip split splitlines startswith strip swapcase title upper""".split()  # noqa: SIM905 - same
+    isnumeric isspace istitle isupper join lower lstrip partition removeprefix removesuffix replace rfind
+    rindex rpartition rsplit rstrip split splitlines startswith strip swapcase title
+    upper""".split()  # noqa: SIM905 - a word list
 )
 _METHODS: Final[tuple[tuple[type, frozenset[str]], ...]] = (
     (str, _STR_METHODS),
@@ -73,10 +69,6 @@ _WIDE_DATE: Final = re.compile(r"%[^a-zA-Z%]*\d")
 T = TypeVar("T")
 
 
-class _OutOfTime(BaseException):
-    """Thrown into a rendering thread; not an Exception, so that nothing in a template can catch it."""
-
-
 class TemplateTooGreedyError(Exception):
     """A template builds something larger than it may."""
 
@@ -85,7 +77,7 @@ def weigh(value: object) -> int:
     """Count what `value` holds: characters and items, through all levels, each time it is referred to.
 
     Raises:
-        TemplateTooGreedyError: More than `MAX_WEIGHT`; stops counting there, so shared and nested lists are safe.
+        TemplateTooGreedyError: More than `MAX_WEIGHT`. Counting stops there, so nested lists are safe.
     """
     total = 0
     pending: list[object] = [value]
@@ -148,8 +140,38 @@ class _WeighingGenerator(CodeGenerator):
         self.write(")")
 
 
-class SandboxEnvironment(ImmutableSandboxedEnvironment):
-    """Renders templates under the limits of this module; use it inside `run_limited`."""
+class CompiledTemplate:
+    """A template that any number of threads may render.
+
+    Attributes:
+        variables: Names that it takes from outside.
+    """
+
+    def __init__(self, source: str) -> None:
+        """Compile.
+
+        Raises:
+            TemplateFailed: It is no template, or compiling it took too long.
+        """
+        environment = _SandboxEnvironment()
+        self._template, self.variables = run_limited(
+            lambda: (
+                environment.from_string(source),
+                frozenset(meta.find_undeclared_variables(environment.parse(source))),
+            )
+        )
+
+    def render(self, values: Mapping[str, object]) -> str:
+        """Render with these variables.
+
+        Raises:
+            TemplateFailed: It raised, or went over a limit.
+        """
+        return run_limited(lambda: self._template.render(values))
+
+
+class _SandboxEnvironment(ImmutableSandboxedEnvironment):
+    """Renders templates under the limits of this module."""
 
     code_generator_class = _WeighingGenerator
     intercepted_binops = frozenset({"+", "*", "**", "%"})
@@ -327,63 +349,6 @@ class SandboxEnvironment(ImmutableSandboxedEnvironment):
             value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
         )
         return self.charge(text)
-
-
-def run_limited(work: Callable[[], T], timeout_s: float = TIMEOUT_S) -> T:
-    """Run the compiling or rendering of a template on a thread of its own, under a deadline.
-
-    Raises:
-        TemplateFailed: Whatever went wrong in it, or it was not done in time.
-    """
-    limited = _Limited(work)
-    return limited.run(timeout_s)  # type: ignore[return-value]  # what `work` gave
-
-
-class _Limited:
-    def __init__(self, work: Callable[[], object]) -> None:
-        self._work = work
-        self._result: object = None
-        self._reason: str | None = "it took too long"
-        self._lock = threading.Lock()
-        self._is_finished = False
-        self._thread = threading.Thread(target=self._main, name="template", daemon=True)
-
-    def run(self, timeout_s: float) -> object:
-        self._thread.start()
-        self._thread.join(timeout_s)
-        # A few throws: one that lands while Jinja handles another exception may be lost.
-        for _ in range(10):
-            if not self._throw():
-                break
-            self._thread.join(0.05)
-        if self._reason is not None:
-            raise TemplateFailed(self._reason)
-        return self._result
-
-    def _throw(self) -> bool:
-        with self._lock:
-            if self._is_finished:
-                return False
-            ident = ctypes.c_ulong(self._thread.ident or 0)
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_OutOfTime))
-            return True
-
-    def _main(self) -> None:
-        try:
-            try:
-                self._result = self._work()
-                reason = None
-            except Exception as error:  # noqa: BLE001 - a template may raise anything there is
-                reason = f"{type(error).__name__}: {error}"[:500]
-            with self._lock:
-                self._reason = reason
-                self._is_finished = True
-            # A throw from before the lock was taken strikes at the next jump back: here, not outside.
-            for _ in range(3):
-                pass
-        except _OutOfTime:
-            with self._lock:
-                self._is_finished = True
 
 
 def _text(value: object) -> str:

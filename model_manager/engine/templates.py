@@ -20,9 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jinja2 import Template, meta
-
-from model_manager.engine.sandbox import MAX_SOURCE_CHARS, SandboxEnvironment, run_limited
+from model_manager.engine.sandbox import MAX_SOURCE_CHARS, CompiledTemplate
 from model_manager.errors import EmptyPrompt, TemplateFailed
 from model_manager.types import ChatMessage, Thinking
 
@@ -120,8 +118,8 @@ class ChatTemplate:
             raise TemplateFailed(f"the template has {len(self.source)} characters")
         self._bos_text = bos_text
         self._eos_text = eos_text
-        self._template, variables = run_limited(self._compile)
-        self.switches = frozenset(variables & {*SWITCHES, *EFFORTS})
+        self._template = CompiledTemplate(self.source)
+        self.switches = self._template.variables & {*SWITCHES, *EFFORTS}
         self.markers = next(
             (pair for pair in MARKER_PAIRS if pair.opening in self.source or pair.closing in self.source),
             None,
@@ -168,12 +166,6 @@ class ChatTemplate:
             attempts += [_Attempt(merged, in_parts=False), _Attempt(merged, in_parts=True)]
         return attempts
 
-    def _compile(self) -> tuple[Template, set[str]]:
-        environment = SandboxEnvironment()
-        return environment.from_string(self.source), meta.find_undeclared_variables(
-            environment.parse(self.source)
-        )
-
     def _variables(self, thinking: Thinking, effort: str | None) -> dict[str, Any]:
         # `tools` and `documents` stay undefined: some templates that come with tools loop over them unasked.
         variables: dict[str, Any] = {"bos_token": self._bos_text, "eos_token": self._eos_text}
@@ -203,7 +195,7 @@ class ChatTemplate:
                 turn["reasoning_content"] = stand_ins.add(message.reasoning)
             plain.append(turn)
         values = {**variables, "messages": plain, "add_generation_prompt": True}
-        text = run_limited(lambda: self._template.render(values))
+        text = self._template.render(values)
         segments = stand_ins.replace(text)
         used = stand_ins.used(text)
         if [number for number in used if number in required] != required:
