@@ -1,0 +1,169 @@
+"""One answer on its way through the scheduler, and what its observer sees of it."""
+
+from __future__ import annotations
+
+import codecs
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from model_manager.engine.sampling import usable_seed
+from model_manager.errors import EngineError
+from model_manager.types import SamplingParams, StopReason, Timings
+
+if TYPE_CHECKING:
+    from model_manager.engine import sequences
+    from model_manager.engine.llama import Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Go on sampling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End the answer after this token."""
+
+    reason: StopReason = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Let these tokens follow instead of sampled ones; each of them is reported as well."""
+
+    token_ids: tuple[int, ...]
+
+
+Verdict = Continue | Stop | Feed
+CONTINUE = Continue()
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended.
+
+    Attributes:
+        error: Why, where `stop_reason` is "error".
+        cached_tokens: Prompt tokens that were still in the context.
+        completion_tokens: Tokens that were reported, those that were fed included; the model's own end is
+        not. seed: The one that was used.
+    """
+
+    stop_reason: StopReason
+    error: EngineError | None
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    timings: Timings
+    seed: int
+
+
+class Observer(Protocol):
+    """Who listens to an answer; called on the decode thread, must return within microseconds."""
+
+    def on_prefill(self, done_tokens: int, total_tokens: int) -> None:
+        """So much of the prompt is in the context; cached tokens count as done."""
+
+    def on_token(self, token_id: int, text: str) -> Verdict:
+        """A token was chosen.
+
+        Args:
+            token_id: Which.
+            text: The characters that it completed; "" inside a character and for control tokens.
+        """
+
+    def on_end(self, ending: Ending) -> None:
+        """The last call."""
+
+
+class Job:
+    """Handle of a submitted answer; its other members belong to the decode thread.
+
+    Attributes:
+        history: The prompt and every token after it; what the sequence does not hold yet is still to compute.
+        sequence: Where it is computed; None while it waits.
+    """
+
+    def __init__(
+        self,
+        prompt: Sequence[int],
+        params: SamplingParams,
+        observer: Observer,
+        on_cancel: Callable[[], None],
+    ) -> None:
+        self.params = params
+        self.observer = observer
+        self.seed = usable_seed(params.seed)
+        self.history = list(prompt)
+        self.n_prompt = len(self.history)
+        self.n_cached = 0
+        self.sampler: Sampler | None = None
+        self.sequence: sequences.Sequence | None = None
+        self.is_cancelled = False
+        self.was_started = False
+        self._on_cancel = on_cancel
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._submitted_at_s = time.perf_counter()
+        self._started_at_s = 0.0
+        self._first_token_at_s = 0.0
+        self._last_token_at_s = 0.0
+
+    def cancel(self) -> None:
+        """End the answer at once, with stop reason "cancelled"; from any thread, any number of times."""
+        self.is_cancelled = True
+        self._on_cancel()
+
+    @property
+    def n_completion(self) -> int:
+        """Tokens after the prompt."""
+        return len(self.history) - self.n_prompt
+
+    @property
+    def n_pending(self) -> int:
+        """Tokens that are known and not computed."""
+        return len(self.history) - (len(self.sequence.tokens) if self.sequence else 0)
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether it needs one row a call and yields one token, so that a reader waits for it."""
+        return self.n_pending == 1 and self.n_completion > 0
+
+    def note_start(self, n_cached: int) -> None:
+        """The first time that it has a sequence."""
+        if not self.was_started:
+            self.was_started = True
+            self.n_cached = n_cached
+            self._started_at_s = time.perf_counter()
+
+    def take(self, token_id: int, piece: bytes) -> str:
+        """Append a token and return the characters that it completes."""
+        self.history.append(token_id)
+        self._last_token_at_s = time.perf_counter()
+        if self.n_completion == 1:
+            self._first_token_at_s = self._last_token_at_s
+        return self._decoder.decode(piece)
+
+    def ending(self, reason: StopReason, error: EngineError | None = None) -> Ending:
+        """The sum of it all."""
+        return Ending(
+            stop_reason=reason,
+            error=error,
+            prompt_tokens=self.n_prompt,
+            cached_tokens=self.n_cached,
+            completion_tokens=self.n_completion,
+            timings=self._timings(),
+            seed=self.seed,
+        )
+
+    def _timings(self) -> Timings:
+        if self.n_completion == 0:
+            return Timings(None, None, None)
+        prefill_s = self._first_token_at_s - self._started_at_s
+        decode_s = self._last_token_at_s - self._first_token_at_s
+        return Timings(
+            ttft_ms=(self._first_token_at_s - self._submitted_at_s) * 1000,
+            prefill_tokens_per_s=(self.n_prompt - self.n_cached) / prefill_s if prefill_s > 0 else None,
+            decode_tokens_per_s=(self.n_completion - 1) / decode_s if decode_s > 0 else None,
+        )

@@ -1,0 +1,285 @@
+"""The loop that computes all answers of one model together.
+
+Each turn: take what was submitted or cancelled, give waiting answers a sequence, put one row for every answer
+that streams into a batch and a chunk of every prompt behind them, decode, choose the next tokens, report. One
+thread, one context, up to `n_parallel` answers; more of them wait in the order of their arrival.
+Source: design 4.1
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model_manager.engine.chunks import ChunkSize
+from model_manager.engine.jobs import CONTINUE, Continue, Ending, Feed, Job, Observer, Stop, Verdict
+from model_manager.engine.llama import LlamaModel
+from model_manager.engine.sampling import PENALTY_WINDOW_TOKENS, is_plain_greedy, stages
+from model_manager.engine.sequences import Sequences
+from model_manager.errors import DecodeFailed, EmptyPrompt, EngineError, PromptTooLong
+from model_manager.types import SamplingParams, StopReason
+
+__all__ = ["CONTINUE", "Continue", "Ending", "Feed", "Job", "Observer", "Scheduler", "Stop", "Verdict"]
+
+log = logging.getLogger(__name__)
+
+_NO_ROOM = 1
+_ABORTED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one answer has in a batch."""
+
+    job: Job
+    n_tokens: int
+    row: int
+
+
+class Scheduler:
+    """Owns the decode thread of a model, which must not be used elsewhere while it runs."""
+
+    def __init__(self, model: LlamaModel) -> None:
+        self._model = model
+        self._batch = model.new_batch()
+        self._sequences = Sequences(model, model.n_parallel)
+        self._chunks = ChunkSize(model.n_batch_tokens)
+        self._waiting: deque[Job] = deque()
+        self._active: list[Job] = []
+        self._turn = 0
+
+        self._lock = threading.Condition()
+        self._submitted: deque[Job] = deque()
+        self._in_batch: tuple[Job, ...] = ()
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
+
+    # --- any thread --------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def submit(self, prompt_tokens: Sequence[int], sampling: SamplingParams, observer: Observer) -> Job:
+        """Queue an answer; raises nothing, problems arrive by `observer.on_end`."""
+        job = Job(prompt_tokens, sampling, observer, self._on_cancel)
+        with self._lock:
+            self._submitted.append(job)
+            self._lock.notify()
+        return job
+
+    def close(self) -> None:
+        """Cancel every answer and end the thread; the model is free afterwards."""
+        with self._lock:
+            self._is_closing = True
+            self._model.abort()
+            self._lock.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _on_cancel(self) -> None:
+        with self._lock:
+            self._abort_if_unwanted()
+            self._lock.notify()
+
+    def _abort_if_unwanted(self) -> None:
+        """Break off the running decode call if nobody wants any of its rows."""
+        if self._in_batch and all(job.is_cancelled for job in self._in_batch):
+            self._model.abort()
+
+    # --- the decode thread -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while self._wait_for_work():
+            try:
+                self._drop_cancelled()
+                self._admit()
+                if self._active:
+                    self._step()
+            except Exception:
+                # A bug of ours must not leave readers waiting for ever.
+                log.exception("the decode loop failed")
+                for job in list(self._active):
+                    self._finish(job, "error", DecodeFailed(0))
+        for job in [*self._active, *self._waiting, *self._submitted]:
+            self._finish(job, "cancelled")
+
+    def _wait_for_work(self) -> bool:
+        """Take what was submitted; sleep while there is nothing to do. False when closing."""
+        with self._lock:
+            while not (self._is_closing or self._submitted or self._waiting or self._active):
+                self._lock.wait()
+            self._waiting.extend(self._submitted)
+            self._submitted.clear()
+            return not self._is_closing
+
+    def _drop_cancelled(self) -> None:
+        for job in [j for j in (*self._active, *self._waiting) if j.is_cancelled]:
+            self._finish(job, "cancelled")
+
+    def _admit(self) -> None:
+        while self._waiting and self._sequences.has_free():
+            job = self._waiting[0]
+            error = self._problem(job)
+            if error:
+                self._finish(job, "error", error)
+                continue
+            needed = self._sequences.n_tokens_active + len(job.history) + 1
+            if self._active and needed > self._model.n_ctx_tokens:
+                return  # it would only push others out; the order of arrival is kept
+            self._waiting.popleft()
+            self._begin(job)
+
+    def _problem(self, job: Job) -> EngineError | None:
+        if job.n_prompt == 0:
+            return EmptyPrompt()
+        if job.n_prompt >= self._model.n_ctx_tokens:
+            return PromptTooLong(job.n_prompt, self._model.n_ctx_tokens)
+        return None
+
+    def _begin(self, job: Job) -> None:
+        self._active.append(job)
+        job.sequence = self._sequences.acquire(job.history)
+        job.note_start(len(job.sequence.tokens))
+        if job.sampler is None and not is_plain_greedy(job.params):
+            job.sampler = self._model.new_sampler(stages(job.params, job.seed))
+            for token_id in job.history[-PENALTY_WINDOW_TOKENS:]:
+                job.sampler.accept(token_id)
+        self._report_prefill(job)
+
+    def _step(self) -> None:
+        shares = self._fill()
+        alone = len(shares) == 1
+        n_prefill = sum(share.n_tokens for share in shares if not share.job.is_decoding)
+        with self._lock:
+            self._in_batch = tuple(share.job for share in shares)
+            self._model.abort(self._is_closing)
+            self._abort_if_unwanted()
+        began_s = time.perf_counter()
+        code = self._model.decode(self._batch)
+        elapsed_s = time.perf_counter() - began_s
+        with self._lock:
+            self._in_batch = ()
+
+        if code == 0:
+            if n_prefill:
+                self._chunks.observe(n_prefill, elapsed_s, alone=alone)
+            self._collect(shares)
+        elif code == _NO_ROOM:
+            self._make_room(shares)
+        elif code == _ABORTED:
+            self._resync(shares)
+        else:
+            for share in shares:
+                self._finish(share.job, "error", DecodeFailed(code))
+
+    def _fill(self) -> list[_Share]:
+        """One row for each answer that streams, then chunks of prompts, in turns who comes first."""
+        self._batch.clear()
+        self._turn += 1
+        start = self._turn % len(self._active)
+        jobs = self._active[start:] + self._active[:start]
+        shares = [self._add(job, 1) for job in jobs if job.is_decoding]
+        prefilling = [job for job in jobs if not job.is_decoding]
+        n_left = min(self._chunks.tokens(alone=len(jobs) == 1), self._batch.n_rows_left)
+        for n_others, job in zip(range(len(prefilling) - 1, -1, -1), prefilling, strict=True):
+            n_tokens = min(max(1, n_left // (n_others + 1)), job.n_pending)
+            shares.append(self._add(job, n_tokens))
+            n_left -= n_tokens
+        return shares
+
+    def _add(self, job: Job, n_tokens: int) -> _Share:
+        assert job.sequence is not None
+        held = len(job.sequence.tokens)
+        tokens = job.history[held : held + n_tokens]
+        row = self._batch.add(job.sequence.id, held, tokens, wants_logits=n_tokens == job.n_pending)
+        return _Share(job, n_tokens, row)
+
+    def _collect(self, shares: list[_Share]) -> None:
+        """Note what was computed; choose and report a token wherever all that was known is computed."""
+        for share in shares:
+            job = share.job
+            assert job.sequence is not None
+            held = len(job.sequence.tokens)
+            job.sequence.tokens.extend(job.history[held : held + share.n_tokens])
+            self._report_prefill(job)
+            if job.n_pending == 0:
+                self._choose(job, share.row)
+
+    def _choose(self, job: Job, row: int) -> None:
+        logits = self._model.logits(row)
+        best = int(logits.argmax())
+        if logits[best] != logits[best]:  # argmax finds a NaN wherever there is one
+            self._finish(job, "error", DecodeFailed(0))
+            return
+        token_id = best if job.sampler is None else job.sampler.sample(row)
+        if self._model.is_end(token_id):
+            self._finish(job, "stop")
+        else:
+            self._deliver(job, token_id)
+
+    def _deliver(self, job: Job, token_id: int) -> None:
+        """Report a chosen token and those that its observer wants to follow."""
+        tokens = deque([token_id])
+        while tokens:
+            token_id = tokens.popleft()
+            text = job.take(token_id, self._model.piece(token_id))
+            verdict = job.observer.on_token(token_id, text)
+            if isinstance(verdict, Stop):
+                self._finish(job, verdict.reason)
+                return
+            if isinstance(verdict, Feed):
+                tokens.extend(verdict.token_ids)
+                if job.sampler:
+                    for fed_id in verdict.token_ids:
+                        job.sampler.accept(fed_id)
+            if job.n_completion == job.params.max_tokens:
+                self._finish(job, "length")
+                return
+            if len(job.history) > self._model.n_ctx_tokens:
+                self._finish(job, "context_full")
+                return
+
+    def _make_room(self, shares: list[_Share]) -> None:
+        """The context was full and nothing changed: free cells, so that the next turn tries again."""
+        if self._sequences.evict_idle():
+            return
+        if len(self._active) > 1:
+            # The newest gives way. It keeps its tokens and its sampler, and is computed again when others
+            # ended.
+            job = self._active.pop()
+            assert job.sequence is not None
+            self._sequences.discard(job.sequence)
+            job.sequence = None
+            self._waiting.appendleft(job)
+        else:
+            self._finish(shares[0].job, "context_full")
+
+    def _resync(self, shares: list[_Share]) -> None:
+        for share in shares:
+            if share.job.sequence:
+                self._sequences.sync(share.job.sequence)
+
+    def _report_prefill(self, job: Job) -> None:
+        if job.sequence and job.n_completion == 0:
+            job.observer.on_prefill(len(job.sequence.tokens), job.n_prompt)
+
+    def _finish(self, job: Job, reason: StopReason, error: EngineError | None = None) -> None:
+        if job in self._active:
+            self._active.remove(job)
+        elif job in self._waiting:
+            self._waiting.remove(job)
+        if job.sequence:
+            if error:
+                self._sequences.discard(job.sequence)
+            else:
+                self._sequences.release(job.sequence)
+            job.sequence = None
+        if job.sampler:
+            job.sampler.close()
+            job.sampler = None
+        job.observer.on_end(job.ending(reason, error))
