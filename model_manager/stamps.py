@@ -43,6 +43,12 @@ def write(path: Path, sha256: str, recipe: int) -> None:
     part.replace(_stamp_path(path))
 
 
+def discard(path: Path) -> None:
+    """Ends the trust in a file: the next look at it reads it whole, or makes it anew."""
+    with contextlib.suppress(OSError):
+        _stamp_path(path).unlink(missing_ok=True)
+
+
 def is_intact(path: Path, recipe: int, expected_sha256: str | None = None) -> bool:
     """Whether the file has the expected bytes. Reads the whole file if its look disagrees with the stamp.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
 Thinking = Literal["auto", "on", "off"]
@@ -220,6 +220,20 @@ class ModelEntry:
     is_ours: bool = False
     is_starter: bool = False
     is_missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """A library entry as it is remembered between runs. `info` holds what the header said, as JSON values."""
+
+    name: str
+    paths: tuple[str, ...]
+    size_bytes: int
+    sha256: tuple[str, ...] | None = None
+    source: str = ""
+    is_ours: bool = False
+    chat_template: str | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
