@@ -257,7 +257,10 @@ class Conversations:
 
     def verify(self) -> builtins.list[str]:
         """Everything in the file that contradicts itself, found by deriving it again; empty is good. Slow."""
-        return [*self._database.problems(), *problems(self._database), *self._search.problems()]
+        damage = self._database.damage()
+        if damage:
+            return damage  # nothing that is read from a damaged file proves anything
+        return [*problems(self._database), *self._search.problems()]
 
     # Inside a transaction
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 Parameters = Sequence[Any] | Mapping[str, Any]
 
 BUSY_TIMEOUT_MS = 5_000
+_SIGNATURE = b"SQLite format 3\0"
 # The log is cut back to this after a checkpoint; a long import would leave it large for ever.
 _JOURNAL_SIZE_LIMIT_BYTES = 16 * 1024 * 1024
 # After a crash the file is looked through before it is used, unless that would delay the window: about 0.3 s
@@ -65,6 +66,7 @@ class Database:
         with faults_of(path):
             was_unclean = _is_not_empty(path.with_name(path.name + "-wal"))
             _create_private(path)
+            _require_signature(path)
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, cached_statements=256
             )
@@ -113,16 +115,13 @@ class Database:
         """Write everything committed so far to one file; see `storage.backup`."""
         back_up(self._connection, target)
 
-    def problems(self) -> list[str]:
+    def damage(self) -> list[str]:
         """What SQLite's own checks find wrong with the file; empty is good. Reads all of it."""
         try:
-            damage = [str(row[0]) for row in self.query("PRAGMA integrity_check(20)")]
-            orphans = self.query("PRAGMA foreign_key_check")
+            found = [str(row[0]) for row in self.query("PRAGMA integrity_check(20)")]
         except DatabaseCorrupt as error:
             return [error.reason]
-        return [line for line in damage if line != "ok"] + [
-            f"{row[0]} {row[1]} refers to a row of {row[2]} that is not there" for row in orphans
-        ]
+        return [] if found == ["ok"] else found
 
     def _run(self, sql: str, parameters: Parameters) -> sqlite3.Cursor:
         cursor = self._connection.cursor()
@@ -164,9 +163,7 @@ class Database:
         if migrations.pending(db):
             self._migrate(db, is_new)
         connection.execute("PRAGMA foreign_keys=ON")
-        # Ask for the write lock once: a file that cannot be written is refused now, not at the first message.
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("ROLLBACK")
+        self._require_writable()
 
     def _recognize(self, db: sqlite_utils.Database) -> bool:
         """Refuse a file that is not ours or too new; True for one with nothing in it."""
@@ -182,6 +179,15 @@ class Database:
         if unknown or found_version > len(known):
             raise DatabaseTooNew(self.path, max(found_version, len(known) + len(unknown)), len(known))
         return False
+
+    def _require_writable(self) -> None:
+        """Refuse a file that cannot be written now, and not at the first message."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        self._connection.execute("BEGIN IMMEDIATE")  # which alone is let through: SQLite makes it a read
+        try:
+            self._connection.execute(f"PRAGMA user_version={version}")
+        finally:
+            self._roll_back()
 
     def _check_quickly(self) -> None:
         problems = [row[0] for row in self._connection.execute("PRAGMA quick_check(3)")]
@@ -222,6 +228,14 @@ def _create_private(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _require_signature(path: Path) -> None:
+    """SQLite itself takes a file of a few bytes for an empty database and would write over it."""
+    with path.open("rb") as file:
+        signature = file.read(len(_SIGNATURE))
+    if signature and signature != _SIGNATURE:
+        raise DatabaseCorrupt(path, "file is not a database")
 
 
 def _is_not_empty(path: Path) -> bool:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from storage.terms import Term
+from storage.terms import CJK, Term
 
 MATCH_START = "\ue000"
 MATCH_END = "\ue001"
@@ -14,6 +14,9 @@ MATCH_END = "\ue001"
 _CONTEXT_CHARACTERS = 80
 _LEAD_CHARACTERS = 24
 _MARKS = re.compile(f"[{MATCH_START}{MATCH_END}]")
+_SPACE = re.compile(r"\s+")
+# What a word may not touch: another letter or digit of a script with spaces.
+_WORD_CHARACTER = rf"[^\W_{CJK}]"
 _ACCENTS = "[\u0300-\u036f]*"
 
 
@@ -56,8 +59,8 @@ def _window_start(text: str, match_start: int) -> int:
     if match_start <= _LEAD_CHARACTERS:
         return 0
     start = match_start - _LEAD_CHARACTERS
-    space = text.find(" ", start, match_start)
-    return start if space == -1 else space + 1
+    space = _SPACE.search(text, start, match_start)
+    return space.end() if space else start
 
 
 def _marked(window: str, pattern: re.Pattern[str]) -> str:
@@ -80,5 +83,5 @@ def _source(term: Term) -> str:
     if term.is_cjk:
         return re.escape(folded)
     words = [_ACCENTS.join(map(re.escape, word)) + _ACCENTS for word in re.findall(r"[^\W_]+", folded)]
-    source = r"(?<![^\W_])" + r"[\W_]+".join(words)
-    return source if term.is_prefix else source + r"(?![^\W_])"
+    source = f"(?<!{_WORD_CHARACTER})" + r"[\W_]+".join(words)
+    return source if term.is_prefix else f"{source}(?!{_WORD_CHARACTER})"

@@ -21,12 +21,12 @@ import unicodedata
 
 # Explicit ranges rather than Unicode properties: those of Python change with its version. Bopomofo, kana,
 # Hangul, Han with its extensions, and the halfwidth forms.
-_CJK = (
+CJK = (
     "\u1100-\u11ff\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303b\u3041-\u3096\u309d-\u309f\u30a1-\u30fa"
     "\u30fc-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff66-\uffdc"
     "\U0001aff0-\U0001b16f\U00020000-\U000323af"
 )
-CJK_RUN = re.compile(f"[{_CJK}]+")
+CJK_RUN = re.compile(f"[{CJK}]+")
 _PHRASE_OR_WORD = re.compile(r'"([^"]+)"|(\S+)')
 # A query is typed by a person; a pasted page is cut before it costs anything.
 _MAX_QUERY_CHARACTERS = 400

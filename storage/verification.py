@@ -1,4 +1,4 @@
-"""Facts about conversations that must hold and that the schema alone cannot enforce."""
+"""What must hold in the file, derived again from its rows: the schema cannot enforce all of it."""
 
 from __future__ import annotations
 
@@ -69,4 +69,8 @@ _RULES = (
 
 def problems(database: Database) -> list[str]:
     """One sentence for each contradiction; empty is good."""
-    return [row[0] for rule in _RULES for row in database.query(rule)]
+    orphans = [
+        f"{row[0]} {row[1]} refers to a row of {row[2]} that is not there"
+        for row in database.query("PRAGMA foreign_key_check")
+    ]
+    return orphans + [row[0] for rule in _RULES for row in database.query(rule)]
