@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from storage.records import Part, PartKind
+from storage.snippets import MATCH_END, MATCH_START
+from storage.store import Store
+from tests.helpers.databases import text
+
+
+def say(store: Store, *texts: str, kind: PartKind = "text") -> list[int]:
+    conversation = store.conversations.create(title="T").id
+    return [store.conversations.append(conversation, None, "user", [Part(kind, t)]).id for t in texts]
+
+
+def marked(snippet: str) -> list[str]:
+    return re.findall(f"{MATCH_START}(.*?){MATCH_END}", snippet)
+
+
+CODE = "Call llama_get_logits_ith(ctx, -1) and pass --n-cpu-moe 12 to the C++ server at v1.2.3."
+CHINESE = "混合专家模型（MoE）用GPU加速，也叫稀疏模型。"
+JAPANESE = "専門家の混合モデルについて教えてください"
+KOREAN = "전문가 혼합 모델을 설명해 주세요"
+ENGLISH = "A Mixture of Experts wakes few experts; naïve café users don't notice."
+
+
+@pytest.mark.parametrize(
+    ("content", "query", "match"),
+    [
+        (CODE, "llama_get_logits_ith", "llama_get_logits_ith"),
+        (CODE, "get_logits_ith", "get_logits_ith"),
+        (CODE, "get_logi", "get_logi"),
+        (CODE, "logits", "logits"),
+        (CODE, "--n-cpu-moe", "n-cpu-moe"),
+        (CODE, "n-cpu", "n-cpu"),
+        (CODE, "c++", "C"),
+        (CODE, "v1.2", "v1.2"),
+        (CODE, "ctx, -1", "ctx"),
+        (CHINESE, "专家", "专家"),
+        (CHINESE, "混合", "混合"),
+        (CHINESE, "合专家模", "合专家模"),
+        (CHINESE, "型", "型"),
+        (CHINESE, "GPU加速", "GPU"),
+        (CHINESE, "用gpu", "GPU"),
+        (CHINESE, "moe 稀疏", "稀疏"),
+        (JAPANESE, "モデル", "モデル"),
+        (JAPANESE, "専門", "専門"),
+        (KOREAN, "혼합", "혼합"),
+        (KOREAN, "모델", "모델"),
+        (ENGLISH, "mixture", "Mixture"),
+        (ENGLISH, "EXPERTS", "Experts"),
+        (ENGLISH, "exper", "Exper"),
+        (ENGLISH, "naive cafe", "café"),
+        (ENGLISH, "CAFÉ", "café"),
+        (ENGLISH, "cafe\u0301", "café"),
+        (ENGLISH, '"mixture of experts"', "Mixture of Experts"),
+        (ENGLISH, "few   wakes", "wakes"),
+        (ENGLISH, "don't", "don't"),
+        ("cafe\u0301 au lait", "café", "cafe\u0301"),
+        ("GROẞ und ﬁn", "und", "und"),
+    ],
+)
+def test_found_and_marked(store: Store, content: str, query: str, match: str) -> None:
+    say(store, "something else entirely 别的", content)
+    hits = store.search.find(query)
+    assert [hit.message_id for hit in hits] == [2]
+    assert match in marked(hits[0].snippet), hits[0].snippet
+
+
+@pytest.mark.parametrize(
+    ("content", "query"),
+    [
+        (ENGLISH, "experts mixtures"),
+        (ENGLISH, '"experts mixture"'),
+        (ENGLISH, '"mixture of exp"'),
+        (ENGLISH, "xperts"),
+        (ENGLISH, "mixt wakes"),
+        (CODE, "logits_get"),
+        (CHINESE, "专模"),
+        (CHINESE, "家专"),
+        (CHINESE, "模型混合"),
+        (ENGLISH, "e"),
+    ],
+)
+def test_not_found(store: Store, content: str, query: str) -> None:
+    say(store, content)
+    assert store.search.find(query) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", " ", "*", '"', '""', '" "', "'", "(", ")", "-", "--", "^", ":", "{text}:", "NEAR(a b)", "a AND",
+     "OR", "NOT", "a NOT b", "text: a", "a*b", "a\0b", "\0", "\ud800", "专\0家", "・", "🎉", "%_",
+     "a" * 5000, "a " * 5000, '"a' * 300, "专" * 5000, "{reasoning} : (x)", "; DROP TABLE parts", "\u0301", "x" + "\u0301" * 300],
+)  # fmt: skip
+def test_hostile_text_never_raises(store: Store, query: str) -> None:
+    say(store, ENGLISH, CHINESE)
+    for part in (None, "text", "reasoning"):
+        store.search.find(query, part=part)  # type: ignore[arg-type]  # mypy widens the tuple's literals
+    assert store._database.query("SELECT count(*) FROM parts")[0][0] == 2
+
+
+@given(st.text(max_size=40) | st.text(st.sampled_from('ab"*()-+^:{}专家 \0NEAROT'), max_size=40))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_raises(store: Store, query: str) -> None:
+    store.search.find(query)
+
+
+ALPHABET = st.sampled_from("abC_é专家模 \n-.\"'1🎉")
+
+
+@given(content=st.text(ALPHABET, min_size=1, max_size=60), data=st.data())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_word_and_every_cjk_pair_of_a_text_finds_it(
+    store: Store, content: str, data: st.DataObject
+) -> None:
+    (message_id,) = say(store, content)
+    queries = (
+        re.findall(r"\S+", content)
+        + re.findall("(?=([专家模]{2}))", content)
+        + re.findall("[专家模]", content)
+    )
+    queries = [query for query in queries if re.search("[abCé1专家模]", query)]
+    if queries:
+        query = data.draw(st.sampled_from(queries))
+        assert message_id in [hit.message_id for hit in store.search.find(query, limit=100_000)]
+
+
+def test_newest_first_and_limited(store: Store) -> None:
+    ids = say(store, *["experts"] * 5)
+    assert [hit.message_id for hit in store.search.find("experts")] == ids[::-1]
+    assert [hit.message_id for hit in store.search.find("experts", limit=2)] == ids[:-3:-1]
+
+
+def test_kinds_are_told_apart(store: Store) -> None:
+    conversation = store.conversations.create(title="Title").id
+    parts = [Part("reasoning", "secret experts"), Part("text", "plain experts")]
+    message = store.conversations.append(conversation, None, "assistant", parts)
+    assert [hit.part for hit in store.search.find("experts")] == ["reasoning", "text"]
+    assert [hit.part for hit in store.search.find("experts", part="text")] == ["text"]
+    assert store.search.find("secret plain") == []
+    assert store.search.find("secret", part="text") == []
+    (hit,) = store.search.find("secret")
+    assert (hit.conversation_id, hit.message_id, hit.title) == (conversation, message.id, "Title")
+    assert hit.created_at == message.created_at
+
+
+def test_snippet_is_short_one_line_and_around_the_match(store: Store) -> None:
+    words = [f"word{n}" for n in range(3000)]
+    say(store, "\n\n".join(words))
+    (hit,) = store.search.find("word1500")
+    assert f"{MATCH_START}word1500{MATCH_END}" in hit.snippet
+    assert hit.snippet.startswith("…word149")
+    assert hit.snippet.endswith("…")
+    assert "\n" not in hit.snippet
+    assert len(hit.snippet) < 90
+
+
+def test_marks_in_a_text_are_not_taken_for_ours(store: Store) -> None:
+    say(store, f"{MATCH_START}fake{MATCH_END} experts")
+    (hit,) = store.search.find("experts")
+    assert marked(hit.snippet) == ["experts"]
+
+
+def test_rebuilding_repairs_the_index(store: Store) -> None:
+    say(store, ENGLISH, CHINESE)
+    database = store._database
+    with database.transaction():
+        database.execute("INSERT INTO search (search) VALUES ('delete-all')")
+    assert len(store.conversations.verify()) == 2
+    store.search.rebuild()
+    assert store.conversations.verify() == []
+    assert store.search.find("专家")
+
+
+def test_title_does_not_matter(store: Store) -> None:
+    store.conversations.append(store.conversations.create(title="zebra").id, None, "user", text("horse"))
+    assert store.search.find("zebra") == []

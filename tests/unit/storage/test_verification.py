@@ -1,0 +1,69 @@
+"""`verify` must see what it claims to see: each kind of damage is planted behind the store's back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from storage.store import Store
+from tests.helpers.databases import fill, run_sql
+
+
+def test_good_database_has_no_problems(store: Store) -> None:
+    assert store.conversations.verify() == []
+    fill(store)
+    assert store.conversations.verify() == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ("UPDATE messages SET conversation_id = 2 WHERE id = 2", "parent in another conversation"),
+        ("UPDATE messages SET parent_id = 4 WHERE id = 7", "parent in another conversation"),
+        ("DELETE FROM messages WHERE id = 1", "refers to a row of messages that is not there"),
+        ("UPDATE conversations SET head_id = 7 WHERE id = 1", "shows a message that it does not have"),
+        ("UPDATE conversations SET head_id = NULL WHERE id = 1", "has messages and shows none"),
+        ("UPDATE conversations SET head_id = 1 WHERE id = 1", "which has one below it"),
+        ("UPDATE parts SET position = 5 WHERE message_id = 2 AND position = 1", "gap in its parts"),
+        (
+            "INSERT INTO chunks (message_id, position, kind, text) VALUES (2, 0, 'text', 'x')",
+            "still has chunks",
+        ),
+        ("UPDATE messages SET status = 'streaming' WHERE id = 2", "has parts already"),
+        ("UPDATE messages SET status = 'streaming', role = 'user' WHERE id = 6", "not an answer"),
+        ("DELETE FROM parts WHERE message_id = 1", "gone but still in the search index"),
+        ("INSERT INTO search (search) VALUES ('delete-all')", "missing from the search index"),
+        ("UPDATE parts SET text = 'changed' WHERE message_id = 1", "indexed with other words"),
+        ("UPDATE messages SET created_at = 'yesterday' WHERE id = 1", "a date of message 1"),
+        ("UPDATE generations SET parameters = '{' WHERE message_id = 2", "generation 2 holds JSON"),
+        ("UPDATE settings SET value = 'dark'", "setting theme holds JSON"),
+    ],
+)
+def test_damage_is_found(path: Path, store: Store, damage: str, words: str) -> None:
+    fill(store)
+    store.close()
+    run_sql(path, damage)
+    again = Store(path)
+    try:
+        found = again.conversations.verify()
+    finally:
+        again.close()
+    assert any(words in problem for problem in found), found
+
+
+def test_chunks_of_two_kinds_in_one_part_are_found(path: Path, store: Store) -> None:
+    fill(store)
+    store.close()
+    run_sql(
+        path,
+        """
+        INSERT INTO chunks (message_id, position, kind, text) VALUES (2, 0, 'text', 'x');
+        INSERT INTO chunks (message_id, position, kind, text) VALUES (2, 0, 'reasoning', 'x');
+        """,
+    )
+    again = Store(path)
+    try:
+        assert any("two kinds" in problem for problem in again.conversations.verify())
+    finally:
+        again.close()
