@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QFontMetricsF, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
 from ui import stylesheet
@@ -185,6 +185,11 @@ def code_font() -> QFont:
         chosen.setFamily("monospace")
     chosen.setPointSizeF(QApplication.font().pointSizeF() * 0.95)
     return chosen
+
+
+def column_width() -> int:
+    """Widest that the text of a conversation and its composer run, in pixels: about 85 letters."""
+    return round(QFontMetricsF(font(1.08)).height() / 1.17 * 50)
 
 
 def with_alpha(color: QColor, alpha: float) -> QColor:

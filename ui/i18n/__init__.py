@@ -37,7 +37,7 @@ class _Language:
 _language = _Language()
 
 
-def tr(text: str, **values: object) -> str:
+def tr(text: str, /, **values: object) -> str:
     """The text in the language in use, with `values` put in by `str.format`.
 
     Args:
@@ -48,9 +48,9 @@ def tr(text: str, **values: object) -> str:
     return translated.format(**values) if values else translated
 
 
-def trn(one: str, many: str, n: int, **values: object) -> str:
+def trn(one: str, many: str, n: int, /, **values: object) -> str:
     """Like `tr` for a counted thing: `one` when `n` is 1, else `many`; `n` is a placeholder too."""
-    return tr(one if n == 1 else many, n=values.pop("n_text", n), **values)
+    return tr(one if n == 1 else many, n=n, **values)
 
 
 def marked(text: str) -> str:

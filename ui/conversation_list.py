@@ -1,0 +1,127 @@
+"""The conversations as an item model: titles under headings of time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
+
+from storage.records import Conversation
+from ui import formats
+from ui.i18n import tr
+
+Index = QModelIndex | QPersistentModelIndex
+Row = str | Conversation
+"""A heading, or a conversation below it."""
+
+ROOT = QModelIndex()
+
+
+class ConversationList(QAbstractListModel):
+    """Rows are headings (Today, Yesterday, ...) and conversations, newest first.
+
+    Signals:
+        rename_requested: id, new title; nothing changes here until `set_conversations` brings it.
+    """
+
+    rename_requested = Signal(object, str)
+
+    ROW_ROLE = Qt.ItemDataRole.UserRole + 1
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._rows: list[Row] = []
+        self._conversations: Sequence[Conversation] = ()
+
+    def set_conversations(self, conversations: Sequence[Conversation], now: datetime | None = None) -> None:
+        """Show these, in this order; rows that only changed their words keep their place.
+
+        Args:
+            conversations: Newest first, as the store lists them.
+            now: What "today" means; None takes the clock.
+        """
+        self._conversations = conversations
+        rows = _grouped(conversations, now or datetime.now(UTC))
+        if [_identity(row) for row in rows] == [_identity(row) for row in self._rows]:
+            changed = [i for i, (old, new) in enumerate(zip(self._rows, rows, strict=True)) if old != new]
+            self._rows = rows
+            for i in changed:
+                self.dataChanged.emit(self.index(i), self.index(i))
+            return
+        self.beginResetModel()
+        self._rows = rows
+        self.endResetModel()
+
+    def retranslate(self) -> None:
+        """Write the headings anew after a change of language."""
+        self.set_conversations(self._conversations)
+
+    def conversation(self, index: Index) -> Conversation | None:
+        """What a row stands for; None for a heading."""
+        row = self._rows[index.row()] if index.isValid() else ""
+        return row if isinstance(row, Conversation) else None
+
+    def index_of(self, conversation_id: int | None) -> QModelIndex:
+        """Where a conversation is; invalid when it is not here."""
+        for i, row in enumerate(self._rows):
+            if isinstance(row, Conversation) and row.id == conversation_id:
+                return self.index(i)
+        return QModelIndex()
+
+    def rowCount(self, parent: Index = ROOT) -> int:
+        return 0 if parent.isValid() else len(self._rows)
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        if not index.isValid() or isinstance(self._rows[index.row()], str):
+            return Qt.ItemFlag.ItemNeverHasChildren
+        return (
+            Qt.ItemFlag.ItemIsEnabled
+            | Qt.ItemFlag.ItemIsSelectable
+            | Qt.ItemFlag.ItemIsEditable
+            | Qt.ItemFlag.ItemNeverHasChildren
+        )
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid() or index.row() >= len(self._rows):
+            return None
+        row = self._rows[index.row()]
+        if role == self.ROW_ROLE:
+            return row
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+            return row if isinstance(row, str) else shown_title(row)
+        if role == Qt.ItemDataRole.EditRole and isinstance(row, Conversation):
+            return row.title
+        if role == Qt.ItemDataRole.ToolTipRole and isinstance(row, Conversation):
+            return f"{shown_title(row)}\n{formats.moment(row.updated_at, datetime.now(UTC))}"
+        return None
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        conversation = self.conversation(index)
+        title = str(value).strip()
+        if role != Qt.ItemDataRole.EditRole or conversation is None or title in ("", conversation.title):
+            return False
+        self.rename_requested.emit(conversation.id, title)
+        return True
+
+
+def shown_title(conversation: Conversation | None) -> str:
+    """The title, or what stands for one that has none yet."""
+    return (conversation.title.strip() if conversation else "") or tr("New conversation")
+
+
+def _grouped(conversations: Sequence[Conversation], now: datetime) -> list[Row]:
+    rows: list[Row] = []
+    heading = ""
+    for conversation in conversations:
+        group = formats.day_group(conversation.updated_at, now)
+        if group != heading:
+            heading = group
+            rows.append(heading)
+        rows.append(conversation)
+    return rows
+
+
+def _identity(row: Row) -> str | int:
+    return row if isinstance(row, str) else row.id

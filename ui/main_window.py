@@ -1,0 +1,390 @@
+"""The window: it shows the values that it is given and says what a person wants. It decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, Signal
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
+
+from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
+from storage.records import Conversation, Message, SearchHit
+from ui import i18n, icons, theme
+from ui.chat.page import ChatPage
+from ui.commands import Command, Commands
+from ui.conversation_list import shown_title
+from ui.i18n import marked, tr
+from ui.rooms import Rooms
+from ui.sidebar import Sidebar
+from ui.values import ConversationSettings, Notice, StreamUpdate
+
+_STATE_VERSION = 1
+_SIDEBAR_WIDTH = 264
+
+
+class MainWindow(QMainWindow):
+    """The one window of the program.
+
+    Everything is called on Qt's thread. Ids travel as `object`: Qt's int has 32 bits.
+
+    Signals:
+        new_conversation_requested: A fresh conversation, not saved before its first message.
+        conversation_selected: id.
+        conversation_rename_requested: id, title.
+        conversation_delete_requested: id; the person has confirmed.
+        search_changed: What to look for; empty when the search ended.
+        hit_selected: conversation id, message id.
+        send_requested: The message; the composer has been emptied (see `restore_draft`).
+        stop_requested: The answer that is being made shall end.
+        regenerate_requested: message id.
+        edit_requested: message id, new text.
+        version_requested: message id.
+        model_selected: Name in the library.
+        conversation_settings_changed: `ConversationSettings`.
+        import_model_requested: Path.
+        verify_model_requested, remove_model_requested: Name in the library.
+        download_requested: Reference as typed.
+        download_paused, download_resumed, download_cancelled: download id.
+        notice_action_requested: The notice's `action_id`; "open_downloads", "open_settings" and
+            "choose_model" have been carried out by the window already.
+        setting_changed: key, value; look and language have changed already.
+        closing: The window was asked to close and does.
+    """
+
+    new_conversation_requested = Signal()
+    conversation_selected = Signal(object)
+    conversation_rename_requested = Signal(object, str)
+    conversation_delete_requested = Signal(object)
+    search_changed = Signal(str)
+    hit_selected = Signal(object, object)
+    send_requested = Signal(str)
+    stop_requested = Signal()
+    regenerate_requested = Signal(object)
+    edit_requested = Signal(object, str)
+    version_requested = Signal(object)
+    model_selected = Signal(str)
+    conversation_settings_changed = Signal(object)
+    import_model_requested = Signal(str)
+    verify_model_requested = Signal(str)
+    remove_model_requested = Signal(str)
+    download_requested = Signal(str)
+    download_paused = Signal(object)
+    download_resumed = Signal(object)
+    download_cancelled = Signal(object)
+    notice_action_requested = Signal(str)
+    setting_changed = Signal(str, object)
+    closing = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        theme.apply()
+        self.setWindowTitle("Coterie")
+        self.setWindowIcon(icons.icon("coterie", "accent"))
+        self.setMinimumSize(560, 420)
+        self.resize(1120, 760)
+        self._conversation: Conversation | None = None
+        self._settings: dict[str, Any] = {}
+        self._models: Sequence[ModelEntry] = ()
+        self._current_model: str | None = None
+        self.sidebar = Sidebar()
+        self.page = ChatPage()
+        self.rooms = Rooms(self)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setHandleWidth(1)
+        self.splitter.addWidget(self.sidebar)
+        self.splitter.addWidget(self.page)
+        self.splitter.setStretchFactor(1, 1)
+        self.splitter.setCollapsible(1, False)
+        self.splitter.setSizes([_SIDEBAR_WIDTH, self.width() - _SIDEBAR_WIDTH])
+        self.setCentralWidget(self.splitter)
+        self.commands = Commands(self, self._command_table())
+        self._connect_sidebar()
+        self._connect_page()
+        self._connect_rooms()
+        self.show_conversation(None, [])
+        self._refuse_without_model()
+        self.page.composer.setFocus()
+
+    def _command_table(self) -> list[Command]:
+        separator = Command("")
+        return [
+            Command(marked("New conversation"), ("Ctrl+N",), self._on_new),
+            Command(marked("Search"), ("Ctrl+K", "Ctrl+F"), self._on_search),
+            Command(marked("Rename conversation"), ("Ctrl+Shift+R",), self.sidebar.rename_current),
+            Command(marked("Delete conversation…"), ("Ctrl+Shift+Backspace",), self.sidebar.delete_current),
+            Command(marked("Conversation settings…"), ("Ctrl+Shift+,",), self._open_conversation_settings),
+            separator,
+            Command(marked("Choose a model"), ("Ctrl+M",), self.page.header.picker.open_list),
+            Command(marked("Models…"), ("Ctrl+L",), self.open_models),
+            Command(marked("Downloads…"), ("Ctrl+J",), self.open_downloads),
+            Command(marked("Settings…"), ("Ctrl+,",), self.open_settings),
+            separator,
+            Command(marked("Go to the message field"), ("Ctrl+E",), self._focus_composer),
+            Command(marked("Stop the answer"), ("Ctrl+.",), self.stop_requested.emit),
+            Command(marked("Show or hide the side bar"), ("Ctrl+B",), self.toggle_sidebar),
+            Command(marked("Larger text"), ("Ctrl++", "Ctrl+="), lambda: self._zoom(1)),
+            Command(marked("Smaller text"), ("Ctrl+-",), lambda: self._zoom(-1)),
+            Command(marked("Normal text"), ("Ctrl+0",), lambda: self._zoom(0)),
+            Command(marked("Full screen"), ("F11",), self._toggle_full_screen),
+            Command(marked("Menu"), ("F10",), self._open_menu_below_button),
+            separator,
+            Command(marked("Quit"), ("Ctrl+Q",), self._quit),
+        ]
+
+    def _connect_sidebar(self) -> None:
+        sidebar = self.sidebar
+        sidebar.new_requested.connect(self._on_new)
+        sidebar.menu_requested.connect(self.commands.open_menu)
+        sidebar.models_requested.connect(self.open_models)
+        sidebar.downloads_requested.connect(self.open_downloads)
+        sidebar.settings_requested.connect(self.open_settings)
+        sidebar.conversation_chosen.connect(self.conversation_selected)
+        sidebar.rename_requested.connect(self.conversation_rename_requested)
+        sidebar.delete_requested.connect(self._on_delete)
+        sidebar.search_changed.connect(self.search_changed)
+        sidebar.hit_chosen.connect(self.hit_selected)
+
+    def _connect_page(self) -> None:
+        page = self.page
+        page.header.sidebar_toggled.connect(self.toggle_sidebar)
+        page.header.settings_requested.connect(self._open_conversation_settings)
+        page.header.picker.model_chosen.connect(self.model_selected)
+        page.header.picker.downloads_requested.connect(self.open_downloads)
+        page.header.picker.models_requested.connect(self.open_models)
+        page.composer.send_requested.connect(self.send_requested)
+        page.composer.stop_requested.connect(self.stop_requested)
+        page.notice_bar.action_requested.connect(self._on_notice_action)
+        page.transcript.regenerate_requested.connect(self.regenerate_requested)
+        page.transcript.edit_requested.connect(self.edit_requested)
+        page.transcript.version_requested.connect(self.version_requested)
+
+    def _connect_rooms(self) -> None:
+        rooms = self.rooms
+        rooms.import_model_requested.connect(self.import_model_requested)
+        rooms.verify_model_requested.connect(self.verify_model_requested)
+        rooms.remove_model_requested.connect(self.remove_model_requested)
+        rooms.download_requested.connect(self.download_requested)
+        rooms.download_paused.connect(self.download_paused)
+        rooms.download_resumed.connect(self.download_resumed)
+        rooms.download_cancelled.connect(self.download_cancelled)
+        rooms.conversation_settings_changed.connect(self.conversation_settings_changed)
+        rooms.setting_changed.connect(self._on_setting_changed)
+
+    # --- conversations ---
+
+    def set_conversations(self, conversations: Sequence[Conversation], current_id: int | None) -> None:
+        """Fill the list, newest first; `current_id` None marks none."""
+        self.sidebar.set_conversations(conversations, current_id)
+        for conversation in conversations:
+            if self._conversation is not None and conversation.id == self._conversation.id:
+                self._conversation = conversation
+                self._show_title()
+
+    def set_search_hits(self, hits: Sequence[SearchHit] | None) -> None:
+        """Show what was found; None shows the conversations again."""
+        self.sidebar.set_hits(hits)
+
+    def show_conversation(self, conversation: Conversation | None, messages: Sequence[Message]) -> None:
+        """Show a conversation from its root to its head; None begins a fresh one with the welcome."""
+        self._conversation = conversation
+        self.page.show_conversation(conversation, messages)
+        self.sidebar.set_current(conversation.id if conversation else None)
+        self._show_title()
+
+    def add_message(self, message: Message) -> None:
+        """Put a message below the last one."""
+        self.page.show_transcript()
+        self.page.transcript.add_message(message)
+
+    def replace_message(self, message: Message) -> None:
+        """Show a message anew, found by its id."""
+        self.page.transcript.replace_message(message)
+
+    def apply_stream(self, update: StreamUpdate) -> None:
+        """Show how far a streaming answer has come."""
+        self.page.transcript.apply_stream(update)
+
+    def scroll_to(self, message_id: int) -> None:
+        """Bring a message into sight."""
+        self.page.transcript.scroll_to(message_id)
+
+    def set_busy(self, is_busy: bool) -> None:
+        """Whether an answer is being made."""
+        self.page.composer.set_busy(is_busy)
+
+    def restore_draft(self, text: str) -> None:
+        """Give a message back that could not be sent, before whatever has been typed since."""
+        typed = self.page.composer.text()
+        self.page.composer.set_text(f"{text}\n{typed}" if typed.strip() else text)
+
+    def _show_title(self) -> None:
+        title = shown_title(self._conversation)
+        self.page.header.set_title(title)
+        self.setWindowTitle(f"{title} - Coterie" if self._conversation else "Coterie")
+
+    # --- models and downloads ---
+
+    def set_models(self, entries: Sequence[ModelEntry], current: str | None) -> None:
+        """What the library holds, and the name of the model that answers here."""
+        self._models = entries
+        self._current_model = current
+        self.page.header.picker.set_models(entries, current)
+        self.page.welcome.set_model(next((entry for entry in entries if entry.name == current), None))
+        self.rooms.set_models(entries)
+        self._refuse_without_model()
+
+    def set_engine_state(self, state: EngineState | None) -> None:
+        """What the engine of the current model does; None while there is none."""
+        self.page.header.picker.set_state(state)
+
+    def set_model_progress(self, name: str, permille: int | None) -> None:
+        """How far the verification of a model has come; None when it has ended."""
+        self.rooms.set_model_progress(name, permille)
+
+    def set_downloads(self, snapshots: Sequence[DownloadSnapshot]) -> None:
+        """All downloads at this moment."""
+        active = [snapshot for snapshot in snapshots if snapshot.status in ("queued", "running", "verifying")]
+        self.sidebar.set_n_active_downloads(len(active))
+        self.rooms.set_downloads(snapshots)
+
+    def _refuse_without_model(self) -> None:
+        reason = "" if self._current_model else tr("Choose a model above before you send.")
+        self.page.composer.set_refusal(reason)
+
+    # --- notices and settings ---
+
+    def show_notice(self, notice: Notice | None) -> None:
+        """Show a notice above the composer in place of any other; None closes it."""
+        self.page.notice_bar.show_notice(notice)
+
+    def set_settings(self, settings: Mapping[str, Any]) -> None:
+        """All settings; look, language and zoom follow at once."""
+        self._settings = dict(settings)
+        if "theme" in settings:
+            theme.apply(settings["theme"])
+        zoom = settings.get("zoom_percent") or 100
+        if zoom != theme.zoom_percent():
+            theme.set_zoom(zoom)
+        self._speak(settings.get("language", "system"))
+        self.rooms.set_settings(settings)
+
+    def _speak(self, choice: str) -> None:
+        before = i18n.language()
+        i18n.set_language(choice)
+        if i18n.language() != before:
+            for widget in (self, *self.rooms.open_dialogs()):
+                _tell_language_changed(widget)
+
+    def _on_setting_changed(self, key: str, value: object) -> None:
+        self.set_settings(self._settings | {key: value})
+        self.setting_changed.emit(key, value)
+
+    def _on_notice_action(self, action_id: str) -> None:
+        doors = {
+            "open_downloads": self.open_downloads,
+            "open_settings": self.open_settings,
+            "choose_model": self.page.header.picker.open_list,
+        }
+        if action_id in doors:
+            doors[action_id]()
+        self.notice_action_requested.emit(action_id)
+
+    # --- rooms ---
+
+    def open_models(self) -> None:
+        """Show the library."""
+        self.rooms.open_models()
+
+    def open_downloads(self) -> None:
+        """Show the downloads."""
+        self.rooms.open_downloads()
+
+    def open_settings(self) -> None:
+        """Show the settings."""
+        self.rooms.open_settings()
+
+    def _open_conversation_settings(self) -> None:
+        conversation = self._conversation
+        values = (
+            ConversationSettings(conversation.title, conversation.system_prompt, conversation.sampling)
+            if conversation
+            else ConversationSettings("")
+        )
+        self.rooms.open_conversation_settings(values)
+
+    # --- the window itself ---
+
+    def toggle_sidebar(self) -> None:
+        """Show or hide the left side."""
+        self.sidebar.setVisible(not self.sidebar.isVisible())
+
+    def restore_layout(
+        self, geometry_b64: str | None, state_b64: str | None, splitter: Sequence[int] | None
+    ) -> None:
+        """Put the window where it was; what cannot be read is ignored."""
+        if geometry_b64:
+            self.restoreGeometry(QByteArray.fromBase64(geometry_b64.encode()))
+        if state_b64:
+            self.restoreState(QByteArray.fromBase64(state_b64.encode()), _STATE_VERSION)
+        if splitter and len(splitter) == 2 and splitter[1] > 0:
+            self.sidebar.setVisible(splitter[0] > 0)
+            if splitter[0] > 0:
+                self.splitter.setSizes(list(splitter))
+
+    def layout(self) -> dict[str, Any]:  # type: ignore[override]  # the contract's name; QWidget's is unused here
+        """Where everything is, as values by setting key."""
+        sizes = self.splitter.sizes()
+        if not self.sidebar.isVisibleTo(self):
+            sizes[0] = 0
+        return {
+            "window_geometry": bytes(self.saveGeometry().toBase64().data()).decode(),
+            "window_state": bytes(self.saveState(_STATE_VERSION).toBase64().data()).decode(),
+            "splitter_sizes": sizes,
+        }
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.rooms.close_all()
+        self.closing.emit()
+        super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self.commands.retranslate()
+            self._show_title()
+            self._refuse_without_model()
+
+    def _on_new(self) -> None:
+        self.new_conversation_requested.emit()
+        self._focus_composer()
+
+    def _on_search(self) -> None:
+        self.sidebar.show()
+        self.sidebar.focus_search()
+
+    def _on_delete(self, conversation_id: int) -> None:
+        self.page.forget_draft(conversation_id)
+        self.conversation_delete_requested.emit(conversation_id)
+
+    def _focus_composer(self) -> None:
+        self.page.composer.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _open_menu_below_button(self) -> None:
+        button = self.sidebar.menu_button if self.sidebar.isVisible() else self.page.header.sidebar_button
+        self.commands.open_menu(button.mapToGlobal(QPoint(0, button.height())))
+
+    def _toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _zoom(self, direction: int) -> None:
+        self._on_setting_changed("zoom_percent", theme.zoom_step(direction))
+
+    def _quit(self) -> None:
+        self.close()
+
+
+def _tell_language_changed(widget: QWidget) -> None:
+    for child in (widget, *widget.findChildren(QWidget)):
+        child.changeEvent(QEvent(QEvent.Type.LanguageChange))

@@ -1,0 +1,317 @@
+"""The left side of the window: a new conversation, search, the list, and the doors to the other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from storage.records import Conversation, SearchHit
+from ui import icons, theme
+from ui.buttons import IconButton, RowButton
+from ui.conversation_list import ConversationList, shown_title
+from ui.conversation_rows import ConversationDelegate
+from ui.i18n import tr
+from ui.question import Question
+from ui.rows_view import RowsView
+from ui.search_hits import HitDelegate, SearchHits
+
+_DEBOUNCE_MS = 150
+
+
+class Sidebar(QWidget):
+    """Conversations, found messages, and what leads elsewhere.
+
+    Signals:
+        new_requested, menu_requested (where), models_requested, downloads_requested, settings_requested:
+            What was pressed.
+        conversation_chosen: id.
+        rename_requested: id, title.
+        delete_requested: id; the question was answered with yes.
+        search_changed: What to look for; empty when the search ended.
+        hit_chosen: conversation id, message id.
+    """
+
+    new_requested = Signal()
+    menu_requested = Signal(QPoint)
+    models_requested = Signal()
+    downloads_requested = Signal()
+    settings_requested = Signal()
+    conversation_chosen = Signal(object)
+    rename_requested = Signal(object, str)
+    delete_requested = Signal(object)
+    search_changed = Signal(str)
+    hit_chosen = Signal(object, object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("sidebar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setMinimumWidth(200)
+        self._current_id: int | None = None
+        self._waiting: tuple[Sequence[Conversation], int | None] | None = None
+        self._build()
+        self._connect()
+        self._retranslate()
+
+    def _build(self) -> None:
+        self.brand = QLabel("Coterie")
+        self.brand.setFont(theme.font(1.15, self.brand.font().Weight.DemiBold))
+        self._mark = QLabel()
+        self._paint_mark()
+        self.menu_button = IconButton("menu")
+        self.new_button = RowButton("compose")
+        self.search_field = QLineEdit()
+        self.search_field.setClearButtonEnabled(True)
+        self.search_field.addAction(
+            icons.icon("search", "text_muted"), QLineEdit.ActionPosition.LeadingPosition
+        )
+        self.conversations = ConversationList(self)
+        self.list_view = RowsView()
+        self.list_view.setModel(self.conversations)
+        self.list_view.setItemDelegate(ConversationDelegate(self.list_view))
+        self.list_view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.hits = SearchHits(self)
+        self.hits_view = RowsView()
+        self.hits_view.setModel(self.hits)
+        self.hits_view.setItemDelegate(HitDelegate(self.hits_view))
+        self.empty_label = QLabel()
+        self.empty_label.setWordWrap(True)
+        self.empty_label.setProperty("muted", True)
+        self.empty_label.setAlignment(Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop)
+        self.empty_label.setContentsMargins(16, 24, 16, 16)
+        self.pages = QStackedWidget()
+        for page in (self.list_view, self.hits_view, self.empty_label):
+            self.pages.addWidget(page)
+        self.models_button = RowButton("library")
+        self.downloads_button = RowButton("download")
+        self.settings_button = RowButton("settings")
+
+        top = QHBoxLayout()
+        top.setContentsMargins(theme.SPACING, 0, 0, 0)
+        top.addWidget(self._mark)
+        top.addWidget(self.brand, 1)
+        top.addWidget(self.menu_button)
+        head = QVBoxLayout()
+        head.setContentsMargins(theme.SPACING, theme.SPACING, theme.SPACING, 0)
+        head.setSpacing(theme.SPACING)
+        head.addLayout(top)
+        head.addWidget(self.new_button)
+        head.addWidget(self.search_field)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(theme.SPACING, theme.SPACING, theme.SPACING, theme.SPACING)
+        foot.setSpacing(0)
+        for button in (self.models_button, self.downloads_button, self.settings_button):
+            foot.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SPACING)
+        column.addLayout(head)
+        column.addWidget(self.pages, 1)
+        column.addLayout(foot)
+
+        self._debounce = QTimer(self)
+        self._debounce.setSingleShot(True)
+        self._debounce.setInterval(_DEBOUNCE_MS)
+
+    def _connect(self) -> None:
+        self.new_button.clicked.connect(self.new_requested)
+        self.menu_button.clicked.connect(
+            lambda: self.menu_requested.emit(
+                self.menu_button.mapToGlobal(self.menu_button.rect().bottomLeft())
+            )
+        )
+        self.models_button.clicked.connect(self.models_requested)
+        self.downloads_button.clicked.connect(self.downloads_requested)
+        self.settings_button.clicked.connect(self.settings_requested)
+        self.list_view.chosen.connect(self._on_conversation_chosen)
+        self.list_view.delete_pressed.connect(self._on_delete_pressed)
+        self.list_view.customContextMenuRequested.connect(self._on_context_menu)
+        self.list_view.itemDelegate().closeEditor.connect(self._on_editor_closed)
+        self.conversations.rename_requested.connect(self.rename_requested)
+        self.hits_view.chosen.connect(self._on_hit_chosen)
+        self.search_field.textChanged.connect(self._on_search_edited)
+        self.search_field.installEventFilter(self)
+        self._debounce.timeout.connect(lambda: self.search_changed.emit(self.search_text()))
+
+    # --- values in ---
+
+    def set_conversations(self, conversations: Sequence[Conversation], current_id: int | None) -> None:
+        """Show the list and mark the current one; waits while a title is being typed."""
+        if self.list_view.is_editing():
+            self._waiting = (conversations, current_id)
+            return
+        self._waiting = None
+        scroll = self.list_view.verticalScrollBar().value()
+        self.conversations.set_conversations(conversations)
+        self.list_view.verticalScrollBar().setValue(scroll)
+        self.set_current(current_id)
+        self._show_page()
+
+    def set_current(self, conversation_id: int | None) -> None:
+        """Mark a conversation as the one that is shown; None for a new one."""
+        moved = conversation_id != self._current_id
+        self._current_id = conversation_id
+        index = self.conversations.index_of(conversation_id)
+        self.list_view.setCurrentIndex(index)
+        if not index.isValid():
+            self.list_view.clearSelection()
+        elif moved:
+            self.list_view.scrollTo(index)
+
+    def set_hits(self, hits: Sequence[SearchHit] | None) -> None:
+        """Show what was found; None shows the conversations. Ignored when the search field is empty."""
+        self.hits.set_hits(hits or ())
+        self._show_page(found=hits)
+
+    def set_n_active_downloads(self, n_active: int) -> None:
+        """Say beside "Downloads" how many are under way."""
+        self._n_active = n_active
+        self.downloads_button.setText(f"{tr('Downloads')}  ·  {n_active}" if n_active else tr("Downloads"))
+
+    # --- what a person does ---
+
+    def search_text(self) -> str:
+        """What is looked for, without surrounding space."""
+        return self.search_field.text().strip()
+
+    def focus_search(self) -> None:
+        """Put the cursor into the search field."""
+        self.search_field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search_field.selectAll()
+
+    def rename_current(self) -> None:
+        """Edit the title of the current conversation in its place."""
+        index = self.list_view.currentIndex()
+        if index.isValid():
+            self.list_view.edit(index)
+
+    def delete_current(self) -> None:
+        """Ask, and delete the current conversation."""
+        index = self.conversations.index_of(self._current_id)
+        if index.isValid():
+            self._on_delete_pressed(index)
+
+    def _on_conversation_chosen(self, index: QModelIndex) -> None:
+        conversation = self.conversations.conversation(index)
+        if conversation is not None and conversation.id != self._current_id:
+            self.conversation_chosen.emit(conversation.id)
+
+    def _on_hit_chosen(self, index: QModelIndex) -> None:
+        hit = self.hits.hit(index)
+        self.hit_chosen.emit(hit.conversation_id, hit.message_id)
+
+    def _on_delete_pressed(self, index: QModelIndex) -> None:
+        conversation = self.conversations.conversation(index)
+        if conversation is None:
+            return
+        if Question.ask(
+            self.window(),
+            tr("Delete “{title}”?", title=shown_title(conversation)),
+            tr("All its messages and versions are deleted for good."),
+            tr("Delete"),
+        ):
+            self.delete_requested.emit(conversation.id)
+
+    def _on_context_menu(self, where: QPoint) -> None:
+        index = self.list_view.indexAt(where)
+        if self.conversations.conversation(index) is None:
+            return
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        rename = menu.addAction(icons.icon("pencil"), tr("Rename"))
+        rename.setShortcut(Qt.Key.Key_F2)
+        rename.triggered.connect(lambda: self.list_view.edit(index))
+        delete = menu.addAction(icons.icon("trash"), tr("Delete…"))
+        delete.setShortcut(QKeySequence.StandardKey.Delete)
+        delete.triggered.connect(lambda: self._on_delete_pressed(index))
+        menu.popup(self.list_view.viewport().mapToGlobal(where))
+
+    def _on_editor_closed(self) -> None:
+        if self._waiting is not None:
+            conversations, current_id = self._waiting
+            QTimer.singleShot(0, self, lambda: self.set_conversations(conversations, current_id))
+
+    def _on_search_edited(self) -> None:
+        if self.search_text():
+            self._debounce.start()
+            return
+        self._debounce.stop()
+        self.search_changed.emit("")
+        self.set_hits(None)
+
+    def _show_page(self, found: Sequence[SearchHit] | None = None) -> None:
+        if self.search_text():
+            if found is None and self.pages.currentWidget() is not self.list_view:
+                return
+            if found:
+                self.pages.setCurrentWidget(self.hits_view)
+            elif found is not None:
+                self.empty_label.setText(tr("Nothing found for “{text}”.", text=self.search_text()))
+                self.pages.setCurrentWidget(self.empty_label)
+        elif self.conversations.rowCount():
+            self.pages.setCurrentWidget(self.list_view)
+        else:
+            self.empty_label.setText(
+                tr("Your conversations will be listed here. They stay on this computer.")
+            )
+            self.pages.setCurrentWidget(self.empty_label)
+
+    def eventFilter(self, watched: object, event: QEvent) -> bool:
+        if (
+            watched is self.search_field
+            and isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+        ):
+            if event.key() == Qt.Key.Key_Escape and self.search_field.text():
+                self.search_field.clear()
+                return True
+            view = self.pages.currentWidget()
+            if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Return) and isinstance(view, RowsView):
+                self._enter_rows(view, choose=event.key() == Qt.Key.Key_Return)
+                return True
+        return False
+
+    def _enter_rows(self, view: RowsView, *, choose: bool) -> None:
+        if view is self.hits_view and view.model().rowCount():
+            view.setCurrentIndex(view.model().index(0, 0))
+            if choose:
+                view.chosen.emit(view.currentIndex())
+        view.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+        elif event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
+            self.brand.setFont(theme.font(1.15, self.brand.font().Weight.DemiBold))
+            self._paint_mark()
+
+    def _paint_mark(self) -> None:
+        ratio = self.devicePixelRatioF()
+        self._mark.setPixmap(icons.pixmap("coterie", 22, theme.colors().accent, ratio))
+
+    def _retranslate(self) -> None:
+        self.menu_button.set_name(tr("Menu"), "F10")
+        self.new_button.setText(tr("New conversation"))
+        self.new_button.setToolTip("Ctrl+N")
+        self.search_field.setPlaceholderText(tr("Search"))
+        self.search_field.setAccessibleName(tr("Search in all messages"))
+        self.search_field.setToolTip("Ctrl+K")
+        self.list_view.setAccessibleName(tr("Conversations"))
+        self.hits_view.setAccessibleName(tr("Found messages"))
+        self.models_button.setText(tr("Models"))
+        self.settings_button.setText(tr("Settings"))
+        self.set_n_active_downloads(getattr(self, "_n_active", 0))
+        self.conversations.retranslate()
+        self._show_page()
