@@ -26,6 +26,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "theme": "system",  # "system", "light" or "dark"
         "window_geometry": None,  # base64
         "window_state": None,  # base64
+        "zoom_percent": 100,  # of the system's text size
     }
 )
 
