@@ -117,8 +117,8 @@ def test_torn_log_keeps_every_message_whose_commit_lies_before_the_cut(tmp_path:
     """A copy of database and log, cut at any byte, holds exactly the commits that are whole in it.
 
     So a message that was acknowledged when the log had n bytes is there for every cut at n or later; whatever
-    had been checkpointed into the database file is there for every cut. A cut inside a commit loses that commit,
-    and all of it.
+    had been checkpointed into the database file is there for every cut. A cut inside a commit loses that
+    commit, and all of it.
     """
     path = tmp_path / "coterie.sqlite"
     log = path.with_name(path.name + "-wal")
