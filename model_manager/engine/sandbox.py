@@ -34,7 +34,8 @@ from model_manager.engine.deadline import run_limited
 
 MAX_SOURCE_CHARS: Final = 512 * 1024
 MAX_WEIGHT: Final = 4 * 1024 * 1024
-"""Characters and list items that one value may hold. Message texts are not in it (see `templates`)."""
+"""What one value may hold: a character weighs 1, an item `ITEM_WEIGHT`. Message texts are not in it."""
+ITEM_WEIGHT: Final = 32
 MAX_TOTAL_WEIGHT: Final = 64 * 1024 * 1024
 """Of all values built during one rendering."""
 MAX_INT_BITS: Final = 4096
@@ -74,7 +75,7 @@ class TemplateTooGreedyError(Exception):
 
 
 def weigh(value: object) -> int:
-    """Count what `value` holds: characters and items, through all levels, each time it is referred to.
+    """Weigh what `value` holds, through all levels, and each time that it is referred to.
 
     Raises:
         TemplateTooGreedyError: More than `MAX_WEIGHT`. Counting stops there, so nested lists are safe.
@@ -83,15 +84,15 @@ def weigh(value: object) -> int:
     pending: list[object] = [value]
     while pending:
         item = pending.pop()
-        total += 1
+        total += ITEM_WEIGHT
         if isinstance(item, str):
             total += len(item)
         elif isinstance(item, (list, tuple)):
-            if total + len(item) > MAX_WEIGHT:
+            if total + len(item) * ITEM_WEIGHT > MAX_WEIGHT:
                 raise TemplateTooGreedyError("a value is too large")
             pending.extend(item)
         elif isinstance(item, dict):
-            if total + len(item) > MAX_WEIGHT:
+            if total + len(item) * ITEM_WEIGHT > MAX_WEIGHT:
                 raise TemplateTooGreedyError("a value is too large")
             pending.extend(item.keys())
             pending.extend(item.values())
