@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter
 from gguf.quants import quantize
 
 N_EMBD = 64
@@ -167,7 +167,7 @@ def write_model(
         path: Where to; with `shard_tensors`, shard numbers are put into its name.
         recipe: The architecture; all but LLAMA need experts.
         n_experts: 0 makes a dense model.
-        quantization: Of all matrices; Q8_0, Q4_0 and the like, or F16.
+        quantization: Of all matrices whose rows are whole blocks; Q8_0, Q4_0 and the like, or F16.
         metadata: More values, with full keys, or others than the recipe's.
         shard_tensors: Split the model into files of at most so many tensors.
         seed: Of the weights.
@@ -261,6 +261,7 @@ def _add_tensors(
             continue
         data = random.standard_normal(shape, dtype=np.float32) / np.float32(shape[-1] ** 0.5)
         is_matrix = len(shape) > 1 and name.endswith(".weight") and "ffn_gate_inp" not in name
+        is_matrix = is_matrix and shape[-1] % GGML_QUANT_SIZES[quantization][0] == 0
         if is_matrix and quantization is not GGMLQuantizationType.F32:
             writer.add_tensor(name, quantize(data, quantization), raw_dtype=quantization)
         else:
