@@ -76,5 +76,5 @@ def entry_of(record: ModelRecord) -> ModelEntry:
         chat_template=record.chat_template,
         source=record.source,
         is_ours=record.is_ours,
-        is_missing=not all(path.is_file() for path in paths),
+        is_missing=not all(map(os.path.isfile, paths)),
     )

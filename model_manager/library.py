@@ -193,7 +193,7 @@ class Library:
         entry = self.get(name)
         if entry.is_starter and entry.is_missing:
             raise StarterUnavailable(entry.paths[0])
-        total_bytes = sum(path.stat().st_size for path in entry.paths if path.is_file())
+        total_bytes = 0 if entry.is_missing else sum(path.stat().st_size for path in entry.paths)
         tell = _counted(progress, total_bytes)
         digests = []
         for number, path in enumerate(entry.paths):
