@@ -20,6 +20,7 @@ from model_manager.engine.jobs import CONTINUE, Continue, Ending, Feed, Job, Obs
 from model_manager.engine.llama import LlamaModel
 from model_manager.engine.sampling import PENALTY_WINDOW_TOKENS, is_plain_greedy, stages
 from model_manager.engine.sequences import Sequences
+from model_manager.engine.threads import ThreadController
 from model_manager.errors import DecodeFailed, EmptyPrompt, EngineError, PromptTooLong
 from model_manager.types import SamplingParams, StopReason
 
@@ -48,6 +49,7 @@ class Scheduler:
         self._batch = model.new_batch()
         self._sequences = Sequences(model, model.n_parallel)
         self._chunks = ChunkSize(model.n_batch_tokens)
+        self._threads = ThreadController(model.n_threads_max)
         self._waiting: deque[Job] = deque()
         self._active: list[Job] = []
         self._turn = 0
@@ -168,6 +170,8 @@ class Scheduler:
         if code == 0:
             if n_prefill:
                 self._chunks.observe(n_prefill, elapsed_s, alone=alone)
+            else:
+                self._adjust_threads(len(shares), elapsed_s)
             self._collect(shares)
         elif code == _NO_ROOM:
             self._make_room(shares)
@@ -243,6 +247,13 @@ class Scheduler:
             if len(job.history) > self._model.n_ctx_tokens:
                 self._finish(job, "context_full")
                 return
+
+    def _adjust_threads(self, n_rows: int, elapsed_s: float) -> None:
+        before = self._threads.n_threads
+        now = self._threads.observe(n_rows, elapsed_s)
+        if now != before:
+            log.debug("%d threads instead of %d", now, before)
+            self._model.set_threads(now, now)
 
     def _make_room(self, shares: list[_Share]) -> None:
         """The context was full and nothing changed: free cells, so that the next turn tries again."""

@@ -32,3 +32,93 @@ def initial_threads(wanted: int = 0) -> int:
         return wanted
     n_cores = n_usable_cores()
     return n_cores - 1 if n_cores > _MANY_CORES else n_cores
+
+
+WINDOW_CALLS = 8
+"""Calls that are averaged before they are compared: the mean counts, as one call in three may be held up."""
+
+_SLOWER = 1.3
+_FASTER = 0.95
+_FIRST_PAUSE_WINDOWS = 4
+_LONGEST_PAUSE_WINDOWS = 64
+
+
+class ThreadController:
+    """Finds the thread count with which tokens come fastest just now; pure arithmetic, owned by one thread.
+
+    It compares the mean time of a window of calls with that of a window with a neighbouring count, and keeps
+    the better. A smaller count is tried at the start (the machine may be busy already) and whenever calls
+    became clearly slower than the best that was seen; a larger one from time to time, in pauses that double
+    with every attempt in vain. Calls with another number of rows are another matter: each number has its own
+    best.
+
+    Attributes:
+        n_threads: The count to use for the next call.
+    """
+
+    def __init__(self, n_max: int) -> None:
+        self.n_threads = self._n_settled = self._n_max = n_max
+        self._n_rows = 0
+        self._times: list[float] = []
+        self._settled_s: float | None = None
+        self._best_s: dict[tuple[int, int], float] = {}
+        self._must_compare = n_max > 1
+        self._pause_windows = _FIRST_PAUSE_WINDOWS
+        self._n_waited = 0
+
+    def observe(self, n_rows: int, elapsed_s: float) -> int:
+        """Learn from a call of single rows made with `n_threads`; returns the count for the next."""
+        if self._n_max == 1:
+            return 1
+        if n_rows != self._n_rows:
+            self._n_rows = n_rows
+            self._settled_s = None
+            self._go_to(self._n_settled)
+        self._times.append(elapsed_s)
+        if len(self._times) == WINDOW_CALLS:
+            # The first call after a change still pays for it: threads are started, caches are cold.
+            mean_s = sum(self._times[1:]) / (WINDOW_CALLS - 1)
+            if self.n_threads == self._n_settled:
+                self._go_to(self._next_count(mean_s))
+            else:
+                self._judge(mean_s)
+        return self.n_threads
+
+    def _next_count(self, mean_s: float) -> int:
+        """After a window with the settled count: stay with it, or try a neighbour."""
+        n = self._n_settled
+        key = (n, self._n_rows)
+        best_s = self._best_s.get(key, mean_s)
+        # A context that grows makes calls slower for good; the best drifts after them.
+        self._best_s[key] = min(mean_s, best_s * 1.01)
+        self._settled_s = mean_s
+        self._n_waited += 1
+        is_slow = mean_s > best_s * _SLOWER
+        if n > 1 and (self._must_compare or (is_slow and self._n_waited >= _FIRST_PAUSE_WINDOWS)):
+            self._must_compare = False
+            return n - _step(n)
+        if n < self._n_max and self._n_waited >= self._pause_windows:
+            return min(self._n_max, n + _step(n))
+        return n
+
+    def _judge(self, mean_s: float) -> None:
+        """After a window with a count on trial: settle on it or go back."""
+        assert self._settled_s is not None
+        n_tried = self.n_threads
+        if mean_s < self._settled_s * _FASTER:
+            went_on_down = n_tried < self._n_settled
+            self._n_settled = n_tried
+            self._must_compare = went_on_down
+            self._pause_windows = _FIRST_PAUSE_WINDOWS
+        elif n_tried > self._n_settled:
+            self._pause_windows = min(self._pause_windows * 2, _LONGEST_PAUSE_WINDOWS)
+        self._n_waited = 0
+        self._go_to(self._n_settled)
+
+    def _go_to(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self._times.clear()
+
+
+def _step(n_threads: int) -> int:
+    return max(1, n_threads // 4)
