@@ -33,7 +33,7 @@ LIBRARY_OWNERS = {
     "huggingface_hub": ("model_manager.hub",),
     "httpx2": ("model_manager.http",),
     "llama_cpp": ("model_manager.engine.llama",),
-    "gguf": ("model_manager.starter",),
+    "gguf": ("model_manager.upcycling",),
     "jinja2": ("model_manager.engine.sandbox",),
     "pydantic": ("model_manager.engine",),
     "starlette": ("model_manager.engine",),
