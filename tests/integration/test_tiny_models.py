@@ -1,0 +1,28 @@
+"""The tiny models that other tests build upon are real ones: llama.cpp loads them and computes with them."""
+
+from pathlib import Path
+
+import pytest
+
+from model_manager.engine.llama import LlamaModel
+from model_manager.types import LoadPlan
+from tests.helpers.ggufs import DEEPSEEK2, GPT_OSS, LLAMA, QWEN3MOE, Recipe, vocabulary, write_model
+
+
+@pytest.mark.parametrize(
+    ("recipe", "n_experts", "shard_tensors"),
+    [(LLAMA, 0, 0), (LLAMA, 8, 0), (LLAMA, 8, 5), (QWEN3MOE, 8, 0), (DEEPSEEK2, 8, 0), (GPT_OSS, 8, 0)],
+)
+def test_a_tiny_model_loads(tmp_path: Path, recipe: Recipe, n_experts: int, shard_tensors: int) -> None:
+    path = write_model(tmp_path / "tiny.gguf", recipe, n_experts=n_experts, shard_tensors=shard_tensors)
+    model = LlamaModel.load(
+        LoadPlan(path, n_ctx_tokens=128, n_threads=1, n_parallel=1), lambda _permille: None
+    )
+    try:
+        assert model.info.architecture == recipe.architecture
+        assert model.info.n_experts == n_experts
+        assert model.n_vocab == len(vocabulary())
+        think = model.token_id("<think>")
+        assert model.tokenize("the<think>", special=True) == [vocabulary().index("the"), think]
+    finally:
+        model.close()
