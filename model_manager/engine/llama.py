@@ -132,7 +132,8 @@ class LlamaModel:
         loaded = cls(plan, model, context, n_ctx, n_threads)
         try:
             # libgomp gives each thread that computes a team of its own, and once there are more of them than
-            # cores it lets all of them wait asleep: 93 tokens a second become 74. A team ends with its thread.
+            # cores it lets all of them wait asleep: 93 tokens a second become 74. A team ends with its
+            # thread.
             with concurrent.futures.ThreadPoolExecutor(1) as passing:
                 passing.submit(loaded._warm_up, name).result()
         except BaseException:
@@ -276,7 +277,7 @@ class LlamaModel:
         return np.ctypeslib.as_array(pointer, shape=(self.n_vocab,))
 
     def abort(self, stop: bool = True) -> None:
-        """Make a running `decode` end within one node of its graph, or (False) allow the next one to run."""
+        """Make a running `decode` end within one node of its graph; False lets the next one run."""
         self._abort_flag[0] = b"\x01" if stop else b"\x00"
 
     def set_threads(self, n_decode: int, n_prefill: int) -> None:

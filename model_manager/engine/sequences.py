@@ -49,6 +49,8 @@ class Sequences:
     def __init__(self, memory: Memory, n_sequences: int) -> None:
         self._memory = memory
         self._all = [Sequence(i) for i in range(n_sequences)]
+        for sequence in self._all:
+            memory.forget(sequence.id)
         self._clock = 0
 
     @property

@@ -46,11 +46,11 @@ _LONGEST_PAUSE_WINDOWS = 64
 class ThreadController:
     """Finds the thread count with which tokens come fastest just now; pure arithmetic, owned by one thread.
 
-    It compares the mean time of a window of calls with that of a window with a neighbouring count, and keeps
-    the better. A smaller count is tried at the start (the machine may be busy already) and whenever calls
-    became clearly slower than the best that was seen; a larger one from time to time, in pauses that double
-    with every attempt in vain. Calls with another number of rows are another matter: each number has its own
-    best.
+    It compares the mean time of a window of calls with that of a window with another count, and keeps the
+    better. Half as many are tried at the start (the machine may be busy already) and whenever calls became
+    clearly slower than the best that was seen: a smaller step would often gain nothing, since one thread
+    without a core holds up all others. A quarter more are tried from time to time, in pauses that double with
+    every attempt in vain. Calls with another number of rows are another matter: each number has its own best.
 
     Attributes:
         n_threads: The count to use for the next call.
@@ -96,9 +96,9 @@ class ThreadController:
         is_slow = mean_s > best_s * _SLOWER
         if n > 1 and (self._must_compare or (is_slow and self._n_waited >= _FIRST_PAUSE_WINDOWS)):
             self._must_compare = False
-            return n - _step(n)
+            return n - max(1, n // 2)
         if n < self._n_max and self._n_waited >= self._pause_windows:
-            return min(self._n_max, n + _step(n))
+            return min(self._n_max, n + max(1, n // 4))
         return n
 
     def _judge(self, mean_s: float) -> None:
@@ -118,7 +118,3 @@ class ThreadController:
     def _go_to(self, n_threads: int) -> None:
         self.n_threads = n_threads
         self._times.clear()
-
-
-def _step(n_threads: int) -> int:
-    return max(1, n_threads // 4)
