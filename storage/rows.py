@@ -12,6 +12,12 @@ from typing import Any
 from storage.records import Conversation, Generation, Message, Part
 
 GENERATION_COLUMNS = tuple(field.name for field in fields(Generation))
+# Of `messages` left-joined with `generations`, in the order of the two records.
+MESSAGE_COLUMNS = ", ".join(
+    ["messages.id", "conversation_id", "parent_id", "role", "status", "created_at", *GENERATION_COLUMNS]
+)
+_MODEL_NAME = GENERATION_COLUMNS.index("model_name")
+_PARAMETERS = GENERATION_COLUMNS.index("parameters")
 
 
 def conversation_of(row: sqlite3.Row) -> Conversation:
@@ -30,16 +36,18 @@ def conversation_of(row: sqlite3.Row) -> Conversation:
 
 
 def message_of(row: sqlite3.Row, parts: Sequence[Part], sibling_ids: Sequence[int]) -> Message:
-    """A row of `messages` joined with `generations`, whose columns are NULL where there is none."""
+    """A row of `MESSAGE_COLUMNS`; those of the generation are NULL where there is none."""
+    # Unpacked and not read by name: a long conversation has ten thousand of these.
+    message_id, conversation_id, parent_id, role, status, created_at, *generation = row
     return Message(
-        id=row["id"],
-        conversation_id=row["conversation_id"],
-        parent_id=row["parent_id"],
-        role=row["role"],
-        status=row["status"],
-        created_at=datetime.fromisoformat(row["created_at"]),
+        id=message_id,
+        conversation_id=conversation_id,
+        parent_id=parent_id,
+        role=role,
+        status=status,
+        created_at=datetime.fromisoformat(created_at),
         parts=tuple(parts),
-        generation=_generation_of(row),
+        generation=_generation_of(generation),
         sibling_ids=tuple(sibling_ids),
     )
 
@@ -59,8 +67,8 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _generation_of(row: sqlite3.Row) -> Generation | None:
-    if row["model_name"] is None:
+def _generation_of(values: list[Any]) -> Generation | None:
+    if values[_MODEL_NAME] is None:
         return None
-    values = {name: row[name] for name in GENERATION_COLUMNS}
-    return Generation(**{**values, "parameters": json.loads(row["parameters"])})
+    values[_PARAMETERS] = json.loads(values[_PARAMETERS])
+    return Generation(*values)

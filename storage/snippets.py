@@ -39,15 +39,23 @@ def snippet(text: str, terms: Sequence[Term]) -> str:
     Each match stands between U+E000 and U+E001; an ellipsis stands where the text goes on. Where no match can
     be shown (the index folds a few scripts further than we do) it is the beginning of the text.
     """
-    text = _MARKS.sub("", text)
+    if MATCH_START in text or MATCH_END in text:
+        text = _MARKS.sub("", text)
     pattern = _pattern(terms)
-    first = pattern.search(_folded(text)) if pattern else None
+    first = _first_match(text, pattern) if pattern else None
     start = _window_start(text, first.start() if first else 0)
     end = min(len(text), max(start + _CONTEXT_CHARACTERS, first.end() if first else 0))
     window = text[start:end]
     marked = _marked(window, pattern) if pattern else window
     line = " ".join(marked.split())
     return ("…" if start > 0 else "") + line + ("…" if end < len(text) else "")
+
+
+def _first_match(text: str, pattern: re.Pattern[str]) -> re.Match[str] | None:
+    lower = text.lower()
+    # Folding a long trace takes milliseconds and is needed only where accents stand in the way.
+    first = pattern.search(lower) if len(lower) == len(text) else None
+    return first or (None if text.isascii() else pattern.search(_folded(text)))
 
 
 def _folded(text: str) -> str:

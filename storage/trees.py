@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from storage.database import Database
 from storage.errors import NoSuchMessage
 from storage.records import Message, Part
-from storage.rows import message_of, to_json
+from storage.rows import MESSAGE_COLUMNS, message_of, to_json
 from storage.streams import Streams
 
 
@@ -31,61 +31,59 @@ class Trees:
 
     def message(self, message_id: int) -> Message:
         """One message, or `NoSuchMessage`."""
-        return self._messages(self.conversation_id_of(message_id), [message_id])[0]
+        rows = self._database.query(
+            "SELECT sibling.id FROM messages JOIN messages AS sibling"
+            " ON sibling.conversation_id = messages.conversation_id"
+            " AND sibling.parent_id IS messages.parent_id WHERE messages.id = ? ORDER BY sibling.id",
+            [message_id],
+        )
+        if not rows:
+            raise NoSuchMessage(message_id)
+        return self._read({message_id: [row["id"] for row in rows]})[0]
 
     def path_to(self, message_id: int) -> list[Message]:
         """The messages from the first one to this one, or `NoSuchMessage`."""
-        conversation_id = self.conversation_id_of(message_id)
         rows = self._database.query(
-            "SELECT id, parent_id FROM messages WHERE conversation_id = ?", [conversation_id]
+            "SELECT id, parent_id FROM messages WHERE conversation_id = ? ORDER BY id",
+            [self.conversation_id_of(message_id)],
         )
-        parents: dict[int, int | None] = {row["id"]: row["parent_id"] for row in rows}
-        path: list[int] = []
+        parents: dict[int, int | None] = {}
+        children: dict[int | None, list[int]] = {}
+        for child_id, parent_id in rows:
+            parents[child_id] = parent_id
+            children.setdefault(parent_id, []).append(child_id)
+        versions: dict[int, Sequence[int]] = {}
         step: int | None = message_id
         while step is not None:
-            path.append(step)
+            versions[step] = children[parents[step]]
             step = parents[step]
-        return self._messages(conversation_id, path)
+        return self._read(versions)
 
-    def _messages(self, conversation_id: int, message_ids: Sequence[int]) -> list[Message]:
-        """These messages of one conversation, oldest first: parents have smaller ids than their children."""
-        wanted = to_json(message_ids)
+    def _read(self, versions: Mapping[int, Sequence[int]]) -> list[Message]:
+        """Messages, the oldest first, which is parents before their children.
+
+        Args:
+            versions: By message that is wanted: it and its siblings.
+        """
+        wanted = to_json(list(versions))
         rows = self._database.query(
-            "SELECT * FROM messages LEFT JOIN generations ON generations.message_id = messages.id"
+            f"SELECT {MESSAGE_COLUMNS} FROM messages"
+            " LEFT JOIN generations ON generations.message_id = messages.id"
             " WHERE messages.id IN (SELECT value FROM json_each(?)) ORDER BY messages.id",
             [wanted],
         )
         parts: dict[int, list[Part]] = {}
-        for part in self._database.query(
+        for message_id, kind, text in self._database.query(
             "SELECT message_id, kind, text FROM parts WHERE message_id IN (SELECT value FROM json_each(?))"
             " ORDER BY message_id, position",
             [wanted],
         ):
-            parts.setdefault(part["message_id"], []).append(Part(part["kind"], part["text"]))
-        versions = self._versions(conversation_id, [row["parent_id"] for row in rows])
+            parts.setdefault(message_id, []).append(Part(kind, text))
         return [
             message_of(
                 row,
                 self._streams.read(row["id"]) if row["status"] == "streaming" else parts.get(row["id"], []),
-                versions[row["parent_id"]],
+                versions[row["id"]],
             )
             for row in rows
         ]
-
-    def _versions(
-        self, conversation_id: int, parent_ids: Sequence[int | None]
-    ) -> dict[int | None, list[int]]:
-        """The children of each of these parents, oldest first; of None, the first messages."""
-        versions: dict[int | None, list[int]] = {}
-        for row in self._database.query(
-            "SELECT id, parent_id FROM messages WHERE conversation_id = :conversation_id AND"
-            " (parent_id IN (SELECT value FROM json_each(:parents)) OR (:with_roots AND parent_id IS NULL))"
-            " ORDER BY id",
-            {
-                "conversation_id": conversation_id,
-                "parents": to_json([parent for parent in parent_ids if parent is not None]),
-                "with_roots": None in parent_ids,
-            },
-        ):
-            versions.setdefault(row["parent_id"], []).append(row["id"])
-        return versions
