@@ -32,7 +32,7 @@ def back_up(source: sqlite3.Connection, target: Path) -> None:
         try:
             _copy(source, unfinished)
             os.rename(unfinished, target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         finally:
             unfinished.unlink(missing_ok=True)
 
@@ -54,8 +54,8 @@ def _copy(source: sqlite3.Connection, target: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable. Windows neither needs nor allows it."""
+def sync_folder(folder: Path) -> None:
+    """Make what was made or renamed in a folder durable. Windows neither needs nor allows it."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

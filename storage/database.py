@@ -23,7 +23,7 @@ from typing import Any
 
 import sqlite_utils
 
-from storage.backup import back_up
+from storage.backup import back_up, sync_folder
 from storage.errors import DatabaseCorrupt, DatabaseTooNew
 from storage.faults import faults_of
 from storage.migrations import APPLICATION_ID, known_steps, migrations
@@ -228,6 +228,7 @@ def _create_private(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        sync_folder(path.parent)
 
 
 def _require_signature(path: Path) -> None:
