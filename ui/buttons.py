@@ -37,3 +37,8 @@ class RowButton(QToolButton):
         policy = self.sizePolicy()
         policy.setHorizontalPolicy(policy.Policy.Expanding)
         self.setSizePolicy(policy)
+
+    def set_words(self, words: str) -> None:
+        """Label it; Qt leaves no gap after the icon, two spaces do."""
+        self.setText(f"  {words}")
+        self.setAccessibleName(words)

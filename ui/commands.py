@@ -19,11 +19,13 @@ class Command:
     Attributes:
         name: English, marked for translation.
         shortcuts: The first is shown in the menu.
+        in_menu: False for what only the keyboard needs.
     """
 
     name: str
     shortcuts: tuple[str, ...] = ()
     do: Callable[[], None] | None = None
+    in_menu: bool = True
 
 
 class Commands:
@@ -52,7 +54,7 @@ class Commands:
         """Show all of them at a place on the screen."""
         menu = QMenu(self._window)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.addActions([action for _, action in self._entries])
+        menu.addActions([action for command, action in self._entries if command.in_menu])
         menu.popup(where)
         menu.setActiveAction(self._entries[0][1])
 

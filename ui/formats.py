@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from PySide6.QtCore import QDate, QLocale
+from PySide6.QtCore import QDate
 
 from ui.i18n import locale, tr
 
@@ -77,7 +77,7 @@ def day_group(moment: datetime, now: datetime) -> str:
 
 
 def moment(value: datetime, now: datetime) -> str:
-    """A point in time, as short as it can be: 14:05 today, the weekday this week, else the date."""
+    """A point in time, as short as it can be: 14:05 today, the weekday this week, else the day."""
     local = _local(value)
     today = _local(now).date()
     if local.date() == today:
@@ -85,7 +85,9 @@ def moment(value: datetime, now: datetime) -> str:
     date = QDate(local.year, local.month, local.day)
     if timedelta(0) < today - local.date() < timedelta(days=7):
         return locale().toString(date, "ddd")
-    return locale().toString(date, QLocale.FormatType.ShortFormat)
+    if local.year == today.year:
+        return locale().toString(date, tr("d MMM"))
+    return locale().toString(date, tr("d MMM yyyy"))
 
 
 def _local(value: datetime) -> datetime:

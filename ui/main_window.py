@@ -128,7 +128,7 @@ class MainWindow(QMainWindow):
             Command(marked("Smaller text"), ("Ctrl+-",), lambda: self._zoom(-1)),
             Command(marked("Normal text"), ("Ctrl+0",), lambda: self._zoom(0)),
             Command(marked("Full screen"), ("F11",), self._toggle_full_screen),
-            Command(marked("Menu"), ("F10",), self._open_menu_below_button),
+            Command(marked("Menu"), ("F10",), self._open_menu_below_button, in_menu=False),
             separator,
             Command(marked("Quit"), ("Ctrl+Q",), self._quit),
         ]

@@ -59,6 +59,7 @@ class Sidebar(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(200)
         self._current_id: int | None = None
+        self._n_active = 0
         self._waiting: tuple[Sequence[Conversation], int | None] | None = None
         self._build()
         self._connect()
@@ -177,7 +178,7 @@ class Sidebar(QWidget):
     def set_n_active_downloads(self, n_active: int) -> None:
         """Say beside "Downloads" how many are under way."""
         self._n_active = n_active
-        self.downloads_button.setText(f"{tr('Downloads')}  ·  {n_active}" if n_active else tr("Downloads"))
+        self.downloads_button.set_words(f"{tr('Downloads')}  ·  {n_active}" if n_active else tr("Downloads"))
 
     # --- what a person does ---
 
@@ -303,15 +304,15 @@ class Sidebar(QWidget):
 
     def _retranslate(self) -> None:
         self.menu_button.set_name(tr("Menu"), "F10")
-        self.new_button.setText(tr("New conversation"))
+        self.new_button.set_words(tr("New conversation"))
         self.new_button.setToolTip("Ctrl+N")
         self.search_field.setPlaceholderText(tr("Search"))
         self.search_field.setAccessibleName(tr("Search in all messages"))
         self.search_field.setToolTip("Ctrl+K")
         self.list_view.setAccessibleName(tr("Conversations"))
         self.hits_view.setAccessibleName(tr("Found messages"))
-        self.models_button.setText(tr("Models"))
-        self.settings_button.setText(tr("Settings"))
-        self.set_n_active_downloads(getattr(self, "_n_active", 0))
+        self.models_button.set_words(tr("Models"))
+        self.settings_button.set_words(tr("Settings"))
+        self.set_n_active_downloads(self._n_active)
         self.conversations.retranslate()
         self._show_page()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from string import Template
 
 
@@ -13,7 +14,8 @@ def build(colors: Mapping[str, str], radius: int) -> str:
         colors: `#rrggbb` by role of `theme.Colors`, and "faint" for what is disabled.
         radius: Of corners, in pixels.
     """
-    return Template(_SHEET).substitute(colors, radius=radius, small=radius - 2)
+    icons = (Path(__file__).parent / "icons").as_posix()
+    return Template(_SHEET).substitute(colors, radius=radius, small=radius - 2, icons=icons)
 
 
 _SHEET = """
@@ -29,6 +31,19 @@ QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus,
 QComboBox:focus { border-color: $accent; }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: $faint; }
+QSpinBox, QDoubleSpinBox { padding-right: 24px; }
+QSpinBox::up-button, QDoubleSpinBox::up-button { subcontrol-position: top right; subcontrol-origin: border;
+    width: 22px; border: none; background: transparent; margin: 2px 2px 0 0; }
+QSpinBox::down-button, QDoubleSpinBox::down-button { subcontrol-position: bottom right;
+    subcontrol-origin: border; width: 22px; border: none; background: transparent; margin: 0 2px 2px 0; }
+QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url("$icons/arrow-up.svg"); width: 11px; height: 11px; }
+QSpinBox::down-arrow, QDoubleSpinBox::down-arrow { image: url("$icons/arrow-down.svg");
+    width: 11px; height: 11px; }
+QComboBox { padding-right: 28px; }
+QComboBox::drop-down { border: none; width: 26px; background: transparent; }
+QComboBox::down-arrow { image: url("$icons/arrow-down.svg"); width: 13px; height: 13px; }
+QComboBox QAbstractItemView { background: $surface_raised; color: $text; border: 1px solid $border;
+    selection-background-color: $selected; selection-color: $text; outline: none; padding: 4px; }
 QPushButton { background: $surface_raised; color: $text; border: 1px solid $border;
     border-radius: ${small}px; padding: 6px 14px; }
 QPushButton:hover { background: $hover; }
@@ -54,7 +69,7 @@ QProgressBar { background: $border; border: none; border-radius: 3px; min-height
     text-align: center; }
 QProgressBar::chunk { background: $accent; border-radius: 3px; }
 QSplitter::handle { background: $border; }
-QScrollBar:vertical { background: transparent; width: 12px; margin: 0; }
+QScrollBar:vertical { background: transparent; width: 11px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 12px; margin: 0; }
 QScrollBar::handle { background: $border; border-radius: 4px; margin: 2px;
     min-height: 32px; min-width: 32px; }
@@ -64,6 +79,22 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QLabel[muted="true"] { color: $text_muted; }
 QLabel[error="true"] { color: $error; }
 #notice_bar { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }
+#send_button { background: $accent; border: 1px solid $accent; border-radius: ${radius}px; padding: 6px; }
+#send_button:hover { background: $text; border-color: $text; }
+#send_button:focus { border: 2px solid $text; padding: 5px; }
+#send_button:disabled { background: $hover; border-color: $hover; }
+#row_button { text-align: left; padding: 7px 8px; }
+#model_picker { border: 1px solid $border; background: $surface_raised; }
+#model_picker:hover { background: $hover; }
+#model_picker:focus { border-color: $accent; }
+#example_card { text-align: left; border-radius: ${radius}px; padding: 0; }
+#card { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }
+#cards, QDialog { background: $window; }
+QScrollArea { background: transparent; }
+#badge { color: $text_muted; border: 1px solid $border; border-radius: ${radius}px; padding: 1px 8px; }
+#popup { background: $surface_raised; border: 1px solid $border; }
+#popup_list { border: none; background: $surface_raised; }
+#title_editor { padding: 2px 6px; }
 #composer { background: $surface_raised; border: 1px solid $border; border-radius: 12px; }
 #composer[focused="true"] { border-color: $accent; }
 #composer QPlainTextEdit, #composer QPlainTextEdit:focus { background: transparent; border: none;

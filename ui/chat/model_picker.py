@@ -167,7 +167,7 @@ class ModelRowDelegate(QStyledItemDelegate):
         metrics = painter.fontMetrics()
         width = metrics.horizontalAdvance(text) + 16
         badge = QRectF(inside.right() - width, inside.top(), width, metrics.height() + 4)
-        painter.setPen(theme.colors().border)
+        painter.setPen(theme.with_alpha(theme.colors().text_muted, 0.45))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(badge, badge.height() / 2, badge.height() / 2)
         painter.setPen(theme.colors().text_muted)
@@ -306,10 +306,10 @@ class ModelPicker(QToolButton):
 
     def sizeHint(self) -> QSize:
         metrics = self.fontMetrics()
-        return QSize(metrics.horizontalAdvance(self.text()) + 62, metrics.height() + 16)
+        return QSize(metrics.horizontalAdvance(self.text()) + 68, metrics.height() + 16)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(140, self.sizeHint().height())
+        return QSize(96, self.sizeHint().height())
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         colors = theme.colors()

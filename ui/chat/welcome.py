@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from model_manager.types import ModelEntry
 from ui import icons, theme
 from ui.i18n import marked, tr
+
+_ROOMY_WIDTH_PX = 560
+_ROOMY_HEIGHT_PX = 330
 
 EXAMPLES = (
     (marked("Explain an idea"), marked("What is a mixture of experts? Explain it in three sentences.")),
@@ -24,6 +28,7 @@ class ExampleCard(QPushButton):
         self.setObjectName("example_card")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.title_label = QLabel()
+        self.title_label.setWordWrap(True)
         self.prompt_label = QLabel()
         self.prompt_label.setProperty("muted", True)
         self.prompt_label.setWordWrap(True)
@@ -42,13 +47,19 @@ class ExampleCard(QPushButton):
         self.title_label.setFont(theme.font(1.0, self.title_label.font().Weight.DemiBold))
         self.prompt_label.setText(prompt)
         self.setAccessibleName(f"{title}: {prompt}")
+        self.setToolTip(prompt)
+        self.updateGeometry()
+
+    def set_short(self, is_short: bool) -> None:
+        """Show the title alone where there is little room."""
+        self.prompt_label.setVisible(not is_short)
         self.updateGeometry()
 
     def sizeHint(self) -> QSize:
         return self._column.totalSizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, self._column.totalMinimumSize().height())
+        return QSize(90, self._column.totalMinimumSize().height())
 
     def hasHeightForWidth(self) -> bool:
         return True
@@ -73,6 +84,7 @@ class Welcome(QWidget):
         self._model: ModelEntry | None = None
         self.mark_label = QLabel()
         self.greeting_label = QLabel()
+        self.greeting_label.setWordWrap(True)
         self.about_label = QLabel()
         self.about_label.setProperty("muted", True)
         self.about_label.setWordWrap(True)
@@ -80,7 +92,7 @@ class Welcome(QWidget):
         cards = QHBoxLayout()
         cards.setSpacing(12)
         for card, (_, prompt) in zip(self.cards, EXAMPLES, strict=True):
-            cards.addWidget(card)
+            cards.addWidget(card, 1)
             card.clicked.connect(lambda _checked=False, prompt=prompt: self.example_chosen.emit(tr(prompt)))
         self._inside = inside = QWidget()
         column = QVBoxLayout(inside)
@@ -106,6 +118,13 @@ class Welcome(QWidget):
         """Say which model answers; None when there is none yet."""
         self._model = model
         self._retranslate()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_short = event.size().width() < _ROOMY_WIDTH_PX or event.size().height() < _ROOMY_HEIGHT_PX
+        for card in self.cards:
+            card.set_short(is_short)
+        self.mark_label.setVisible(event.size().height() >= _ROOMY_HEIGHT_PX)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -50,7 +50,7 @@ def describe(snapshot: DownloadSnapshot) -> str:
         "done": tr("Complete and verified"),
         "cancelled": tr("Cancelled"),
     }
-    return f"{words[snapshot.status]} · {amount}"
+    return f"{words[snapshot.status]} · {amount}" if snapshot.received_bytes else words[snapshot.status]
 
 
 class DownloadRow(QFrame):
@@ -74,6 +74,7 @@ class DownloadRow(QFrame):
         self.bar.setTextVisible(False)
         self.state_label = ElidedLabel()
         self.state_label.setProperty("muted", True)
+        self.name_label.setFont(theme.font(1.0, self.name_label.font().Weight.DemiBold))
         self.error_label = QLabel()
         self.error_label.setProperty("error", True)
         self.error_label.setWordWrap(True)

@@ -43,7 +43,7 @@ class ModelRow(QFrame):
         top = QHBoxLayout()
         top.setSpacing(6)
         top.addWidget(self.name_label, 1)
-        top.addWidget(self.badge_label)
+        top.addWidget(self.badge_label, 0, Qt.AlignmentFlag.AlignVCenter)
         top.addWidget(self.verify_button)
         top.addWidget(self.remove_button)
         column = QVBoxLayout(self)
