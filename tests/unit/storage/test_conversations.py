@@ -159,6 +159,18 @@ def test_flushed_text_is_read_back_while_it_streams(store: Store) -> None:
     assert store.conversations.message(answer.id).generation == GENERATION
 
 
+def test_flush_that_failed_is_made_good_by_the_next(store: Store) -> None:
+    answer = store.conversations.start_answer(store.conversations.create().id, None, GENERATION)
+    store.conversations.flush_answer(answer.id, text("one"))
+    with pytest.raises(TypeError):
+        store.conversations.flush_answer(
+            answer.id, text("one two"), Generation("m", parameters={"x": object()})
+        )
+    assert store.conversations.message(answer.id).text == "one"
+    store.conversations.flush_answer(answer.id, text("one two three"))
+    assert store.conversations.message(answer.id).text == "one two three"
+
+
 def test_finished_answer_is_exactly_what_was_given_last(store: Store) -> None:
     conversation = store.conversations.create().id
     answer = store.conversations.start_answer(conversation, None, Generation("starter"))

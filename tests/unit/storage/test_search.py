@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -129,6 +130,14 @@ def test_every_word_and_every_cjk_pair_of_a_text_finds_it(
     if queries:
         query = data.draw(st.sampled_from(queries))
         assert message_id in [hit.message_id for hit in store.search.find(query, limit=100_000)]
+
+
+@pytest.mark.parametrize("words", ["한글 모델", "ガイド", "naïve café"])
+def test_decomposed_text_is_found_by_composed_words_and_the_other_way(store: Store, words: str) -> None:
+    """Names pasted from a Mac's file manager are decomposed."""
+    ids = say(store, unicodedata.normalize("NFD", words), unicodedata.normalize("NFC", words))
+    for form in ("NFC", "NFD"):
+        assert [hit.message_id for hit in store.search.find(unicodedata.normalize(form, words))] == ids[::-1]
 
 
 def test_newest_first_and_limited(store: Store) -> None:
