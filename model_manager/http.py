@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import socket
 import threading
 import urllib.request
@@ -129,6 +130,7 @@ class Http:
             offline: The switch, asked before every request, from any thread.
             log_path: JSON lines are appended here.
         """
+        _silence_libraries()
         self.log = RequestLog(log_path)
         self._offline = offline
         self._allowed: set[str] = set()
@@ -255,6 +257,7 @@ def engine_client(
     """
     if socket_path is None and base_url is None:
         raise ValueError("an engine needs a socket or an address")
+    _silence_libraries()
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     transport = None if socket_path is None else HTTPTransport(uds=str(socket_path), trust_env=False)
     return Client(
@@ -366,6 +369,12 @@ class _LoggedStream(SyncByteStream):
         if self._entry is not None:
             self._entry.close(self._status, self._error)
             self._entry = None
+
+
+def _silence_libraries() -> None:
+    """Keep signed URLs and tokens out of the program's log: the libraries would write both."""
+    for name in ("httpx2", "httpcore2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _origin(url: URL) -> str:

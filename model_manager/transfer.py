@@ -15,12 +15,14 @@ import logging
 import random
 import shutil
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model_manager.answer import Restart, Retry, Wanted
 from model_manager.digest import sha256_of
 from model_manager.errors import (
     HashMismatch,
+    ModelManagerError,
     NotEnoughDisk,
     RemoteFileChanged,
     SizeMismatch,
@@ -38,12 +40,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RESERVE_BYTES = 1 << 30
-"""Left free on the disk, for the rest of the system."""
 SAVE_INTERVAL_S = 3.0
 POLL_S = 0.02
 MAX_BACKOFF_S = 60.0
 MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOptions:
+    """How patient a transfer is, and what it leaves free.
+
+    Attributes:
+        timeout_s: Silence after which an attempt is given up.
+        max_retries: Attempts in a row that bring no byte before the last error is raised.
+        backoff_s: The first wait between attempts; doubles up to a minute.
+        reserve_bytes: Free space that must remain on the disk for the rest of the system.
+    """
+
+    timeout_s: float = 30.0
+    max_retries: int = 8
+    backoff_s: float = 1.0
+    reserve_bytes: int = 1 << 30
+
+
+DEFAULT_OPTIONS = TransferOptions()
 
 
 class Transfer:
@@ -66,10 +86,7 @@ class Transfer:
         size_bytes: int | None = None,
         sha256: str | None = None,
         token: str | None = None,
-        timeout_s: float = 30.0,
-        max_retries: int = 8,
-        backoff_s: float = 1.0,
-        reserve_bytes: int = RESERVE_BYTES,
+        options: TransferOptions = DEFAULT_OPTIONS,
     ) -> None:
         """Prepare; nothing is asked or written yet.
 
@@ -81,10 +98,7 @@ class Transfer:
             sha256: What it must hash to; None takes the server's word if it gives one, else nothing is
                 compared.
             token: For the URL's own host; never leaves it.
-            timeout_s: Silence after which an attempt is given up.
-            max_retries: Attempts in a row that bring no byte before the last error is raised.
-            backoff_s: The first wait between attempts; doubles up to a minute.
-            reserve_bytes: Free space that must remain.
+            options: Patience and reserve.
         """
         self.size_bytes = size_bytes
         self.sha256 = sha256
@@ -93,10 +107,7 @@ class Transfer:
         self._url = url
         self._path = path
         self._token = token
-        self._timeout_s = timeout_s
-        self._max_retries = max_retries
-        self._backoff_s = backoff_s
-        self._reserve_bytes = reserve_bytes
+        self._options = options
         self._partial = PartialFile(path)
         self._finished_bytes: int | None = None
 
@@ -133,7 +144,7 @@ class Transfer:
             try:
                 self._fetch(follower, cancelled)
                 return self._finish(follower, cancelled)
-            except NotEnoughDisk:
+            except ModelManagerError:
                 if not self._partial.size_bytes:
                     self._partial.discard()
                 raise
@@ -185,7 +196,7 @@ class Transfer:
                 self._partial.restart()
             except Retry as failure:
                 n_failures = 1 if self._partial.size_bytes > held_bytes else n_failures + 1
-                if n_failures > self._max_retries:
+                if n_failures > self._options.max_retries:
                     raise failure.error from failure
                 log.info("attempt %d at %s failed: %s", n_failures, self._partial.path, failure.error)
                 self._pause(self._delay_s(n_failures, failure), follower, cancelled)
@@ -206,14 +217,14 @@ class Transfer:
             self.size_bytes,
             self._token,
         )
-        reader = Reader(self._http, wanted, self._partial, self._timeout_s, self._accept)
+        reader = Reader(self._http, wanted, self._partial, self._options.timeout_s, self._accept)
         reader.start()
         try:
             while not reader.done.is_set():
                 if cancelled():
                     raise TransferCancelled
-                if reader.silent_s > self._timeout_s:
-                    raise Retry(TransferStalled(without_query(self._url), self._timeout_s))
+                if reader.silent_s > self._options.timeout_s:
+                    raise Retry(TransferStalled(without_query(self._url), self._options.timeout_s))
                 self._partial.save_if_older_than(SAVE_INTERVAL_S)
                 if not follower.advance():
                     reader.done.wait(POLL_S)
@@ -242,7 +253,9 @@ class Transfer:
                 time.sleep(min(POLL_S, delay_s))
 
     def _delay_s(self, n_failures: int, failure: Retry) -> float:
-        delay_s = min(MAX_BACKOFF_S, self._backoff_s * 2.0 ** (n_failures - 1)) * random.uniform(0.5, 1.0)
+        delay_s = min(MAX_BACKOFF_S, self._options.backoff_s * 2.0 ** (n_failures - 1)) * random.uniform(
+            0.5, 1.0
+        )
         return max(delay_s, failure.after_s)
 
     def _finish(self, follower: Follower, cancelled: Callable[[], bool]) -> Path:
@@ -269,7 +282,7 @@ class Transfer:
     def _check_disk(self) -> None:
         if self.size_bytes is None:
             return
-        needed_bytes = self.size_bytes - self._partial.size_bytes + self._reserve_bytes
+        needed_bytes = self.size_bytes - self._partial.size_bytes + self._options.reserve_bytes
         free_bytes = shutil.disk_usage(self._path.parent).free
         if free_bytes < needed_bytes:
             raise NotEnoughDisk(needed_bytes, free_bytes, self._path.parent)

@@ -260,6 +260,48 @@ class HubModel:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadFile:
+    """One file that is to be downloaded.
+
+    Attributes:
+        path: Where it goes, relative to the models folder, with forward slashes.
+        size_bytes: None while no server has said.
+        sha256: None where nobody has published it.
+    """
+
+    url: str
+    path: str
+    size_bytes: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadItem:
+    """What one reference means: a file, or all shards of a split model, the first one first."""
+
+    name: str
+    files: tuple[DownloadFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRecord:
+    """A download as a store keeps it, so that it survives the program.
+
+    Attributes:
+        status: A `DownloadStatus`.
+        plan: The item's files as JSON values; `model_manager.downloads` owns it.
+        error: Why it failed, as `model_manager.downloads` writes it.
+    """
+
+    id: int
+    ref: str
+    name: str
+    status: str
+    plan: Mapping[str, Any]
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadSnapshot:
     """A download at one moment, for people and scripts.
 

@@ -1,0 +1,348 @@
+"""All downloads: queued, running, paused, over; kept in a store, so that they go on after a restart."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from model_manager import failures
+from model_manager.download import ACTIVE, Download
+from model_manager.errors import CannotWrite, ModelManagerError, TransferCancelled
+from model_manager.filenames import safe_path_in
+from model_manager.references import parse
+from model_manager.transfer import DEFAULT_OPTIONS, Transfer, TransferOptions
+from model_manager.types import DownloadFile, DownloadItem, DownloadSnapshot, DownloadStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from model_manager.http import Http
+    from model_manager.hub import Hub
+
+log = logging.getLogger(__name__)
+
+MAX_RUNNING = 2
+
+
+class DownloadRow(Protocol):
+    """A row of the store; `types.DownloadRecord` and `storage.records.StoredDownload` are such."""
+
+    @property
+    def id(self) -> int:
+        """Given by the store."""
+
+    @property
+    def ref(self) -> str:
+        """As typed."""
+
+    @property
+    def name(self) -> str:
+        """As added."""
+
+    @property
+    def status(self) -> str:
+        """A `DownloadStatus`."""
+
+    @property
+    def plan(self) -> Mapping[str, Any]:
+        """As `Downloads` wrote it."""
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, as `failures` wrote it."""
+
+
+class DownloadStore(Protocol):
+    """Where downloads are kept. Called from any thread."""
+
+    def list(self) -> Sequence[DownloadRow]:
+        """All rows, the oldest first."""
+
+    def add(self, ref: str, name: str, plan: Mapping[str, Any]) -> DownloadRow:
+        """A new row with status "queued"."""
+
+    def update(
+        self,
+        download_id: int,
+        *,
+        status: str | None = None,
+        plan: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> object:
+        """Change what is not None; an empty `error` clears it."""
+
+    def delete(self, download_id: int) -> object:
+        """Forget a row."""
+
+
+class Downloads:
+    """Runs downloads, two at once, each on a thread of its own. All methods may be called from any thread.
+
+    Files go to `models_dir/<owner>/<repo>/<file>`; all shards of a split model are one download.
+    """
+
+    def __init__(
+        self,
+        store: DownloadStore,
+        hub: Hub,
+        http: Http,
+        models_dir: Path,
+        *,
+        on_finished: Callable[[DownloadSnapshot], None] | None = None,
+        options: TransferOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        """Take up what the store has: what was running or queued when the program ended goes on.
+
+        Args:
+            store: See `DownloadStore`.
+            hub: Resolves references.
+            http: Moves bytes.
+            models_dir: The folder that all files go below.
+            on_finished: Told of each download that is done or failed, on its thread, before `wait` returns.
+            options: For each transfer.
+        """
+        self._store = store
+        self._hub = hub
+        self._http = http
+        self._models_dir = models_dir
+        self._on_finished = on_finished
+        self._options = options
+        self._lock = threading.RLock()
+        self._is_closed = False
+        self._downloads: dict[int, Download] = {}
+        for row in store.list():
+            self._restore(row)
+        self._start_queued()
+
+    def add(self, ref: str) -> int:
+        """Queue a download. What cannot be found is found out later and fails the download.
+
+        Args:
+            ref: See `references`.
+
+        Returns:
+            Its id; that of a running, queued or paused one of the same reference, which goes on.
+
+        Raises:
+            InvalidReference: This is no reference.
+        """
+        parsed = parse(ref, self._hub.endpoint)
+        with self._lock:
+            for download in self._downloads.values():
+                if download.ref == parsed.ref and download.status in (*ACTIVE, "paused"):
+                    self.resume(download.id)
+                    return download.id
+            row = self._store.add(parsed.ref, parsed.ref, {})
+            self._downloads[row.id] = Download(row.id, row.ref, row.name, "queued")
+            self._start_queued()
+            return row.id
+
+    def pause(self, download_id: int) -> None:
+        """Stop and keep what has arrived."""
+        with self._lock:
+            download = self._downloads[download_id]
+            if download.is_running:
+                download.stop("paused")
+            elif download.status == "queued":
+                self._settle(download, "paused")
+
+    def resume(self, download_id: int) -> None:
+        """Go on with one that is paused, failed or cancelled."""
+        with self._lock:
+            download = self._downloads[download_id]
+            if download.is_running:
+                download.stop_wish_withdrawn()
+            elif download.status in ("paused", "failed", "cancelled"):
+                download.settled.clear()
+                download.error = None
+                self._set_status(download, "queued", error="")
+                self._start_queued()
+
+    def cancel(self, download_id: int) -> None:
+        """Stop and remove what has arrived; a finished one stays as it is."""
+        with self._lock:
+            download = self._downloads[download_id]
+            if download.is_running:
+                download.stop("cancelled")
+            elif download.status in ("queued", "paused", "failed"):
+                self._discard_files(download)
+                self._settle(download, "cancelled")
+
+    def remove(self, download_id: int) -> None:
+        """Forget a download, after cancelling it if it is not over; the files of a finished one stay."""
+        self.cancel(download_id)
+        self.wait(download_id)
+        with self._lock:
+            if self._downloads.pop(download_id, None) is not None:
+                self._store.delete(download_id)
+
+    def snapshots(self) -> list[DownloadSnapshot]:
+        """All downloads as they are now, the oldest first; cheap enough for a timer."""
+        with self._lock:
+            return [download.snapshot() for download in self._downloads.values()]
+
+    def wait(self, download_id: int, timeout_s: float | None = None) -> DownloadSnapshot:
+        """Block until a download is done, failed, paused or cancelled, or the time is over."""
+        download = self._downloads[download_id]
+        download.settled.wait(timeout_s)
+        return download.snapshot()
+
+    def close(self) -> None:
+        """Stop all, keep everything; the next program goes on."""
+        with self._lock:
+            self._is_closed = True
+            threads = [download.thread for download in self._downloads.values() if download.thread]
+            for download in self._downloads.values():
+                if download.is_running:
+                    download.stop("queued")
+        for thread in threads:
+            thread.join()
+
+    # --- the life of one download ---------------------------------------------------------------------------
+
+    def _restore(self, row: DownloadRow) -> None:
+        status: DownloadStatus = "queued" if row.status in ACTIVE else cast("DownloadStatus", row.status)
+        plan = row.plan
+        download = Download(row.id, row.ref, plan.get("name", row.name), status)
+        if plan.get("files"):
+            files = tuple(DownloadFile(**file) for file in plan["files"])
+            download.plan(DownloadItem(download.name, files), self._models_dir)
+            download.finished_sha256 = list(plan.get("finished", ()))
+            download.count_files()
+        if row.error and status == "failed":
+            download.error = failures.decode(row.error)
+        if status not in ACTIVE:
+            download.settled.set()
+        self._downloads[row.id] = download
+        if status != row.status:
+            self._store.update(row.id, status=status)
+
+    def _start_queued(self) -> None:
+        with self._lock:
+            n_running = sum(download.is_running for download in self._downloads.values())
+            for download in self._downloads.values():
+                if n_running >= MAX_RUNNING or self._is_closed:
+                    return
+                if download.status == "queued":
+                    n_running += 1
+                    self._set_status(download, "running")
+                    download.start(self._run)
+
+    def _run(self, download: Download) -> None:
+        """The thread of one download."""
+        status: DownloadStatus = "failed"
+        try:
+            self._prepare(download)
+            self._fetch(download)
+            status = "done"
+        except TransferCancelled:
+            status = download.wish or "paused"
+        except ModelManagerError as error:
+            download.error = error
+        except OSError as error:
+            path = self._models_dir / str(error.filename or "")
+            download.error = CannotWrite(path, error.strerror or str(error))
+        finally:
+            self._end(download, status)
+
+    def _prepare(self, download: Download) -> None:
+        if download.item is None:
+            item = self._hub.resolve(download.ref)
+            for file in item.files:
+                safe_path_in(self._models_dir, file.path)
+            with self._lock:
+                download.plan(item, self._models_dir)
+                self._save_plan(download)
+        with self._lock:
+            for other in self._downloads.values():
+                if other is not download and other.is_running and set(other.paths) & set(download.paths):
+                    raise CannotWrite(download.paths[0], "another download is writing this file")
+        if download.wish is not None:
+            raise TransferCancelled
+
+    def _fetch(self, download: Download) -> None:
+        item = download.item
+        assert item is not None
+        for index, (file, path) in enumerate(zip(item.files, download.paths, strict=True)):
+            if index < len(download.finished_sha256) and path.is_file():
+                continue
+            transfer = Transfer(
+                self._http,
+                file.url,
+                path,
+                size_bytes=file.size_bytes,
+                sha256=file.sha256,
+                token=self._hub.token_for(file.url),
+                options=self._options_for(download, index),
+            )
+            self._allow(file)
+            download.begin(index, transfer)
+            transfer.run(lambda: download.wish is not None)
+            with self._lock:
+                download.finish(index, transfer)
+                self._save_plan(download)
+
+    def _allow(self, file: DownloadFile) -> None:
+        """A planned address was named by a person, or by the hub when the plan was made."""
+        if self._hub.token_for(file.url) is None and not file.url.startswith(f"{self._hub.endpoint}/"):
+            self._http.allow(file.url)
+
+    def _options_for(self, download: Download, index: int) -> TransferOptions:
+        """The usual, with room kept for what else is on its way to this disk."""
+        with self._lock:
+            promised_bytes = sum(
+                other.missing_bytes
+                for other in self._downloads.values()
+                if other is not download and other.is_running
+            )
+            promised_bytes += download.missing_bytes_after(index)
+        base = self._options
+        return TransferOptions(
+            base.timeout_s, base.max_retries, base.backoff_s, base.reserve_bytes + promised_bytes
+        )
+
+    def _end(self, download: Download, status: DownloadStatus) -> None:
+        with self._lock:
+            download.ended()
+            if status == "cancelled":
+                self._discard_files(download)
+            error = failures.encode(download.error) if download.error else ""
+            self._set_status(download, status, error=error)
+        if status in ("done", "failed") and self._on_finished is not None:
+            try:
+                self._on_finished(download.snapshot())
+            except Exception:
+                log.exception("a listener failed for download %d", download.id)
+        with self._lock:
+            # "queued" again: paused and resumed before the pause took effect, or the program ends.
+            if download.status != "queued" or self._is_closed:
+                download.settled.set()
+            self._start_queued()
+
+    def _settle(self, download: Download, status: DownloadStatus) -> None:
+        self._set_status(download, status)
+        download.settled.set()
+        self._start_queued()
+
+    def _set_status(self, download: Download, status: DownloadStatus, error: str | None = None) -> None:
+        download.status = status
+        self._store.update(download.id, status=status, error=error)
+
+    def _save_plan(self, download: Download) -> None:
+        assert download.item is not None
+        plan = {
+            "name": download.item.name,
+            "files": [asdict(file) for file in download.item.files],
+            "finished": download.finished_sha256,
+        }
+        self._store.update(download.id, plan=plan)
+
+    def _discard_files(self, download: Download) -> None:
+        try:
+            download.discard_files(self._models_dir)
+        except CannotWrite as error:
+            log.info("files of a cancelled download stay: %s", error)

@@ -1,0 +1,154 @@
+"""What a person means by a model reference, and which files of a repository that is.
+
+The grammar:
+
+    owner/repo                      the one model in there, else a sensible quantization
+    owner/repo:Q4_K_M               that quantization; upper and lower case are the same
+    owner/repo/folder/file.gguf     that file, or the split model that it is a shard of
+    https://host/.../file.gguf      that file; addresses of a hub's own pages are understood as the above
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from model_manager.errors import InvalidReference
+from model_manager.shards import model_stem, parse_shard_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from model_manager.types import HubFile
+
+_REPO = re.compile(r"([\w.-]{1,96}/[\w.-]{1,96})", re.ASCII)
+_REF = re.compile(r"([\w.-]{1,96}/[\w.-]{1,96})(?::([\w.-]+)|/(.+\.gguf))?", re.ASCII | re.IGNORECASE)
+_HUB_PAGE = re.compile(r"/([^/]+/[^/]+)/(?:resolve|blob)/([^/]+)/(.+\.gguf)", re.IGNORECASE)
+_QUANTIZATION = re.compile(
+    r"(?:^|[-._/])((?:UD-)?(?:IQ\d(?:_[A-Z0-9]+)*|Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|NVFP4|BF16|F16|F32))"
+    r"(?=$|[-._/])",
+    re.IGNORECASE,
+)
+DEFAULT_QUANTIZATION = "Q4_K_M"
+
+
+@dataclass(frozen=True, slots=True)
+class HubReference:
+    """A reference to something in a hub's repository.
+
+    Attributes:
+        quantization: Wanted, as typed; None if not said.
+        path: The file wanted; None if not said.
+    """
+
+    ref: str
+    repo_id: str
+    revision: str = "main"
+    quantization: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UrlReference:
+    """A reference to one file anywhere."""
+
+    ref: str
+    url: str
+    filename: str
+
+
+def parse(ref: str, endpoint: str) -> HubReference | UrlReference:
+    """Read a reference.
+
+    Args:
+        ref: What was typed.
+        endpoint: The hub's address; its URLs mean repositories.
+
+    Raises:
+        InvalidReference: It is neither form.
+    """
+    text = ref.strip()
+    if "://" in text:
+        return _parse_url(text, endpoint)
+    match = _REF.fullmatch(text)
+    if match is None:
+        raise InvalidReference(ref)
+    return HubReference(text, match[1], quantization=match[2], path=match[3])
+
+
+def _parse_url(ref: str, endpoint: str) -> HubReference | UrlReference:
+    try:
+        url, hub = urlsplit(ref), urlsplit(endpoint)
+        host = url.hostname
+    except ValueError:
+        raise InvalidReference(ref) from None
+    if url.scheme not in ("https", "http") or not host or url.username or url.password:
+        raise InvalidReference(ref)
+    path = unquote(url.path)
+    page = _HUB_PAGE.fullmatch(path.removeprefix(hub.path.rstrip("/")))
+    if (url.scheme, url.netloc) == (hub.scheme, hub.netloc):
+        if page is not None:
+            return HubReference(ref, page[1], revision=page[2], path=page[3])
+        repo = _REPO.fullmatch(path.strip("/"))
+        if repo is not None:
+            return HubReference(ref, repo[1])
+    filename = path.rpartition("/")[2]
+    # Without TLS nobody vouches for the bytes, and a direct address comes without a hash.
+    is_safe = url.scheme == "https" or host in ("127.0.0.1", "localhost", "::1") or url.netloc == hub.netloc
+    if not filename.lower().endswith(".gguf") or not is_safe:
+        raise InvalidReference(ref)
+    return UrlReference(ref, ref, filename)
+
+
+def choose(reference: HubReference, files: Sequence[HubFile]) -> tuple[HubFile, ...]:
+    """The files of the model that a reference means, shards in order.
+
+    Raises:
+        InvalidReference: Nothing or several models match; `choices` has what there is.
+    """
+    models = _models(files)
+    choices = tuple(sorted({label(model[0].path) for model in models}))
+    if reference.path is not None:
+        for model in models:
+            if any(file.path == reference.path for file in model):
+                return model
+        raise InvalidReference(reference.ref, choices)
+    if reference.quantization is not None:
+        wanted = reference.quantization.upper()
+        found = [model for model in models if label(model[0].path).upper() == wanted]
+        if len(found) > 1:
+            raise InvalidReference(reference.ref, tuple(model[0].path for model in found))
+        if not found:
+            raise InvalidReference(reference.ref, choices)
+        return found[0]
+    if not models:
+        raise InvalidReference(reference.ref)
+    return min(models, key=_preference)
+
+
+def label(path: str) -> str:
+    """How a person calls one model among the files of a repository: its quantization, else its name."""
+    stem = model_stem(path)
+    found = _QUANTIZATION.findall(stem.rpartition("/")[2]) or _QUANTIZATION.findall(stem)
+    return str(found[-1]).upper() if found else stem
+
+
+def _models(files: Sequence[HubFile]) -> list[tuple[HubFile, ...]]:
+    """What can be run: not projectors, not importance matrices, not sets that lack a shard."""
+    sets: dict[tuple[str, int], list[HubFile]] = defaultdict(list)
+    for file in sorted(files, key=lambda file: file.path):
+        name = file.path.rpartition("/")[2].lower()
+        if name.endswith(".gguf") and not name.startswith("mmproj") and "imatrix" not in name:
+            shard = parse_shard_name(file.path)
+            sets[(shard.stem, shard.count) if shard else (file.path, 1)].append(file)
+    return [tuple(found) for (_stem, count), found in sets.items() if len(found) == count]
+
+
+def _preference(model: tuple[HubFile, ...]) -> tuple[int, int]:
+    """Order of choice where nothing was said: Q4_K_M, then any other four-bit, then the smallest."""
+    name = label(model[0].path).removeprefix("UD-")
+    rank = 0 if name == DEFAULT_QUANTIZATION else 1 if name.startswith("Q4_") else 2
+    return rank, sum(file.size_bytes for file in model)

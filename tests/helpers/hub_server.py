@@ -1,0 +1,534 @@
+"""A hub on this machine that speaks the real one's API, and misbehaves on demand.
+
+It has two ports, as the real one has two kinds of hosts: the hub answers the API and hands out signed,
+expiring addresses of the storage server ("CDN"), which has the bytes of large files.
+
+    python -m tests.helpers.hub_server FOLDER     serves FOLDER/<owner>/<repo>/<file...> and a demonstration
+                                                  model, prints its address, runs until its input ends
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+import secrets
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import numpy as np
+
+DEMO_REPO = "coterie-tests/Demo-MoE-GGUF"
+DEMO_FILE = "Demo-MoE-Q4_K_M.gguf"
+DEMO_BYTES = 24 << 20
+PIECE_BYTES = 16 << 10
+
+Where = Literal["api", "resolve", "body"]
+
+
+@dataclass(slots=True)
+class Fault:
+    """One way to misbehave, for the next `times` requests of a kind; -1 for all that follow.
+
+    Attributes:
+        where: "api" (metadata), "resolve" (the hub's answer about a file), "body" (who sends the bytes).
+        status: Answer with this status and nothing else.
+        cut_after: Send so many bytes of the body, then close the connection.
+        stall_after: Send so many bytes of the body, then nothing until the server is closed.
+        is_range_ignored: Send the whole file with 200.
+        etag: Name the file so instead.
+        linked_etag: The hub claims this hash.
+        length_delta: Content-Length says so many bytes more than are sent.
+        is_chunked: Say no length; with `length_delta`, send so many bytes too many.
+        range_delta: Content-Range, and the body, begin so many bytes later than asked.
+        total_delta: Content-Range claims a file that is so many bytes longer.
+        is_corrupt: One byte of the body is wrong.
+    """
+
+    where: Where
+    times: int = 1
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    cut_after: int | None = None
+    stall_after: int | None = None
+    is_range_ignored: bool = False
+    etag: str | None = None
+    linked_etag: str | None = None
+    length_delta: int = 0
+    is_chunked: bool = False
+    range_delta: int = 0
+    total_delta: int = 0
+    is_corrupt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A request as the server saw it."""
+
+    server: Literal["hub", "cdn"]
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+
+
+@dataclass(slots=True)
+class HubFileContent:
+    path: str
+    content: bytes
+    is_lfs: bool
+    sha256: str = field(init=False)
+    git_oid: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sha256 = hashlib.sha256(self.content).hexdigest()
+        self.git_oid = hashlib.sha1(b"blob %d\0" % len(self.content) + self.content).hexdigest()
+
+
+@dataclass(slots=True)
+class Repo:
+    repo_id: str
+    files: dict[str, HubFileContent] = field(default_factory=dict)
+    gated_token: str | None = None
+
+    @property
+    def commit(self) -> str:
+        names = "".join(f"{file.path}{file.sha256}" for file in self.files.values())
+        return hashlib.sha1(names.encode()).hexdigest()
+
+
+class HubServer:
+    """Use as a context manager.
+
+    Attributes:
+        endpoint: The hub's address.
+        requests: All that was asked, in order.
+        sent_bytes: Of file bodies, by both ports.
+        rate_bytes_per_s: Slows bodies down; None sends at full speed.
+        page_size: Entries a page of the file tree and of the search.
+    """
+
+    def __init__(self) -> None:
+        self.repos: dict[str, Repo] = {}
+        self.requests: list[Seen] = []
+        self.sent_bytes = 0
+        self.rate_bytes_per_s: float | None = None
+        self.page_size = 1000
+        self.closing = threading.Event()
+        self._signatures: set[str] = set()
+        self._faults: list[Fault] = []
+        self._changed = threading.Condition()
+        self._hub = _Server(self, "hub")
+        self._cdn = _Server(self, "cdn")
+        self.endpoint = f"http://127.0.0.1:{self._hub.server_port}"
+        self.cdn_endpoint = f"http://127.0.0.1:{self._cdn.server_port}"
+
+    def __enter__(self) -> Self:
+        for server in (self._hub, self._cdn):
+            server.thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.closing.set()
+        for server in (self._hub, self._cdn):
+            server.shutdown()
+            server.drop_connections()
+            server.server_close()
+            server.thread.join()
+
+    def add(self, repo_id: str, path: str, content: bytes, *, is_lfs: bool | None = None) -> HubFileContent:
+        """Put a file into a repository; large and .gguf files are LFS files unless said otherwise."""
+        repo = self.repos.setdefault(repo_id, Repo(repo_id))
+        is_large = len(content) > 10 << 20 or path.endswith(".gguf")
+        file = HubFileContent(path, content, is_large if is_lfs is None else is_lfs)
+        repo.files[path] = file
+        return file
+
+    def add_demo(self) -> HubFileContent:
+        """A valid GGUF of 24 MB whose tensor is pseudo-random bytes, the same in every run."""
+        return self.add(DEMO_REPO, DEMO_FILE, random_gguf(DEMO_BYTES))
+
+    def misbehave(self, where: Where, **fault: Any) -> None:
+        with self._changed:
+            self._faults.append(Fault(where, **fault))
+
+    def behave(self) -> None:
+        with self._changed:
+            self._faults.clear()
+
+    def expire_links(self) -> None:
+        """Make all storage addresses handed out so far invalid."""
+        with self._changed:
+            self._signatures.clear()
+
+    def wait_until(self, condition: Callable[[HubServer], bool], timeout_s: float = 60.0) -> bool:
+        """Wait until something that the server counts is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: condition(self), timeout_s)
+
+    # --- for the request handlers ---------------------------------------------------------------------------
+
+    def take_fault(self, where: Where, *, refuses: bool | None = None) -> Fault | None:
+        """The next fault for a request; `refuses` picks those with, or those without, a status."""
+        with self._changed:
+            for fault in self._faults:
+                if fault.where == where and refuses in (None, fault.status is not None):
+                    fault.times -= 1
+                    if fault.times == 0:
+                        self._faults.remove(fault)
+                    return fault
+        return None
+
+    def note(self, seen: Seen) -> None:
+        with self._changed:
+            self.requests.append(seen)
+            self._changed.notify_all()
+
+    def count(self, n_bytes: int) -> None:
+        with self._changed:
+            self.sent_bytes += n_bytes
+            self._changed.notify_all()
+
+    def sign(self) -> str:
+        signature = secrets.token_hex(8)
+        with self._changed:
+            self._signatures.add(signature)
+        return signature
+
+    def is_signed(self, signature: str) -> bool:
+        with self._changed:
+            return signature in self._signatures
+
+    def find(self, sha256: str) -> HubFileContent | None:
+        files = (file for repo in self.repos.values() for file in repo.files.values())
+        return next((file for file in files if file.sha256 == sha256), None)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    request_queue_size = 64
+
+    def __init__(self, hub: HubServer, kind: Literal["hub", "cdn"]) -> None:
+        self.hub = hub
+        self.kind = kind
+        self.connections: set[socket.socket] = set()
+        handler = _HubHandler if kind == "hub" else _CdnHandler
+        super().__init__(("127.0.0.1", 0), handler)
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"{kind} server")
+
+    def drop_connections(self) -> None:
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is what these tests are about."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PIECE_BYTES)
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def log_message(self, *_args: Any) -> None:
+        pass
+
+    @property
+    def hub(self) -> HubServer:
+        return self.server.hub
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_HEAD(self) -> None:
+        self._handle()
+
+    def _handle(self) -> None:
+        url = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.hub.note(Seen(self.server.kind, self.command, unquote(url.path), parse_qs(url.query), headers))
+        self.answer(unquote(url.path), parse_qs(url.query))
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> None:
+        raise NotImplementedError
+
+    def reply(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def reply_json(self, value: Any, headers: dict[str, str] | None = None) -> None:
+        content = json.dumps(value).encode()
+        self.reply(200, {"Content-Type": "application/json"} | (headers or {}), content)
+
+    def refuse(self, status: int, code: str, message: str) -> None:
+        headers = {"X-Error-Code": code, "X-Error-Message": message, "Content-Type": "application/json"}
+        self.reply(status, headers, json.dumps({"error": message}).encode())
+
+    def is_faulty(self, fault: Fault | None) -> bool:
+        """Whether a fault replaces the whole answer."""
+        if fault is None or fault.status is None:
+            return False
+        self.reply(fault.status, fault.headers, b'{"error": "on demand"}')
+        return True
+
+    def send_file(self, file: HubFileContent, etag: str, extra: dict[str, str]) -> None:
+        """The bytes, as asked for, or as the next fault wants it."""
+        fault = self.hub.take_fault("body") or Fault("body")
+        if self.is_faulty(fault):
+            return
+        etag = f'"{fault.etag or etag}"'
+        total = len(file.content)
+        start = self._asked_start(etag)
+        if fault.is_range_ignored:
+            start = None
+        if start is not None and start >= total:
+            self.reply(416, {"Content-Range": f"bytes */{total}"})
+            return
+        first = (start or 0) + fault.range_delta
+        body = bytearray(file.content[first:])
+        if fault.is_corrupt:
+            body[len(body) // 2] ^= 0xFF
+        if fault.is_chunked:
+            body += b"\0" * fault.length_delta
+        self.send_response(200 if start is None else 206)
+        if fault.is_chunked:
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(body) + fault.length_delta))
+        if start is not None:
+            end = f"{total - 1}/{total + fault.total_delta}"
+            self.send_header("Content-Range", f"bytes {first}-{end}")
+        for name, value in ({"ETag": etag, "Accept-Ranges": "bytes"} | extra).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self._send_body(bytes(body), fault)
+            if fault.length_delta or fault.is_chunked:
+                self.close_connection = True
+
+    def _asked_start(self, etag: str) -> int | None:
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        condition = self.headers.get("If-Range")
+        if match is None or (condition is not None and condition != etag):
+            return None
+        return int(match[1])
+
+    def _send_body(self, body: bytes, fault: Fault) -> None:
+        stop = next((n for n in (fault.cut_after, fault.stall_after) if n is not None), len(body))
+        view = memoryview(body)[:stop]
+        began_at, sent = time.monotonic(), 0
+        rate = self.hub.rate_bytes_per_s
+        while sent < len(view):
+            if rate is not None:
+                self.hub.closing.wait(max(0.0, began_at + sent / rate - time.monotonic()))
+            n_bytes = self.connection.send(view[sent : sent + (PIECE_BYTES if rate else 1 << 20)])
+            sent += n_bytes
+            self.hub.count(n_bytes)
+        if fault.stall_after is not None:
+            self.hub.closing.wait()
+        if fault.cut_after is not None or fault.stall_after is not None:
+            self.close_connection = True
+
+
+class _CdnHandler(_Handler):
+    """The storage server: knows only hashes and signatures."""
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> None:
+        file = self.hub.find(path.removeprefix("/lfs/"))
+        if file is None or not self.hub.is_signed(query.get("Signature", [""])[0]):
+            self.reply(403, {}, b"<Error>expired</Error>")
+            return
+        self.send_file(file, hashlib.md5(file.content).hexdigest(), {})
+
+
+class _HubHandler(_Handler):
+    """The API and the resolve addresses."""
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> None:
+        if path == "/api/models":
+            self._search(query)
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
+            self._info(match[1], match[2] or "main", query)
+        elif match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)(?:/(.*))?", path):
+            self._tree(match[1], match[2], match[3] or "", query)
+        elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
+            self._resolve(match[1], match[2], match[3])
+        elif match := re.fullmatch(r"/direct/([^/]+/[^/]+)/(.+)", path):
+            repo = self.hub.repos[match[1]]
+            self.send_file(repo.files[match[2]], repo.files[match[2]].git_oid, {})
+        else:
+            self.refuse(404, "", "no such page")
+
+    def _repo(self, repo_id: str, revision: str, where: Where) -> Repo | None:
+        """The repository, or None after an answer that says why not."""
+        if self.is_faulty(self.hub.take_fault(where, refuses=True)):
+            return None
+        repo = self.hub.repos.get(repo_id)
+        if repo is None:
+            # The real hub does not tell strangers what exists.
+            self.refuse(401, "RepoNotFound", "Repository not found")
+        elif revision not in ("main", repo.commit):
+            self.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        elif repo.gated_token and self.headers.get("Authorization") != f"Bearer {repo.gated_token}":
+            status = 403 if "Authorization" in self.headers else 401
+            self.refuse(status, "GatedRepo", "Access to this model is restricted")
+        else:
+            return repo
+        return None
+
+    def _info(self, repo_id: str, revision: str, query: dict[str, list[str]]) -> None:
+        repo = self._repo(repo_id, revision, "api")
+        if repo is None:
+            return
+        siblings: list[dict[str, Any]] = []
+        for file in repo.files.values():
+            sibling: dict[str, Any] = {"rfilename": file.path}
+            if query.get("blobs", ["false"])[0].lower() == "true":
+                sibling |= {"size": len(file.content), "blobId": file.git_oid}
+                if file.is_lfs:
+                    sibling["lfs"] = {"sha256": file.sha256, "size": len(file.content), "pointerSize": 135}
+            siblings.append(sibling)
+        gated = "manual" if repo.gated_token else False
+        self.reply_json(_summary(repo) | {"sha": repo.commit, "gated": gated, "siblings": siblings})
+
+    def _tree(self, repo_id: str, revision: str, folder: str, query: dict[str, list[str]]) -> None:
+        repo = self._repo(repo_id, revision, "api")
+        if repo is None:
+            return
+        entries: list[dict[str, Any]] = []
+        for file in repo.files.values():
+            if folder and not file.path.startswith(f"{folder}/"):
+                continue
+            entry = {"type": "file", "oid": file.git_oid, "size": len(file.content), "path": file.path}
+            if file.is_lfs:
+                entry["lfs"] = {"oid": file.sha256, "size": len(file.content), "pointerSize": 135}
+            entries.append(entry)
+        self._reply_page(entries, query)
+
+    def _search(self, query: dict[str, list[str]]) -> None:
+        if self.is_faulty(self.hub.take_fault("api")):
+            return
+        words = query.get("search", [""])[0].lower().split()
+        found = [
+            _summary(repo)
+            for repo in self.hub.repos.values()
+            if all(word in repo.repo_id.lower() for word in words)
+        ]
+        self._reply_page(found, query)
+
+    def _reply_page(self, entries: list[dict[str, Any]], query: dict[str, list[str]]) -> None:
+        first = int(query.get("cursor", ["0"])[0])
+        limit = min(self.hub.page_size, int(query.get("limit", ["1000"])[0]))
+        headers = {}
+        if first + limit < len(entries):
+            rest = {key: values[0] for key, values in query.items()} | {"cursor": str(first + limit)}
+            text = "&".join(f"{key}={quote(value)}" for key, value in rest.items())
+            headers["Link"] = f'<{self.hub.endpoint}{urlsplit(self.path).path}?{text}>; rel="next"'
+        self.reply_json(entries[first : first + limit], headers)
+
+    def _resolve(self, repo_id: str, revision: str, path: str) -> None:
+        repo = self._repo(repo_id, revision, "resolve")
+        if repo is None:
+            return
+        file = repo.files.get(path)
+        if file is None:
+            self.refuse(404, "EntryNotFound", "Entry not found")
+            return
+        commit = {"X-Repo-Commit": repo.commit}
+        if not file.is_lfs:
+            self.send_file(file, file.git_oid, commit)
+            return
+        fault = self.hub.take_fault("resolve", refuses=False) or Fault("resolve")
+        headers = commit | {
+            "X-Linked-ETag": f'"{fault.linked_etag or file.sha256}"',
+            "X-Linked-Size": str(len(file.content)),
+            "ETag": f'"{file.git_oid}"',
+            "Location": f"{self.hub.cdn_endpoint}/lfs/{file.sha256}?Expires=0&Signature={self.hub.sign()}",
+        }
+        self.reply(302, headers)
+
+
+def _summary(repo: Repo) -> dict[str, Any]:
+    return {
+        "_id": hashlib.md5(repo.repo_id.encode()).hexdigest()[:24],
+        "id": repo.repo_id,
+        "modelId": repo.repo_id,
+        "private": False,
+        "downloads": 1234,
+        "likes": 5,
+        "tags": ["gguf"],
+        "createdAt": "2026-01-02T03:04:05.000Z",
+        "lastModified": "2026-02-03T04:05:06.000Z",
+    }
+
+
+def random_bytes(n_bytes: int, seed: int = 1) -> bytes:
+    """The same bytes in every run."""
+    return random.Random(seed).randbytes(n_bytes)
+
+
+def random_gguf(n_bytes: int, seed: int = 1) -> bytes:
+    """A GGUF with one tensor of pseudo-random bytes: right in form, no model that could run."""
+
+    def text(value: str) -> bytes:
+        return np.uint64(len(value)).tobytes() + value.encode()
+
+    def entry(key: str, kind: int, value: bytes) -> bytes:
+        return text(key) + np.uint32(kind).tobytes() + value
+
+    numbers = {
+        "block_count": 1,
+        "context_length": 512,
+        "embedding_length": 64,
+        "expert_count": 8,
+        "expert_used_count": 2,
+    }
+    entries = [entry("general.architecture", 8, text("qwen3moe")), entry("general.name", 8, text("Demo MoE"))]
+    entries += [entry(f"qwen3moe.{key}", 4, np.uint32(value).tobytes()) for key, value in numbers.items()]
+    head = b"GGUF" + np.uint32(3).tobytes() + np.uint64([1, len(entries)]).tobytes() + b"".join(entries)
+    tensor = text("token_embd.weight") + np.uint32(1).tobytes() + np.uint64(n_bytes).tobytes()
+    head += tensor + np.uint32(24).tobytes() + np.uint64(0).tobytes()  # 24 is I8
+    return head + b"\0" * (-len(head) % 32) + random_bytes(n_bytes, seed)
+
+
+def main(folder: Path) -> None:
+    with HubServer() as server:
+        server.add_demo()
+        for path in sorted(folder.glob("*/*/**/*")):
+            if path.is_file():
+                owner, repo, *rest = path.relative_to(folder).parts
+                server.add(f"{owner}/{repo}", "/".join(rest), path.read_bytes())
+        sys.stdout.write(f"{server.endpoint}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
