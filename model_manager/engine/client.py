@@ -10,7 +10,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any, Final, Protocol
 
 from model_manager.engine.failures import error_from
@@ -160,7 +160,7 @@ class EngineClient:
         tokens = self._control("POST", "/coterie/v1/tokenize", {"text": text}).get("tokens")
         return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
 
-    def chat(self, request: ChatRequest, cancel: Cancel | None = None) -> Iterator[ChatEvent]:
+    def chat(self, request: ChatRequest, cancel: Cancel | None = None) -> Generator[ChatEvent, None, None]:
         """Answer; events arrive as the engine makes them, the last one is `ChatFinished`.
 
         Closing the iterator cancels, and so does `cancel.set()`, after which it ends with a `ChatFinished`

@@ -92,8 +92,9 @@ class Supervisor:
             EngineUnreachable, EngineDied, EngineStalled, LoadFailed: None does.
         """
         with self._changed:
-            if self._run is not None and self._run.client is not None:
-                return self._run.client
+            client = self._run.client if self._run is not None else None
+            if client is not None and self._state.status == "ready":
+                return client
             error = self._state.error
         raise error if isinstance(error, EngineError) else EngineUnreachable(self._state.name, "not started")
 
