@@ -33,6 +33,11 @@ class Store:
         self.settings = Settings(self._database)
         self.models = Models(self._database)
         self.downloads = Downloads(self._database)
+        try:
+            self.search.fill()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the file. Calling it again does nothing."""

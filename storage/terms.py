@@ -10,8 +10,8 @@ are added here:
   found as such, and `logits` finds the first as well.
 
 Text and queries must be treated alike, and an entry can only be taken out of the index with the text that it
-was made from. So whoever changes `indexed` adds a migration that empties the table `search` and calls
-`Search.rebuild`.
+was made from. So whoever changes `indexed` adds a migration that empties the index; a store that finds it
+empty fills it again.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from storage.records import Part, PartKind
 from storage.snippets import MATCH_END, MATCH_START
 from storage.store import Store
-from tests.helpers.databases import text
+from tests.helpers.databases import run_sql, text
 
 
 def say(store: Store, *texts: str, kind: PartKind = "text") -> list[int]:
@@ -185,6 +186,18 @@ def test_rebuilding_repairs_the_index(store: Store) -> None:
     store.search.rebuild()
     assert store.conversations.verify() == []
     assert store.search.find("专家")
+
+
+def test_index_that_a_migration_emptied_is_filled_at_the_door(path: Path, store: Store) -> None:
+    say(store, ENGLISH, CHINESE)
+    store.close()
+    run_sql(path, "INSERT INTO search (search) VALUES ('delete-all')")
+    again = Store(path)
+    try:
+        assert [hit.message_id for hit in again.search.find("专家")] == [2]
+        assert again.conversations.verify() == []
+    finally:
+        again.close()
 
 
 def test_title_does_not_matter(store: Store) -> None:

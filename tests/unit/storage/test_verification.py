@@ -33,7 +33,11 @@ def test_good_database_has_no_problems(store: Store) -> None:
         ("UPDATE messages SET status = 'streaming' WHERE id = 2", "has parts already"),
         ("UPDATE messages SET status = 'streaming', role = 'user' WHERE id = 6", "not an answer"),
         ("DELETE FROM parts WHERE message_id = 1", "gone but still in the search index"),
-        ("INSERT INTO search (search) VALUES ('delete-all')", "missing from the search index"),
+        (
+            "INSERT INTO search (search, rowid, text)"
+            " SELECT 'delete', id, text FROM parts WHERE message_id = 1",
+            "missing from the search index",
+        ),
         ("UPDATE parts SET text = 'changed' WHERE message_id = 1", "indexed with other words"),
         ("UPDATE messages SET created_at = 'yesterday' WHERE id = 1", "a date of message 1"),
         ("UPDATE generations SET parameters = '{' WHERE message_id = 2", "generation 2 holds JSON"),
