@@ -115,6 +115,7 @@ class EngineClient:
         http: Client,
         name: str,
         *,
+        address: str | None = None,
         is_ours: bool = False,
         stall_timeout_s: float | None = 120.0,
         watcher: Watcher | None = None,
@@ -124,15 +125,22 @@ class EngineClient:
         Args:
             http: Made by `engine_client`.
             name: For errors: the model's name or the server's address.
+            address: For people; None is the base URL of `http`.
             is_ours: The server knows our extension fields; others get none.
             stall_timeout_s: How long a stream may be silent; None waits for ever.
             watcher: Explains silences and broken connections; None for a remote server.
         """
         self._http = http
         self._name = name
+        self._address = address or str(http.base_url)
         self._is_ours = is_ours
         self._stall_timeout_s = stall_timeout_s
         self._watcher = watcher
+
+    @property
+    def address(self) -> str:
+        """Where the engine is: a URL, or the path of a socket."""
+        return self._address
 
     def close(self) -> None:
         """Give the connections back."""
@@ -259,7 +267,7 @@ class EngineClient:
         reason = f"{type(error).__name__}: {error}"
         if self._watcher is not None:
             return self._watcher.on_broken(reason)
-        return EngineUnreachable(str(self._http.base_url), reason)
+        return EngineUnreachable(self._address, reason)
 
 
 class _StreamReader:

@@ -30,7 +30,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
 )
 """What a request may carry beyond OpenAI's schema."""
 
-_UNSUPPORTED: Final[Mapping[str, str]] = {
+UNSUPPORTED_FIELDS: Final[Mapping[str, str]] = {
     "tools": "tools are not supported",
     "functions": "functions are not supported",
     "logprobs": "log probabilities are not supported",
@@ -39,6 +39,7 @@ _UNSUPPORTED: Final[Mapping[str, str]] = {
     "prediction": "predicted output is not supported",
     "web_search_options": "web search is not supported",
 }
+"""Fields of OpenAI's schema that are refused when they ask for something."""
 
 
 class _Lenient(BaseModel):
@@ -124,7 +125,7 @@ class ChatCompletionRequest(_Lenient):
     @classmethod
     def _refuse_unsupported(cls, data: Any) -> Any:
         if isinstance(data, dict):
-            for name, reason in _UNSUPPORTED.items():
+            for name, reason in UNSUPPORTED_FIELDS.items():
                 if data.get(name):
                     raise ValueError(f"{name}: {reason}")
         return data

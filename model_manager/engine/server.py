@@ -40,19 +40,24 @@ def build_app(host: Host, token: str | None = None) -> ASGIApp:
         token: Demanded of every request as a bearer token, together with a loopback `Host`; None on a
             Unix socket, where the file's mode is the lock.
     """
-    routes = _Routes(host)
     app: ASGIApp = Starlette(
-        routes=[
-            Route("/health", routes.health),
-            Route("/v1/models", routes.models),
-            Route("/v1/chat/completions", routes.chat, methods=["POST"]),
-            Route("/coterie/v1/load", routes.load),
-            Route("/coterie/v1/tokenize", routes.tokenize, methods=["POST"]),
-            Route("/coterie/v1/conclude", routes.conclude, methods=["POST"]),
-        ],
+        routes=worker_routes(host),
         exception_handlers={EngineError: _on_engine_error, HTTPException: _on_http_error},
     )
     return app if token is None else _Guard(app, token)
+
+
+def worker_routes(host: Host) -> list[Route]:
+    """All that a worker answers to."""
+    routes = _Routes(host)
+    return [
+        Route("/health", routes.health),
+        Route("/v1/models", routes.models),
+        Route("/v1/chat/completions", routes.chat, methods=["POST"]),
+        Route("/coterie/v1/load", routes.load),
+        Route("/coterie/v1/tokenize", routes.tokenize, methods=["POST"]),
+        Route("/coterie/v1/conclude", routes.conclude, methods=["POST"]),
+    ]
 
 
 class _Routes:

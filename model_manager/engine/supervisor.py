@@ -342,6 +342,7 @@ class _Run:
             self.client = EngineClient(
                 http,
                 self.name,
+                address=str(self._message.socket_path) if self._message.socket_path else None,
                 is_ours=True,
                 stall_timeout_s=self._supervisor._request_stall_s,
                 watcher=self,

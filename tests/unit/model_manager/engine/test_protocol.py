@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_manager import errors
+from model_manager.engine.failures import ERROR_TYPES, error_body, error_from, status_of
+from model_manager.engine.protocol import (
+    ChatCompletionRequest,
+    info_body,
+    info_from,
+    request_body,
+    timings_body,
+    timings_from,
+    usage_body,
+    usage_from,
+)
+from model_manager.errors import EngineError, RequestRefused
+from model_manager.types import ChatMessage, ChatRequest, EngineInfo, SamplingParams, Timings, Usage
+
+USER = [{"role": "user", "content": "Hi"}]
+
+
+def parse(**fields: Any) -> ChatCompletionRequest:
+    return ChatCompletionRequest.parse(json.dumps({"messages": USER, **fields}).encode())
+
+
+def refusal(**fields: Any) -> str:
+    with pytest.raises(RequestRefused) as caught:
+        parse(**fields)
+    assert caught.value.status == 400
+    return caught.value.reason
+
+
+requests = st.builds(
+    ChatRequest,
+    messages=st.lists(
+        st.builds(
+            ChatMessage,
+            role=st.sampled_from(["system", "user", "assistant"]),
+            content=st.text(),
+            reasoning=st.text(),
+        ),
+        max_size=4,
+    ).map(tuple),
+    sampling=st.builds(
+        SamplingParams,
+        temperature=st.floats(0, 2),
+        top_p=st.floats(0.01, 1),
+        top_k=st.integers(0, 1000),
+        min_p=st.floats(0, 1),
+        repeat_penalty=st.floats(0.5, 2),
+        presence_penalty=st.floats(-2, 2),
+        frequency_penalty=st.floats(-2, 2),
+        seed=st.none() | st.integers(0, 2**32 - 1),
+        max_tokens=st.none() | st.integers(1, 10_000),
+        stop=st.lists(st.text(min_size=1), max_size=4).map(tuple),
+        logit_bias=st.dictionaries(st.integers(0, 50_000), st.floats(-100, 100), max_size=3),
+    ),
+    thinking=st.sampled_from(["auto", "on", "off"]),
+    think_budget_tokens=st.none() | st.integers(0, 10_000),
+    model=st.text(max_size=5),
+)
+
+
+@given(requests)
+def test_request_survives_the_wire(request: ChatRequest) -> None:
+    body = json.dumps(request_body(request, request_id="abc")).encode()
+    parsed = ChatCompletionRequest.parse(body)
+    assert parsed.to_chat_request() == request
+    assert (parsed.stream, parsed.return_progress, parsed.request_id) == (True, True, "abc")
+
+
+@given(requests)
+def test_foreign_server_gets_no_field_of_ours(request: ChatRequest) -> None:
+    openai = {
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "max_tokens",
+        "seed",
+        "stop",
+        "logit_bias",
+        "reasoning_effort",
+    }
+    assert set(request_body(request, request_id=None)) <= openai
+
+
+def test_what_is_left_out_takes_our_defaults() -> None:
+    assert parse().to_chat_request() == ChatRequest((ChatMessage("user", "Hi"),))
+    names = ("temperature", "top_p", "max_tokens", "stop", "logit_bias", "seed", "n", "top_k", "thinking")
+    nulls = dict.fromkeys(names)
+    assert parse(**nulls).to_chat_request() == parse().to_chat_request()
+
+
+def test_content_may_come_in_parts() -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    assert parse(messages=[{"role": "user", "content": parts}]).to_chat_request().messages[0].content == "ab"
+
+
+def test_developer_is_the_new_name_of_system() -> None:
+    messages = [{"role": "developer", "content": "Be brief."}]
+    assert parse(messages=messages).to_chat_request().messages == (ChatMessage("system", "Be brief."),)
+
+
+def test_unknown_fields_are_ignored() -> None:
+    message = {"role": "user", "content": "Hi", "name": "Ann", "x": 1}
+    parsed = parse(
+        messages=[message], user="u", metadata={}, store=False, parallel_tool_calls=True, x={"y": 1}
+    )
+    assert parsed.to_chat_request() == parse().to_chat_request()
+
+
+def test_stop_may_be_one_string() -> None:
+    assert parse(stop="END").to_chat_request().sampling.stop == ("END",)
+    assert parse(stop=["a", ""]).to_chat_request().sampling.stop == ("a",)
+
+
+def test_newer_name_of_max_tokens_wins() -> None:
+    assert parse(max_tokens=5, max_completion_tokens=7).to_chat_request().sampling.max_tokens == 7
+
+
+@pytest.mark.parametrize(
+    ("fields", "thinking", "effort"),
+    [
+        ({}, "auto", None),
+        ({"reasoning_effort": "none"}, "off", None),
+        ({"reasoning_effort": "high"}, "auto", "high"),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, "off", None),
+        ({"chat_template_kwargs": {"thinking": True, "reasoning_effort": "low"}}, "on", "low"),
+        ({"thinking": "on", "reasoning_effort": "none"}, "on", None),
+    ],
+)
+def test_ways_to_say_how_to_think(fields: dict[str, Any], thinking: str, effort: str | None) -> None:
+    parsed = parse(**fields)
+    assert (parsed.to_chat_request().thinking, parsed.effort) == (thinking, effort)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"n": 2}, "one choice"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"functions": [{}]}, "functions"),
+        ({"logprobs": True}, "logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"presence_penalty": 3}, "presence_penalty"),
+        ({"logit_bias": {"x": 1}}, "logit_bias"),
+        ({"logit_bias": {"1": 1000}}, "logit_bias"),
+        ({"stop": ["x"] * 17}, "stop"),
+        ({"min_p": 2}, "min_p"),
+        ({"top_k": -1}, "top_k"),
+        ({"repeat_penalty": 0}, "repeat_penalty"),
+        ({"thinking": "maybe"}, "thinking"),
+        ({"think_budget_tokens": -1}, "think_budget_tokens"),
+        ({"request_id": "../x"}, "request_id"),
+        ({"messages": "Hi"}, "messages"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "role"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "content"),
+    ],
+)
+def test_refusal_names_what_is_wrong(fields: dict[str, Any], named: str) -> None:
+    assert named in refusal(**fields)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"n": 1}, {"tools": []}, {"logprobs": False}, {"response_format": {"type": "text"}}]
+)
+def test_unsupported_fields_that_ask_for_nothing_pass(fields: dict[str, Any]) -> None:
+    assert parse(**fields).to_chat_request() == parse().to_chat_request()
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"messages": [NaN]}', b"\xff"])
+def test_body_that_is_no_request_is_refused(body: bytes) -> None:
+    with pytest.raises(RequestRefused):
+        ChatCompletionRequest.parse(body)
+
+
+def test_values_of_answers_survive_the_wire() -> None:
+    usage, timings = Usage(10, 4, 7, 3), Timings(12.5, None, 80.0)
+    assert usage_from(json.loads(json.dumps(usage_body(usage)))) == usage
+    assert usage_body(usage)["total_tokens"] == 17
+    assert timings_from(json.loads(json.dumps(timings_body(timings)))) == timings
+    info = EngineInfo("n", "llama", 1, 2, 3, 4, 5, True, 6, "s", "e")
+    assert info_from(json.loads(json.dumps(info_body(info)))) == info
+
+
+def test_foreign_usage_may_lack_anything() -> None:
+    assert usage_from({"prompt_tokens": 3, "prompt_tokens_details": None}) == Usage(3, 0, 0, 0)
+    assert usage_from({"prompt_tokens": "many", "completion_tokens": -1}) == Usage(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.EmptyPrompt(),
+        errors.PromptTooLong(9000, 8192),
+        errors.ContextTooLarge(9000, 8192),
+        errors.TemplateFailed("why"),
+        errors.LoadFailed("starter", "why"),
+        errors.DecodeFailed(-3),
+        errors.RequestRefused(413, "too large"),
+    ],
+)
+def test_error_arrives_as_the_same_error(error: EngineError) -> None:
+    arrived = error_from(json.loads(json.dumps(error_body(error))), status_of(error))
+    assert type(arrived) is type(error)
+    assert vars(arrived) == vars(error)
+    assert type(error).__name__ in ERROR_TYPES
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (
+            {"error": {"message": "no such model", "type": "invalid_request_error", "code": 7}},
+            "no such model",
+        ),
+        ({"error": "plain"}, "plain"),
+        ({"error": {"type": "PromptTooLong", "message": "facts are missing"}}, "facts are missing"),
+        ({"detail": "x"}, ""),
+        (None, ""),
+    ],
+)
+def test_foreign_error_is_a_refusal(body: object, reason: str) -> None:
+    arrived = error_from(body, 418)
+    assert isinstance(arrived, RequestRefused)
+    assert (arrived.status, arrived.reason) == (418, reason)
