@@ -110,6 +110,14 @@ def _invalid_reference(error: models.InvalidReference) -> str:
     )
 
 
+def _host_refused(error: models.HostRefused) -> str:
+    return tr(
+        "The server pointed to {host}, which you never named, so nothing was sent there. "
+        "If you trust that host, set it as the hub's address in the settings.",
+        host=error.host,
+    )
+
+
 def _offline(error: models.Offline) -> str:
     return tr(
         "Coterie is working offline, so nothing was sent to {host}. "
@@ -307,6 +315,7 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.HashMismatch: _hash_mismatch,
     models.InvalidReference: _invalid_reference,
     models.Offline: _offline,
+    models.HostRefused: _host_refused,
     models.HubError: _hub_error,
     models.AccessDenied: _access_denied,
     models.NotOnHub: _not_on_hub,

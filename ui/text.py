@@ -70,6 +70,7 @@ _ACTIONS: dict[type[BaseException], tuple[str, str]] = {
     models.MissingShard: _DOWNLOADS,
     models.InvalidReference: _DOWNLOADS,
     models.Offline: _SETTINGS,
+    models.HostRefused: _SETTINGS,
     models.HubError: _DOWNLOADS,
     models.HubUnavailable: _SETTINGS,
     models.TransferStalled: _DOWNLOADS,

@@ -48,9 +48,17 @@ def tr(text: str, /, **values: object) -> str:
     return translated.format(**values) if values else translated
 
 
-def trn(one: str, many: str, n: int, /, **values: object) -> str:
-    """Like `tr` for a counted thing: `one` when `n` is 1, else `many`; `n` is a placeholder too."""
-    return tr(one if n == 1 else many, n=n, **values)
+def trn(one: str, many: str, n: int, /, *, n_text: str | None = None, **values: object) -> str:
+    """Like `tr` for a counted thing: `one` when `n` is 1, else `many`.
+
+    Args:
+        one: English singular, a literal.
+        many: English plural, a literal.
+        n: How many; fills the placeholder `{n}`.
+        n_text: Fills it instead, where the number is written in another way.
+        values: For the other placeholders.
+    """
+    return tr(one if n == 1 else many, n=n if n_text is None else n_text, **values)
 
 
 def marked(text: str) -> str:

@@ -1,0 +1,155 @@
+"""Every error has words of its own, in both languages, with its numbers made readable."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import model_manager.errors
+import storage.errors
+from model_manager import errors as models
+from storage import errors as stores
+from ui import i18n
+from ui.text import has_words_for, notice_for, sentence
+
+ARGUMENTS: dict[str, Any] = {
+    "path": Path("/data/models/a.gguf"),
+    "reason": "why not",
+    "name": "starter",
+    "expected_sha256": "0" * 64,
+    "actual_sha256": "1" * 64,
+    "ref": "owner/repo",
+    "choices": (),
+    "host": "hub.example",
+    "status": 418,
+    "url": "https://hub.example/a.gguf",
+    "timeout_s": 90.0,
+    "expected_bytes": 4_370_000_000,
+    "received_bytes": 12,
+    "filename": "../a",
+    "needed_bytes": 23_000_000_000,
+    "free_bytes": 1_200_000_000,
+    "n_ctx_tokens": 32_768,
+    "n_ctx_train_tokens": 8192,
+    "exit_code": None,
+    "signal": 9,
+    "last_words": "ggml: boom",
+    "out_of_memory": False,
+    "address": "http://127.0.0.1:8080",
+    "prompt_tokens": 9000,
+    "code": -3,
+    "conversation_id": 7,
+    "message_id": 8,
+    "key": "colour",
+    "found_version": 9,
+    "known_version": 4,
+}
+
+
+def subclasses(base: type[Exception]) -> Iterator[type[Exception]]:
+    yield base
+    for kind in base.__subclasses__():
+        yield from subclasses(kind)
+
+
+def all_kinds() -> list[type[Exception]]:
+    modules = (model_manager.errors.__name__, storage.errors.__name__)
+    kinds = {*subclasses(models.ModelManagerError), *subclasses(stores.StorageError)}
+    return sorted((kind for kind in kinds if kind.__module__ in modules), key=lambda kind: kind.__name__)
+
+
+def make(kind: type[Exception], **changes: Any) -> Exception:
+    names = [] if kind.__init__ is Exception.__init__ else list(inspect.signature(kind).parameters)
+    return kind(*[(ARGUMENTS | changes)[name] for name in names])
+
+
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+@pytest.mark.parametrize("kind", all_kinds())
+def test_every_error_has_its_own_sentence(kind: type[Exception], language: str) -> None:
+    assert has_words_for(kind)
+    i18n.set_language(language)
+    words = sentence(make(kind))
+    assert "{" not in words
+    assert words.count("。" if language == "zh_CN" else ".") >= 1, "what happened, and what to do next"
+    assert words == words.strip()
+
+
+def test_no_two_errors_say_the_same() -> None:
+    words = {kind.__name__: sentence(make(kind)) for kind in all_kinds()}
+    assert len(set(words.values())) == len(words)
+
+
+def test_a_subclass_without_words_borrows_its_base() -> None:
+    class Odd(models.NotGguf):
+        pass
+
+    assert sentence(Odd(Path("/a/b.bin"))) == sentence(models.NotGguf(Path("/a/b.bin")))
+
+
+def test_numbers_are_readable() -> None:
+    words = sentence(models.NotEnoughDisk(23_000_000_000, 1_234_000_000, Path("/data")))
+    assert "23.0 GB" in words
+    assert "1.23 GB" in words
+    assert "8,192" in sentence(models.ContextTooLarge(32_768, 8192))
+    assert "1 min 30 s" in sentence(models.TransferStalled("https://hub.example/x", 90))
+
+
+def test_ambiguous_reference_names_the_choices() -> None:
+    words = sentence(models.InvalidReference("a/b", tuple(f"Q{n}" for n in range(20))))
+    assert "Q0, Q1" in words
+    assert "Q8" not in words
+
+
+def test_out_of_memory_is_said_as_such() -> None:
+    assert "memory" in sentence(make(models.EngineDied, out_of_memory=True))
+    assert "memory" not in sentence(make(models.EngineDied))
+
+
+def test_unknown_exceptions_get_a_general_sentence() -> None:
+    notice = notice_for(ZeroDivisionError("division by zero"))
+    assert "ZeroDivisionError" in notice.sentence
+    assert notice.detail == "ZeroDivisionError: division by zero"
+    assert notice.action_id == "show_log"
+
+
+def test_urls_show_their_host_alone() -> None:
+    assert "secret" not in sentence(models.NotOnHub(404, "https://hub.example/a?secret=1"))
+
+
+@pytest.mark.parametrize("kind", all_kinds())
+def test_every_notice_is_whole(kind: type[Exception]) -> None:
+    notice = notice_for(make(kind))
+    assert bool(notice.action) == bool(notice.action_id)
+    assert notice.action_id in (
+        "",
+        "restart_engine",
+        "retry",
+        "choose_model",
+        "open_downloads",
+        "open_settings",
+        "show_log",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "action_id"),
+    [
+        (make(models.EngineDied), "restart_engine"),
+        (make(models.EngineStalled), "restart_engine"),
+        (make(models.LoadFailed), "choose_model"),
+        (make(models.Offline), "open_settings"),
+        (make(models.StarterUnavailable), "open_downloads"),
+        (make(stores.DatabaseDiskFull), "retry"),
+        (PermissionError(13, "Permission denied"), "retry"),
+    ],
+)
+def test_the_button_fits(error: Exception, action_id: str) -> None:
+    assert notice_for(error).action_id == action_id
+
+
+def test_last_words_are_the_detail() -> None:
+    assert notice_for(make(models.EngineDied)).detail == "signal 9\nggml: boom"
