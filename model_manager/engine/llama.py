@@ -142,19 +142,26 @@ class LlamaModel:
         return loaded
 
     def _warm_up(self, name: str) -> None:
-        """Compute one token with all experts: reads the weights in and finds those that are not numbers."""
+        """Compute with all experts once: reads the weights in and finds those that are not numbers."""
         fits = native.llama_model_size(self._model) < 0.8 * psutil.virtual_memory().available
-        token = max(native.llama_vocab_bos(self._vocab), 0)
+        # WORKAROUND llama.cpp@0c1e57098 src/llama-context.cpp:1269: a graph made for warming up is used again
+        # for the next call with as many rows, which then weighs all experts and sums up a few of them:
+        # garbage. So a call with another number of rows follows, without it.
+        for all_experts, n_rows in ((fits, 1), (False, 2)):
+            native.llama_set_warmup(self._context, all_experts)
+            self._check_computes(name, n_rows)
+        native.llama_memory_clear(self._memory, True)
+
+    def _check_computes(self, name: str, n_rows: int) -> None:
         batch = self.new_batch()
-        row = batch.add(0, 0, [token], wants_logits=True)
-        native.llama_set_warmup(self._context, fits)
+        token_id = max(native.llama_vocab_bos(self._vocab), 0)
+        native.llama_memory_clear(self._memory, False)
+        row = batch.add(0, 0, [token_id] * n_rows, wants_logits=True)
         code = self.decode(batch)
-        native.llama_set_warmup(self._context, False)
         if code != 0:
             raise LoadFailed(name, _native_log.last_words() or f"the first token failed with code {code}")
         if not np.isfinite(self.logits(row).max()):
             raise LoadFailed(name, "the weights do not compute finite numbers")
-        native.llama_memory_clear(self._memory, True)
 
     def _describe(self, plan: LoadPlan, n_threads: int) -> EngineInfo:
         architecture = self.metadata.get("general.architecture", "")
