@@ -251,13 +251,18 @@ class Follower:
         self._buffer = memoryview(bytearray(HASH_BLOCK_BYTES))
         self._start(partial.generation)
 
-    def advance(self) -> bool:
-        """Hash the next block, at most 1 MiB; False when everything that is there was hashed."""
+    def advance(self, *, at_least_bytes: int = 1) -> bool:
+        """Hash the next block, at most 1 MiB; False when less than `at_least_bytes` are waiting.
+
+        While bytes still arrive, whole blocks are worth waiting for: hashing each crumb would keep this
+        thread busy and make the one that reads the network wait for the interpreter.
+        """
         if self._partial.generation != self._generation:
             self._start(self._partial.generation)
-        wanted_bytes = min(self._partial.size_bytes - self.hashed_bytes, len(self._buffer))
-        if wanted_bytes <= 0:
+        waiting_bytes = self._partial.size_bytes - self.hashed_bytes
+        if waiting_bytes < at_least_bytes:
             return False
+        wanted_bytes = min(waiting_bytes, len(self._buffer))
         n_bytes = self._file.readinto(self._buffer[:wanted_bytes])
         if not n_bytes:
             return False

@@ -29,7 +29,7 @@ from model_manager.errors import (
     TransferCancelled,
     TransferStalled,
 )
-from model_manager.partial import Follower, Origin, PartialFile, without_query
+from model_manager.partial import HASH_BLOCK_BYTES, Follower, Origin, PartialFile, without_query
 from model_manager.reader import Reader
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class Transfer:
                 if reader.silent_s > self._options.timeout_s:
                     raise Retry(TransferStalled(without_query(self._url), self._options.timeout_s))
                 self._partial.save_if_older_than(SAVE_INTERVAL_S)
-                if not follower.advance():
+                if not follower.advance(at_least_bytes=HASH_BLOCK_BYTES):
                     reader.done.wait(POLL_S)
         finally:
             reader.stop()

@@ -30,7 +30,7 @@ import numpy as np
 DEMO_REPO = "coterie-tests/Demo-MoE-GGUF"
 DEMO_FILE = "Demo-MoE-Q4_K_M.gguf"
 DEMO_BYTES = 24 << 20
-PIECE_BYTES = 16 << 10
+PIECE_BYTES = 4 << 10
 
 Where = Literal["api", "resolve", "body"]
 
@@ -245,7 +245,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PIECE_BYTES)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 << 10)
         self.server.connections.add(self.connection)
 
     def finish(self) -> None:
