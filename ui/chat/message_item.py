@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QPainter
+from PySide6.QtGui import QFontMetricsF
 
 from storage.records import Message
-from ui import theme
-from ui.chat import control, message_words
+from ui.chat import message_words
 from ui.chat.column import Column, Spot, whole
-from ui.chat.control import SIDE, Control, ControlState
+from ui.chat.control import SIDE, Control
 from ui.chat.maths import Formulas
 from ui.chat.piece import Look, Piece
 from ui.chat.style import Style
@@ -25,7 +24,7 @@ ItemSpot = tuple[int, int, int, int]
 
 
 @dataclass(slots=True)
-class _Rows:
+class Rows:
     """Where things stand, in the item's coordinates; a rectangle without height is not there."""
 
     header: QRectF
@@ -43,6 +42,7 @@ class MessageItem:
 
     Attributes:
         live: What is arriving; None once the message is finished.
+        rows: Where things stand, in the item's coordinates.
         editor_height: Of the editor that stands where the text was; None while nothing is edited.
         columns: Reasoning and answer once the message was in sight; empty before.
     """
@@ -53,12 +53,12 @@ class MessageItem:
         self.editor_height: float | None = None
         self.columns: list[Column] = []
         self.height = 0.0
-        self._style = style
+        self.style = style
         self._formulas = formulas
         self._width = 0.0
         self._wants_reasoning: bool | None = None
         self._follows_thinking = True
-        self._rows = _Rows(*(QRectF() for _ in range(8)))
+        self.rows = Rows(*(QRectF() for _ in range(8)))
 
     # What it shows
 
@@ -82,6 +82,11 @@ class MessageItem:
     def toggle_reasoning(self) -> None:
         """Open or close the reasoning, for good."""
         self._wants_reasoning = not self.is_expanded
+        self._place()
+
+    def set_editor_height(self, height: float | None) -> None:
+        """Make room for the editor in place of the text, or with None show the text again."""
+        self.editor_height = height
         self._place()
 
     def _text(self, section: int) -> str:
@@ -126,7 +131,7 @@ class MessageItem:
 
     def set_style(self, style: Style) -> None:
         """Take other fonts or colours."""
-        self._style = style
+        self.style = style
         for section, column in enumerate(self.columns):
             column.set_look(self._look(section))
         self._place()
@@ -135,7 +140,9 @@ class MessageItem:
         """Lay out what stands between two heights of it; True if its height changed."""
         before = self.height
         if not self.columns:
-            self.columns = [Column(self._look(section), is_plain=self.is_user) for section in (REASONING, ANSWER)]
+            self.columns = [
+                Column(self._look(section), is_plain=self.is_user) for section in (REASONING, ANSWER)
+            ]
             self._place()
             for section, column in enumerate(self.columns):
                 column.set_text(self._text(section), is_final=not self.is_streaming)
@@ -162,14 +169,14 @@ class MessageItem:
         return any(changed)
 
     def _look(self, section: int) -> Look:
-        colors = self._style.colors
+        colors = self.style.colors
         if section == REASONING:
-            return Look(self._style.quieter(), self._formulas, colors.text_muted)
-        return Look(self._style, self._formulas, colors.text)
+            return Look(self.style.quieter(), self._formulas, colors.text_muted)
+        return Look(self.style, self._formulas, colors.text)
 
     def _frame(self) -> QRectF:
         """The readable column in the middle of the viewport."""
-        width = min(self._style.column_width, self._width - 2 * self._style.margin)
+        width = min(self.style.column_width, self._width - 2 * self.style.margin)
         width = max(80.0, width)
         return QRectF(round((self._width - width) / 2), 0, width, 0)
 
@@ -177,8 +184,8 @@ class MessageItem:
         if self.message.role == "system" or self._width <= 0:
             self.height = 0.0
             return
-        style, frame, small = self._style, self._frame(), QFontMetricsF(self._style.small)
-        rows = _Rows(*(QRectF(frame) for _ in range(8)))
+        style, frame, small = self.style, self._frame(), QFontMetricsF(self.style.small)
+        rows = Rows(*(QRectF(frame) for _ in range(8)))
         y = 0.0
         if not self.is_user:
             rows.header.setRect(frame.left(), 0, frame.width(), round(small.height() * 1.5))
@@ -198,13 +205,13 @@ class MessageItem:
                 y = rows.status.bottom()
             rows.footer.setRect(frame.left(), y + 4, frame.width(), SIDE)
             y = rows.footer.bottom()
-        self._rows = rows
+        self.rows = rows
         self.height = y + style.item_gap * (0.75 if self.is_user else 1.0)
 
-    def _place_reasoning(self, rows: _Rows, y: float) -> float:
+    def _place_reasoning(self, rows: Rows, y: float) -> float:
         if not self._text(REASONING):
             return y
-        style = self._style
+        style = self.style
         height = round(QFontMetricsF(style.small).height() * 1.9)
         label = message_words.thinking(self.message, self.live)
         width = QFontMetricsF(style.small).horizontalAdvance(label) + 40
@@ -214,12 +221,14 @@ class MessageItem:
             indent = round(style.em * 1.15)
             width = rows.header.width() - indent
             y += 4
-            rows.reasoning.setRect(rows.header.left() + indent, y, width, self._section_height(REASONING, width))
+            rows.reasoning.setRect(
+                rows.header.left() + indent, y, width, self._section_height(REASONING, width)
+            )
             y = rows.reasoning.bottom()
         return y + style.tight_gap
 
-    def _place_answer(self, rows: _Rows, y: float) -> float:
-        frame, style = self._frame(), self._style
+    def _place_answer(self, rows: Rows, y: float) -> float:
+        frame, style = self._frame(), self.style
         if not self.is_user:
             rows.answer.setRect(frame.left(), y, frame.width(), self._section_height(ANSWER, frame.width()))
             return rows.answer.bottom()
@@ -244,17 +253,17 @@ class MessageItem:
         text = self._text(section)
         if not text:
             return 0.0
-        lines = text.count("\n") + 1 + len(text) / max(10.0, width / (self._style.em * 0.5))
-        return round(lines) * (self._style.em * 1.17 + self._style.line_gap)
+        lines = text.count("\n") + 1 + len(text) / max(10.0, width / (self.style.em * 0.5))
+        return round(lines) * (self.style.em * 1.17 + self.style.line_gap)
 
     def section_rect(self, section: int) -> QRectF:
         """Where reasoning or answer stands; no height where it is not shown."""
-        return self._rows.answer if section == ANSWER else self._rows.reasoning
+        return self.rows.answer if section == ANSWER else self.rows.reasoning
 
     @property
     def editor_rect(self) -> QRectF:
         """Where the editor stands while the message is edited."""
-        return self._rows.bubble
+        return self.rows.bubble
 
     def mark(self, y: float) -> tuple[int, int, float]:
         """A thing at a height that a change above does not move: section, block, and the distance below it."""
@@ -276,12 +285,14 @@ class MessageItem:
 
     def controls(self) -> list[Control]:
         """Its buttons, in the order of Tab."""
-        rows = self._rows
+        rows = self.rows
         found: list[Control] = []
         if rows.thinking.height() > 0:
             label = message_words.thinking(self.message, self.live)
             icon = "chevron-down" if self.is_expanded else "chevron-right"
-            found.append(Control("reasoning", rows.thinking, icon, label, label, is_expanded=self.is_expanded))
+            found.append(
+                Control("reasoning", rows.thinking, icon, label, label, is_expanded=self.is_expanded)
+            )
         for section, column in enumerate(self.columns):
             rect = self.section_rect(section)
             for block, inner, piece, top in column.pieces() if rect.height() > 0 else ():
@@ -289,25 +300,31 @@ class MessageItem:
                     place = place.translated(rect.left(), rect.top() + top)
                     found.append(Control(f"code:{section}:{block}:{inner}", place, "copy", tr("Copy code")))
         if rows.footer.height() > 0 and not self.is_streaming:
-            found.extend(self._footer_controls())
+            found.extend(self.footer_controls())
         return found
 
-    def _footer_controls(self) -> list[Control]:
+    def footer_controls(self) -> list[Control]:
+        """Versions and actions, below the text."""
         siblings = self.message.sibling_ids
         actions = [("copy", "copy", tr("Copy"))]
         if self.is_user:
             actions.append(("edit", "pencil", tr("Edit")))
         elif self.message.role == "assistant":
             actions.append(("regenerate", "retry", tr("Regenerate")))
-        footer = self._rows.footer
+        footer = self.rows.footer
         versions_width = self._versions_width() if len(siblings) > 1 else 0.0
         width = versions_width + SIDE * len(actions)
         x = footer.right() - width if self.is_user else footer.left() - 6
         result = []
         if len(siblings) > 1:
             index = siblings.index(self.message.id)
-            left, right = QRectF(x, footer.top(), 22, SIDE), QRectF(x + versions_width - 26, footer.top(), 22, SIDE)
-            result.append(Control("previous", left, "chevron-left", tr("Previous version"), is_enabled=index > 0))
+            left, right = (
+                QRectF(x, footer.top(), 22, SIDE),
+                QRectF(x + versions_width - 26, footer.top(), 22, SIDE),
+            )
+            result.append(
+                Control("previous", left, "chevron-left", tr("Previous version"), is_enabled=index > 0)
+            )
             is_last = index == len(siblings) - 1
             result.append(Control("next", right, "chevron-right", tr("Next version"), is_enabled=not is_last))
             x += versions_width
@@ -316,12 +333,13 @@ class MessageItem:
             x += SIDE
         return result
 
-    def _version_label(self) -> str:
+    def version_label(self) -> str:
+        """Which of how many: 2/3."""
         siblings = self.message.sibling_ids
         return f"{siblings.index(self.message.id) + 1}/{len(siblings)}"
 
     def _versions_width(self) -> float:
-        return 22 + QFontMetricsF(self._style.small).horizontalAdvance(self._version_label()) + 30
+        return 22 + QFontMetricsF(self.style.small).horizontalAdvance(self.version_label()) + 30
 
     def version_id(self, step: int) -> int | None:
         """Id of the version before (-1) or after (1) this one."""
@@ -363,14 +381,15 @@ class MessageItem:
             if not self.columns:
                 parts.append(self._text(section).strip())
                 continue
-            spots = self._section_part(section, start, end)
+            spots = self.section_part(section, start, end)
             if spots is not None:
                 parts.append(self.columns[section].copy(*spots))
         return "\n\n".join(part for part in parts if part)
 
-    def _section_part(
+    def section_part(
         self, section: int, start: ItemSpot | None, end: ItemSpot | None
     ) -> tuple[Spot, Spot] | None:
+        """What of a selection of the message lies in one section."""
         first, last = whole(self.columns[section])
         if start is not None:
             if start[0] > section:
@@ -381,95 +400,3 @@ class MessageItem:
                 return None
             last = end[1:] if end[0] == section else last
         return first, last
-
-    # Paint
-
-    def paint(
-        self,
-        painter: QPainter,
-        clip: QRectF,
-        state: ControlState,
-        selection: tuple[ItemSpot | None, ItemSpot | None] | None,
-    ) -> None:
-        """Draw what lies in `clip`; a selection without ends is all of it."""
-        rows, style, colors = self._rows, self._style, self._style.colors
-        if self.height <= 0:
-            return
-        small_left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        painter.setFont(style.small)
-        if rows.header.height() > 0:
-            painter.setPen(colors.text_muted)
-            painter.drawText(rows.header, small_left, message_words.speaker(self.message))
-        if rows.waiting.height() > 0 and self.live is not None:
-            self._paint_prefill(painter, self.live)
-        if self.is_user and self.editor_height is None:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colors.user_bubble)
-            painter.drawRoundedRect(rows.bubble, 14, 14)
-        if rows.reasoning.height() > 0:
-            bar = QRectF(rows.thinking.left() + 16, rows.reasoning.top(), 2, rows.reasoning.height())
-            painter.fillRect(bar, colors.border)
-        if self.editor_height is None:
-            self._paint_sections(painter, clip, selection)
-            self._paint_footer(painter)
-        for button in self.controls():
-            if button.rect.top() <= clip.bottom() and button.rect.bottom() >= clip.top():
-                control.paint(painter, button, state, style.small)
-
-    def _paint_sections(
-        self,
-        painter: QPainter,
-        clip: QRectF,
-        selection: tuple[ItemSpot | None, ItemSpot | None] | None,
-    ) -> None:
-        for section, column in enumerate(self.columns):
-            rect = self.section_rect(section)
-            if rect.height() <= 0 or not rect.intersects(clip.adjusted(-1, -1, 1, 1)):
-                continue
-            part = self._section_part(section, *selection) if selection is not None else None
-            painter.save()
-            painter.translate(rect.topLeft())
-            column.paint(painter, clip.translated(-rect.topLeft()), part)
-            painter.restore()
-
-    def _paint_prefill(self, painter: QPainter, live: StreamUpdate) -> None:
-        rect, colors = self._rows.waiting, self._style.colors
-        painter.setPen(colors.text_muted)
-        painter.drawText(rect, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, message_words.prefill(live))
-        if live.prefill_permille > 0:
-            track = QRectF(rect.left(), rect.bottom() - 3, min(rect.width(), self._style.em * 16), 3)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colors.border)
-            painter.drawRoundedRect(track, 1.5, 1.5)
-            track.setWidth(track.width() * min(1.0, live.prefill_permille / 1000))
-            painter.setBrush(colors.accent)
-            painter.drawRoundedRect(track, 1.5, 1.5)
-
-    def _paint_footer(self, painter: QPainter) -> None:
-        rows, style, colors = self._rows, self._style, self._style.colors
-        painter.setFont(style.small)
-        status, is_error = message_words.status(self.message)
-        if status:
-            painter.setPen(colors.error if is_error else colors.warning)
-            painter.drawText(rows.status, Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignBottom, status)
-        controls = {} if self.is_streaming else {button.id: button for button in self._footer_controls()}
-        left = rows.footer.left()
-        if controls and "previous" in controls:
-            between = QRectF(controls["previous"].rect.right(), rows.footer.top(), 0, SIDE)
-            between.setRight(controls["next"].rect.left())
-            painter.setPen(colors.text_muted)
-            painter.drawText(between, Qt.AlignmentFlag.AlignCenter, self._version_label())
-        if self.is_user:
-            return
-        if self.live is not None:
-            facts = message_words.running_facts(self.live) if self.live.phase != "prefill" else ""
-        else:
-            facts = message_words.facts(self.message.generation)
-        if controls:
-            left = max(button.rect.right() for button in controls.values()) + 10
-        room = QRectF(left, rows.footer.top(), rows.footer.right() - left, SIDE)
-        text = QFontMetricsF(style.small).elidedText(facts, Qt.TextElideMode.ElideRight, room.width())
-        painter.setPen(theme.with_alpha(colors.text_muted, 0.85))
-        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, text)

@@ -63,7 +63,9 @@ def facts(generation: Generation | None) -> str:
     parts.append(_count(generation.completion_tokens))
     if generation.ttft_ms is not None:
         seconds = generation.ttft_ms / 1000
-        parts.append(tr("first after {seconds} s", seconds=formats.decimal(seconds, 2 if seconds < 10 else 0)))
+        parts.append(
+            tr("first after {seconds} s", seconds=formats.decimal(seconds, 2 if seconds < 10 else 0))
+        )
     if generation.cached_tokens:
         parts.append(tr("{n} cached", n=formats.number(generation.cached_tokens)))
     return "  ·  ".join(part for part in parts if part)

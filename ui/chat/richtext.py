@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _FORMULA_OBJECT = QTextFormat.ObjectTypes.UserObject + 1
 _LATEX = QTextFormat.Property.UserProperty + 1
 _ASCENT = QTextFormat.Property.UserProperty + 2
+_SIZE = QTextFormat.Property.UserProperty + 3
 _OBJECT_CHARACTER = "\ufffc"
 
 
@@ -44,7 +45,7 @@ class _FormulaObject(QPyTextObject):
         self._formulas = formulas
 
     def intrinsicSize(self, _document: QTextDocument, _position: int, format_: QTextFormat) -> QSizeF:
-        size = format_.property(QTextFormat.Property.UserProperty + 3)
+        size = format_.property(_SIZE)
         return size if isinstance(size, QSizeF) else QSizeF(1, 1)
 
     def drawObject(
@@ -225,7 +226,7 @@ class RichText:
         char_format.setVerticalAlignment(QTextCharFormat.VerticalAlignment.AlignMiddle)
         char_format.setProperty(_LATEX, span.text)
         char_format.setProperty(_ASCENT, (height + x_height) / 2)
-        char_format.setProperty(QTextFormat.Property.UserProperty + 3, QSizeF(formula.width_em * px, height))
+        char_format.setProperty(_SIZE, QSizeF(formula.width_em * px, height))
         if not self._latex:
             # The layout keeps no reference to its handlers.
             self._object = _FormulaObject(formulas)

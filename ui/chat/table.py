@@ -1,4 +1,4 @@
-"""A table: columns as wide as their words need, squeezed to the column of text, sideways scrolling at worst."""
+"""A table: columns as wide as their words need, squeezed to fit, scrolled sideways at worst."""
 
 from __future__ import annotations
 

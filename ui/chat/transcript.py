@@ -1,0 +1,217 @@
+"""The conversation as it is read: messages in, wishes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+from storage.records import Message
+from ui.chat import accessible
+from ui.chat.editor import MessageEditor
+from ui.chat.markdown import is_openable
+from ui.chat.scene import Anchor
+from ui.chat.transcript_view import TranscriptView
+from ui.values import StreamUpdate
+
+_COPIED_MS = 1_600
+_BEHIND_MS = 60
+
+
+class Transcript(TranscriptView):
+    """Messages from the root to the head of a conversation.
+
+    Signals:
+        regenerate_requested: message id (int) of the answer to make anew.
+        edit_requested: message id (int) of a question, its new text (str).
+        version_requested: message id (int) of the version to show.
+    """
+
+    regenerate_requested = Signal(object)
+    edit_requested = Signal(object, str)
+    version_requested = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self._editor: MessageEditor | None = None
+        self._edited_id: int | None = None
+        super().__init__(parent)
+        self.control_activated.connect(self._on_control_activated)
+        self.link_activated.connect(self._on_link_activated)
+        self._copied_timer = self.single_shot(_COPIED_MS, self._forget_copied)
+        self._behind_timer = self.single_shot(_BEHIND_MS, self._catch_up)
+
+    def set_messages(self, messages: Sequence[Message]) -> None:
+        """Show another path of messages, or another state of the same one.
+
+        A path of the same conversation stays where it is read; another conversation begins at its end.
+        """
+        items = self.scene.items
+        is_same = bool(items and messages) and items[0].message.conversation_id == messages[0].conversation_id
+        self.close_editor()
+        self.selection.clear()
+        self.focused = None
+        self.pointer.leave()
+        self.scene.set_messages(messages)
+        if not is_same:
+            self.is_following = True
+        self.settle()
+
+    def add_message(self, message: Message) -> None:
+        """Put a message at the end; a question of the reader's brings the end into sight."""
+        self.scene.add(message)
+        if message.role == "user":
+            self.is_following = True
+        self.settle()
+
+    def replace_message(self, message: Message) -> None:
+        """Take another state of a message that is shown, found by its id."""
+        number = self.scene.number_of(message.id)
+        if number is not None:
+            self.scene.items[number].take(message)
+            self.scene.place()
+            self.settle()
+            accessible.text_changed(self, number)
+
+    def apply_stream(self, update: StreamUpdate) -> None:
+        """Show what a streaming answer has become; only its last open block is drawn anew."""
+        number = self.scene.number_of(update.message_id)
+        if number is None or not self.scene.items[number].is_streaming:
+            return  # a late update of an answer that has ended
+        item = self.scene.items[number]
+        item.apply(update)
+        if item.is_behind() and not self._behind_timer.isActive():
+            self._behind_timer.start()
+        self.scene.place()
+        self.settle()
+
+    def scroll_to(self, message_id: int) -> None:
+        """Bring the beginning of a message to the top of the viewport."""
+        number = self.scene.number_of(message_id)
+        if number is not None:
+            self.go_to(Anchor(number, -1, 0, -self.style_now.em))
+
+    def _catch_up(self) -> None:
+        """Draw the last state of an expensive block, even if nothing more arrives."""
+        for number in self.scene.shown:
+            item = self.scene.items[number]
+            if item.live is not None and item.is_behind():
+                self.apply_stream(item.live)
+
+    # Buttons and links
+
+    def _on_control_activated(self, number: int, name: str) -> None:
+        item = self.scene.items[number]
+        message_id = item.message.id
+        if name == "reasoning":
+            self._toggle_reasoning(number)
+        elif name == "copy":
+            self._copy_from(message_id, name, item.message.text or item.message.reasoning)
+        elif name == "regenerate":
+            self.regenerate_requested.emit(message_id)
+        elif name == "edit":
+            self.edit_message(message_id)
+        elif name in ("previous", "next"):
+            version = item.version_id(-1 if name == "previous" else 1)
+            if version is not None:
+                self.version_requested.emit(version)
+        elif name.startswith("code:"):
+            section, block, inner = (int(part) for part in name.split(":")[1:])
+            pieces = item.columns[section].views[block].pieces or []
+            self._copy_from(message_id, name, pieces[inner].text(0, pieces[inner].length))
+
+    def _toggle_reasoning(self, number: int) -> None:
+        """Open or close it; its heading stays under the pointer."""
+        above = self.offset - self.scene.top_of(number)
+        self.scene.items[number].toggle_reasoning()
+        self.scene.place()
+        self.go_to(Anchor(number, -1, 0, above))
+        self.check_following()
+        accessible.text_changed(self, number)
+
+    def _copy_from(self, message_id: int, name: str, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+        self.copied = (message_id, name)
+        self._copied_timer.start()
+        self.viewport().update()
+
+    def _forget_copied(self) -> None:
+        self.copied = None
+        self.viewport().update()
+
+    def _on_link_activated(self, href: str) -> None:
+        if is_openable(href):
+            QDesktopServices.openUrl(QUrl(href))
+
+    # Editing
+
+    def edit_message(self, message_id: int) -> None:
+        """Open the editor in the place of a question."""
+        self.close_editor()
+        number = self.scene.number_of(message_id)
+        if number is None:
+            return
+        editor = MessageEditor(self.scene.items[number].message.text, self.style_now, self.viewport())
+        self._editor, self._edited_id = editor, message_id
+        editor.saved.connect(self._on_edit_saved)
+        editor.cancelled.connect(self.close_editor)
+        editor.height_changed.connect(self.settled)
+        self.hold()
+        self.settled()
+        editor.show()
+        editor.field.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def close_editor(self) -> None:
+        """Put the editor away, and what was written in it."""
+        if self._editor is None:
+            return
+        editor, self._editor = self._editor, None
+        number = self.scene.number_of(self._edited_id) if self._edited_id is not None else None
+        self._edited_id = None
+        had_focus = (
+            editor.field.hasFocus() or editor.save_button.hasFocus() or editor.cancel_button.hasFocus()
+        )
+        editor.hide()
+        editor.deleteLater()
+        if number is not None:
+            self._set_editor_height(number, None)
+        if had_focus:
+            self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_edit_saved(self, text: str) -> None:
+        message_id = self._edited_id
+        self.close_editor()
+        self.edit_requested.emit(message_id, text)
+
+    def settled(self) -> None:
+        """Put the editor where its message stands, out of sight with it."""
+        if self._editor is None or self._edited_id is None:
+            return
+        number = self.scene.number_of(self._edited_id)
+        if number is None:
+            return
+        item = self.scene.items[number]
+        if item.editor_height is None:
+            item.set_editor_height(1.0)
+        height = self._editor.wanted_height(round(item.editor_rect.width()))
+        if self._set_editor_height(number, height):
+            return  # the layout that this caused has placed it
+        self._editor.setGeometry(
+            item.editor_rect.translated(0, self.scene.top_of(number) - self.offset).toRect()
+        )
+
+    def _set_editor_height(self, number: int, height: float | None) -> bool:
+        item = self.scene.items[number]
+        if item.editor_height == height:
+            return False
+        item.set_editor_height(height)
+        self.scene.place()
+        self.settle()
+        return True
+
+    def restyle(self) -> None:
+        """Take fonts and colours anew, in the editor too."""
+        super().restyle()
+        if self._editor is not None:
+            self._editor.set_style(self.style_now)
