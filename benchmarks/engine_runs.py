@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from benchmarks.prompts import PROMPT
 from model_manager.engine.llama import LlamaModel
 from model_manager.engine.scheduler import CONTINUE, Ending, Scheduler, Verdict
 from model_manager.starter import ensure_starter
 from model_manager.types import LoadPlan, SamplingParams
-
-PROMPT = "<|im_start|>user\nTell me a long story about a lighthouse.<|im_end|>\n<|im_start|>assistant\n"
 
 
 @dataclass(frozen=True)
