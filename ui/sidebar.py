@@ -60,6 +60,7 @@ class Sidebar(QWidget):
         self.setMinimumWidth(200)
         self._current_id: int | None = None
         self._n_active = 0
+        self._is_searching = False
         self._waiting: tuple[Sequence[Conversation], int | None] | None = None
         self._build()
         self._connect()
@@ -245,9 +246,13 @@ class Sidebar(QWidget):
 
     def _on_search_edited(self) -> None:
         if self.search_text():
+            self._is_searching = True
             self._debounce.start()
             return
         self._debounce.stop()
+        if not self._is_searching:
+            return
+        self._is_searching = False
         self.search_changed.emit("")
         self.set_hits(None)
 

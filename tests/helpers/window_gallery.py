@@ -1,0 +1,161 @@
+"""Pictures of the window with sample data: `python -m tests.helpers.window_gallery FOLDER [NAME ...]`.
+
+Runs on whatever screen there is (an Xvfb, say); every picture is one PNG in FOLDER.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from PySide6.QtCore import QPoint
+from PySide6.QtWidgets import QApplication, QWidget
+
+from model_manager import errors
+from model_manager.types import EngineState
+from tests.helpers.window_samples import INFO, MODELS, conversations, downloads, hits, messages
+from ui import text
+from ui.main_window import MainWindow
+
+
+def _chat(window: MainWindow) -> None:
+    window.set_conversations(conversations(), 1)
+    window.set_models(MODELS, "starter")
+    window.set_engine_state(EngineState("starter", "ready", 1000, INFO))
+    window.show_conversation(conversations()[0], messages())
+
+
+def _welcome(window: MainWindow) -> None:
+    window.set_conversations(conversations(), None)
+    window.set_models(MODELS, "starter")
+
+
+def _first_start(window: MainWindow) -> None:
+    window.set_conversations([], None)
+    window.set_models([], None)
+
+
+def _loading(window: MainWindow) -> None:
+    _chat(window)
+    window.set_models(MODELS, MODELS[2].name)
+    window.set_engine_state(EngineState(MODELS[2].name, "loading", 430))
+    window.set_busy(True)
+    window.set_downloads(downloads())
+
+
+def _notice(window: MainWindow) -> None:
+    _chat(window)
+    window.set_engine_state(EngineState("starter", "failed", error=ValueError()))
+    died = errors.EngineDied(
+        "starter", None, 9, "ggml_new_object: not enough space\nllama_decode: failed", False
+    )
+    window.show_notice(text.notice_for(died))
+    window.page.composer.set_text("And how does it learn\nwhich expert to choose?\nIn one sentence.")
+
+
+def _search(window: MainWindow) -> None:
+    _chat(window)
+    window.sidebar.search_field.setText("expert")
+    window.set_search_hits(hits())
+
+
+def _picker(window: MainWindow) -> None:
+    _chat(window)
+    window.page.header.picker.open_list()
+
+
+def _menu(window: MainWindow) -> None:
+    _chat(window)
+    window.sidebar.menu_button.click()
+
+
+def _models(window: MainWindow) -> None:
+    _chat(window)
+    window.open_models()
+    window.set_model_progress("SmolLM2-135M-Instruct.Q4_1", 620)
+
+
+def _downloads(window: MainWindow) -> None:
+    _chat(window)
+    window.set_downloads(downloads())
+    window.open_downloads()
+
+
+def _settings(window: MainWindow) -> None:
+    _chat(window)
+    window.open_settings()
+
+
+def _conversation_settings(window: MainWindow) -> None:
+    _chat(window)
+    window.commands.action("Conversation settings…").trigger()
+
+
+SCENES: dict[str, Callable[[MainWindow], None]] = {
+    "chat": _chat,
+    "welcome": _welcome,
+    "first-start": _first_start,
+    "loading": _loading,
+    "notice": _notice,
+    "search": _search,
+    "picker": _picker,
+    "menu": _menu,
+    "models": _models,
+    "downloads": _downloads,
+    "settings": _settings,
+    "conversation-settings": _conversation_settings,
+}
+LOOKS = {
+    "light": {"theme": "light", "language": "en"},
+    "dark": {"theme": "dark", "language": "en"},
+    "light-zh": {"theme": "light", "language": "zh_CN"},
+    "dark-zh": {"theme": "dark", "language": "zh_CN"},
+}
+SIZES = {"": (1120, 760), "-small": (900, 600), "-large": (1400, 900), "-least": (560, 420)}
+
+
+def pictures(names: list[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Scene, look and size of what is asked for: `chat.dark-zh.small`, or a part of it."""
+    for name in names:
+        scene, _, rest = name.partition(".")
+        look, _, size = rest.partition(".")
+        yield name, scene, look or "light", f"-{size}" if size else ""
+
+
+def take(name: str, scene: str, look: str, size: str, folder: Path) -> None:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    window = MainWindow()
+    window.resize(*SIZES[size])
+    window.set_settings(
+        {"offline": False, "n_ctx_tokens": 0, "hub_endpoint": "https://huggingface.co"} | LOOKS[look]
+    )
+    window.move(QPoint(20, 20))
+    window.show()
+    SCENES[scene](window)
+    for _ in range(10):
+        app.processEvents()
+    screen = window.screen().grabWindow(0)
+    shown: list[QWidget] = [w for w in app.topLevelWidgets() if w.isVisible()]
+    area = shown[0].frameGeometry()
+    for widget in shown[1:]:
+        area = area.united(widget.frameGeometry())
+    screen.copy(area.adjusted(-2, -2, 2, 2)).save(str(folder / f"{name}.png"))
+    for widget in shown:
+        widget.close()
+    window.deleteLater()
+    app.processEvents()
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    QApplication(sys.argv[:1])
+    names = sys.argv[2:] or [f"{scene}.{look}" for scene in SCENES for look in LOOKS]
+    for picture in pictures(names):
+        take(*picture, folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QInputMethodEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from ui.chat.composer import N_LINES_MAX, Composer
+
+
+@pytest.fixture
+def composer(qtbot: QtBot) -> Composer:
+    widget = Composer()
+    qtbot.addWidget(widget)
+    widget.resize(600, 120)
+    widget.show()
+    return widget
+
+
+def test_enter_sends_and_empties_the_field(qtbot: QtBot, composer: Composer) -> None:
+    qtbot.keyClicks(composer.field, "Hello ")
+    with qtbot.waitSignal(composer.send_requested) as sent:
+        qtbot.keyClick(composer.field, Qt.Key.Key_Return)
+    assert sent.args == ["Hello"]
+    assert composer.text() == ""
+
+
+def test_shift_enter_starts_a_line(qtbot: QtBot, composer: Composer) -> None:
+    with qtbot.assertNotEmitted(composer.send_requested):
+        qtbot.keyClicks(composer.field, "a")
+        qtbot.keyClick(composer.field, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+        qtbot.keyClicks(composer.field, "b")
+    assert composer.text() == "a\nb"
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n\n"])
+def test_nothing_is_not_sent(qtbot: QtBot, composer: Composer, text: str) -> None:
+    composer.set_text(text)
+    with qtbot.assertNotEmitted(composer.send_requested):
+        qtbot.keyClick(composer.field, Qt.Key.Key_Return)
+    assert not composer.button.isEnabled()
+
+
+def test_enter_belongs_to_an_input_method_that_composes(qtbot: QtBot, composer: Composer) -> None:
+    composer.set_text("你")
+    QApplication.sendEvent(composer.field, QInputMethodEvent("hao", []))
+    with qtbot.assertNotEmitted(composer.send_requested):
+        qtbot.keyClick(composer.field, Qt.Key.Key_Return)
+    commit = QInputMethodEvent("", [])
+    commit.setCommitString("好")
+    QApplication.sendEvent(composer.field, commit)
+    with qtbot.waitSignal(composer.send_requested) as sent:
+        qtbot.keyClick(composer.field, Qt.Key.Key_Return)
+    assert "好" in sent.args[0]
+
+
+def test_it_grows_to_eight_lines_and_no_further(qtbot: QtBot, composer: Composer) -> None:
+    one = composer.field.height()
+    composer.set_text("\n".join("12345"))
+    five = composer.field.height()
+    composer.set_text("\n".join("x" * N_LINES_MAX))
+    eight = composer.field.height()
+    composer.set_text("\n".join("x" * 50))
+    assert one < five < eight == composer.field.height()
+    composer.set_text("")
+    assert composer.field.height() == one
+
+
+def test_a_long_line_wraps_and_grows(qtbot: QtBot, composer: Composer) -> None:
+    one = composer.field.height()
+    composer.set_text("word " * 60)
+    qtbot.waitUntil(lambda: composer.field.height() > one)
+
+
+def test_while_busy_the_button_and_escape_stop(qtbot: QtBot, composer: Composer) -> None:
+    composer.set_busy(True)
+    composer.set_text("next question")
+    assert composer.button.accessibleName() == "Stop"
+    with qtbot.assertNotEmitted(composer.send_requested):
+        qtbot.keyClick(composer.field, Qt.Key.Key_Return)
+    with qtbot.waitSignal(composer.stop_requested):
+        qtbot.mouseClick(composer.button, Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(composer.stop_requested):
+        qtbot.keyClick(composer.field, Qt.Key.Key_Escape)
+    assert composer.text() == "next question"
+
+
+def test_escape_does_nothing_when_idle(qtbot: QtBot, composer: Composer) -> None:
+    with qtbot.assertNotEmitted(composer.stop_requested):
+        qtbot.keyClick(composer.field, Qt.Key.Key_Escape)
+
+
+def test_a_refusal_is_said_and_keeps_the_text(qtbot: QtBot, composer: Composer) -> None:
+    composer.set_refusal("Choose a model first.")
+    qtbot.keyClicks(composer.field, "kept")
+    with qtbot.assertNotEmitted(composer.send_requested):
+        qtbot.keyClick(composer.field, Qt.Key.Key_Return)
+    assert composer.text() == "kept"
+    assert composer.hint_label.text() == "Choose a model first."
+    composer.set_refusal("")
+    assert composer.button.isEnabled()
+
+
+def test_the_button_sends_and_gives_the_focus_back(qtbot: QtBot, composer: Composer) -> None:
+    composer.set_text("by mouse")
+    with qtbot.waitSignal(composer.send_requested):
+        qtbot.mouseClick(composer.button, Qt.MouseButton.LeftButton)

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QModelIndex, QPoint, Qt
+from PySide6.QtWidgets import QLineEdit, QMenu
+from pytestqt.qtbot import QtBot
+
+from storage.records import Conversation
+from tests.helpers import window_samples as samples
+from ui.question import Question
+from ui.sidebar import Sidebar
+
+NOW = datetime.now(UTC)
+
+
+def many(n: int) -> list[Conversation]:
+    return [Conversation(i, f"Number {i}", NOW, NOW - timedelta(minutes=i)) for i in range(n)]
+
+
+@pytest.fixture
+def sidebar(qtbot: QtBot) -> Sidebar:
+    widget = Sidebar()
+    qtbot.addWidget(widget)
+    widget.resize(260, 600)
+    widget.set_conversations(many(5), 0)
+    widget.show()
+    return widget
+
+
+def row(sidebar: Sidebar, conversation_id: int) -> QModelIndex:
+    return sidebar.conversations.index_of(conversation_id)
+
+
+def click(qtbot: QtBot, sidebar: Sidebar, conversation_id: int) -> None:
+    view = sidebar.list_view
+    where = view.visualRect(row(sidebar, conversation_id)).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=where)
+
+
+def test_a_click_chooses(qtbot: QtBot, sidebar: Sidebar) -> None:
+    with qtbot.waitSignal(sidebar.conversation_chosen) as chosen:
+        click(qtbot, sidebar, 3)
+    assert chosen.args == [3]
+
+
+def test_the_current_one_is_not_chosen_again(qtbot: QtBot, sidebar: Sidebar) -> None:
+    with qtbot.assertNotEmitted(sidebar.conversation_chosen):
+        click(qtbot, sidebar, 0)
+
+
+def test_arrows_and_enter_choose(qtbot: QtBot, sidebar: Sidebar) -> None:
+    sidebar.list_view.setCurrentIndex(row(sidebar, 0))
+    qtbot.keyClick(sidebar.list_view, Qt.Key.Key_Down)
+    with qtbot.waitSignal(sidebar.conversation_chosen) as chosen:
+        qtbot.keyClick(sidebar.list_view, Qt.Key.Key_Return)
+    assert chosen.args == [1]
+
+
+def test_f2_renames_in_place(qtbot: QtBot, sidebar: Sidebar) -> None:
+    sidebar.list_view.setCurrentIndex(row(sidebar, 2))
+    qtbot.keyClick(sidebar.list_view, Qt.Key.Key_F2)
+    editor = sidebar.list_view.findChild(QLineEdit, "title_editor")
+    assert isinstance(editor, QLineEdit)
+    editor.setText("Better")
+    with qtbot.waitSignal(sidebar.rename_requested) as asked:
+        qtbot.keyClick(editor, Qt.Key.Key_Return)
+    assert asked.args == [2, "Better"]
+
+
+def test_new_values_wait_while_a_title_is_typed(qtbot: QtBot, sidebar: Sidebar) -> None:
+    sidebar.list_view.setCurrentIndex(row(sidebar, 2))
+    qtbot.keyClick(sidebar.list_view, Qt.Key.Key_F2)
+    sidebar.set_conversations(many(9), 0)
+    assert sidebar.list_view.is_editing()
+    assert not row(sidebar, 8).isValid()
+    editor = sidebar.list_view.findChild(QLineEdit, "title_editor")
+    assert isinstance(editor, QLineEdit)
+    qtbot.keyClick(editor, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: row(sidebar, 8).isValid())
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_delete_asks_first(
+    qtbot: QtBot, sidebar: Sidebar, monkeypatch: pytest.MonkeyPatch, answer: bool
+) -> None:
+    asked: list[str] = []
+
+    def ask(_parent: object, question: str, *_more: object) -> bool:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr(Question, "ask", ask)
+    deleted: list[Any] = []
+    sidebar.delete_requested.connect(deleted.append)
+    sidebar.list_view.setCurrentIndex(row(sidebar, 4))
+    qtbot.keyClick(sidebar.list_view, Qt.Key.Key_Delete)
+    assert asked == ["Delete “Number 4”?"]
+    assert deleted == ([4] if answer else [])
+
+
+def test_the_context_menu_offers_rename_and_delete(qtbot: QtBot, sidebar: Sidebar) -> None:
+    sidebar.list_view.customContextMenuRequested.emit(sidebar.list_view.visualRect(row(sidebar, 1)).center())
+    menu = sidebar.findChild(QMenu)
+    assert isinstance(menu, QMenu)
+    assert [action.text() for action in menu.actions()] == ["Rename", "Delete…"]
+    menu.close()
+
+
+def test_headings_have_no_context_menu(qtbot: QtBot, sidebar: Sidebar) -> None:
+    sidebar.list_view.customContextMenuRequested.emit(QPoint(20, 4))
+    assert sidebar.findChild(QMenu) is None
+
+
+def test_search_waits_for_the_typing_to_end(qtbot: QtBot, sidebar: Sidebar) -> None:
+    said: list[str] = []
+    sidebar.search_changed.connect(said.append)
+    with qtbot.waitSignal(sidebar.search_changed):
+        qtbot.keyClicks(sidebar.search_field, " expert ")
+    assert said == ["expert"]
+
+
+def test_hits_replace_the_list_and_escape_brings_it_back(qtbot: QtBot, sidebar: Sidebar) -> None:
+    sidebar.search_field.setText("expert")
+    sidebar.set_hits(samples.hits())
+    assert sidebar.hits_view.isVisible()
+    with qtbot.waitSignal(sidebar.search_changed) as ended:
+        qtbot.keyClick(sidebar.search_field, Qt.Key.Key_Escape)
+    assert ended.args == [""]
+    assert sidebar.list_view.isVisible()
+
+
+def test_nothing_found_is_said(sidebar: Sidebar) -> None:
+    sidebar.search_field.setText("zebra")
+    sidebar.set_hits([])
+    assert sidebar.empty_label.text() == "Nothing found for “zebra”."
+    assert sidebar.empty_label.isVisible()
+
+
+def test_late_hits_of_an_ended_search_are_ignored(sidebar: Sidebar) -> None:
+    sidebar.set_hits(samples.hits())
+    assert sidebar.list_view.isVisible()
+
+
+def test_enter_in_the_search_field_opens_the_first_hit(qtbot: QtBot, sidebar: Sidebar) -> None:
+    sidebar.search_field.setText("expert")
+    sidebar.set_hits(samples.hits())
+    with qtbot.waitSignal(sidebar.hit_chosen) as chosen:
+        qtbot.keyClick(sidebar.search_field, Qt.Key.Key_Return)
+    assert chosen.args == [0, 0]
+
+
+def test_no_conversation_is_an_invitation(sidebar: Sidebar) -> None:
+    sidebar.set_conversations([], None)
+    assert "listed here" in sidebar.empty_label.text()
+    assert sidebar.empty_label.isVisible()
+
+
+def test_a_thousand_conversations_and_very_long_names(qtbot: QtBot, sidebar: Sidebar) -> None:
+    longest = Conversation(5000, "漫長 long " * 200, NOW, NOW)
+    sidebar.set_conversations([longest, *many(1000)], 999)
+    assert sidebar.list_view.currentIndex() == row(sidebar, 999)
+    assert sidebar.list_view.visualRect(row(sidebar, 999)).intersects(sidebar.list_view.viewport().rect())
+    sidebar.grab()
+    assert sidebar.width() == 260
+
+
+def test_active_downloads_are_counted(sidebar: Sidebar) -> None:
+    sidebar.set_n_active_downloads(3)
+    assert "3" in sidebar.downloads_button.text()
+    sidebar.set_n_active_downloads(0)
+    assert sidebar.downloads_button.text().strip() == "Downloads"
