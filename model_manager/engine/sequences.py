@@ -109,7 +109,7 @@ class Sequences:
     def sync(self, sequence: Sequence) -> None:
         """Bring `tokens` in line with the context after a decode call that was aborted or failed."""
         n_held = self._memory.last_position(sequence.id) + 1
-        if n_held > len(sequence.tokens) or not self._is_whole(sequence.id, n_held):
+        if n_held > len(sequence.tokens) or not self._can_end_at(sequence.id, n_held):
             self._clear(sequence)
         else:
             del sequence.tokens[n_held:]
@@ -126,19 +126,29 @@ class Sequences:
 
     def _cut(self, sequence: Sequence, n_kept: int) -> None:
         """Keep the first tokens; all or nothing where the memory cannot be cut there."""
-        if n_kept < len(sequence.tokens) and not self._memory.forget(sequence.id, n_kept):
+        if n_kept == len(sequence.tokens):
+            return
+        if self._can_end_at(sequence.id, n_kept):
+            del sequence.tokens[n_kept:]
+        else:
             log.debug("sequence %d cannot be cut at %d", sequence.id, n_kept)
             self._clear(sequence)
-        elif not self._is_whole(sequence.id, n_kept):
-            log.debug("the window of sequence %d has left %d behind", sequence.id, n_kept)
-            self._clear(sequence)
-        else:
-            del sequence.tokens[n_kept:]
 
     def _share(self, source: Sequence, target: Sequence, n_tokens: int) -> None:
         self._memory.copy(source.id, target.id, n_tokens)
-        target.tokens = source.tokens[: self._memory.last_position(target.id) + 1]
-        self._cut(target, n_tokens)
+        if self._can_end_at(target.id, n_tokens):
+            target.tokens = source.tokens[:n_tokens]
+        else:
+            log.debug("sequence %d has no part that could be shared at %d", source.id, n_tokens)
+            self._clear(target)
+
+    def _can_end_at(self, sequence_id: int, n_tokens: int) -> bool:
+        """Cut a sequence; False where it does not hold exactly its first tokens then.
+
+        It must be asked for even where no cell seems to lie beyond: a hybrid model reports the position that
+        all its parts have reached, while its state may be further on, and only the cut finds that out.
+        """
+        return self._memory.forget(sequence_id, n_tokens) and self._is_whole(sequence_id, n_tokens)
 
     def _is_whole(self, sequence_id: int, n_tokens: int) -> bool:
         """Whether everything that position `n_tokens` attends to is there.

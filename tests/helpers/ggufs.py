@@ -37,11 +37,13 @@ class Recipe:
     Attributes:
         layer: Tensors of one layer: name to shape, slowest dimension first (numpy's order).
         values: Metadata under the architecture's prefix.
+        output_norm: Name of the last norm; one family calls it otherwise.
     """
 
     architecture: str
     layer: Callable[[int, int], Shapes]
     values: Mapping[str, Any] = field(default_factory=dict)
+    output_norm: str = "output_norm.weight"
 
 
 def _attention() -> Shapes:
@@ -254,7 +256,7 @@ def _add_tensors(
     shapes: Shapes = {"token_embd.weight": (len(vocabulary()), N_EMBD)}
     for layer in range(n_layers):
         shapes |= {f"blk.{layer}.{name}": shape for name, shape in recipe.layer(layer, n_experts).items()}
-    shapes |= {"output_norm.weight": (N_EMBD,), "output.weight": (len(vocabulary()), N_EMBD)}
+    shapes |= {recipe.output_norm: (N_EMBD,), "output.weight": (len(vocabulary()), N_EMBD)}
     for name, shape in shapes.items():
         if name.endswith("norm.weight"):
             writer.add_tensor(name, np.ones(shape, np.float32))

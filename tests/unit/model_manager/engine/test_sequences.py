@@ -21,8 +21,9 @@ class Cells:
         return True
 
     def copy(self, source_id: int, target_id: int, n_tokens: int) -> None:
-        # A recurrent state has no prefix: it is copied as it is.
-        self.held[target_id] = min(self.held[source_id], n_tokens) if self.can_cut else self.held[source_id]
+        self.held[target_id] = self.held[source_id]
+        if self.can_cut:
+            self.held[target_id] = min(self.held[source_id], n_tokens)
 
     def first_position(self, sequence_id: int) -> int:
         held = self.held.get(sequence_id, 0)
