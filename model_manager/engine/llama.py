@@ -10,7 +10,6 @@ from __future__ import annotations
 import concurrent.futures
 import ctypes
 import functools
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -27,8 +26,6 @@ from model_manager.engine.sampling import Stage
 from model_manager.engine.threads import initial_threads
 from model_manager.errors import ContextTooLarge, LoadFailed
 from model_manager.types import EngineInfo, LoadPlan
-
-log = logging.getLogger(__name__)
 
 DEFAULT_CTX_TOKENS = 8192
 _NO_TOKEN = -1
@@ -48,8 +45,7 @@ def _start() -> None:
     """Route the log and register the backends, once a process."""
     native.llama_log_set(_on_native_log, ctypes.c_void_p(0))
     native.llama_backend_init()
-    n_devices = backends.register(Path(llama_cpp.__file__).parent)
-    log.debug("%d devices", n_devices)
+    backends.register(Path(llama_cpp.__file__).parent)
 
 
 def system_info() -> str:
@@ -215,7 +211,7 @@ class LlamaModel:
             special: Markers such as `<|im_start|>` become control tokens; never pass True for a user's words.
             add_bos: Let the model's own rule add its first token.
         """
-        raw = text.encode("utf-8", "surrogatepass")
+        raw = text.encode("utf-8", "replace")
         capacity = len(raw) + 8
         while True:
             buffer = (native.llama_token * capacity)()
@@ -326,29 +322,16 @@ class Sampler:
             native.llama_sampler_chain_add(self._chain, self._make(stage))
 
     def _make(self, stage: Stage) -> object:
-        match stage.name, stage.arguments:
-            case "logit_bias", _:
-                valid = [(token, bias) for token, bias in stage.biases if 0 <= token < self._n_vocab]
-                array = (native.llama_logit_bias * len(valid))(
-                    *(native.llama_logit_bias(*pair) for pair in valid)
-                )
-                return native.llama_sampler_init_logit_bias(self._n_vocab, len(valid), array)
-            case "penalties", (window, repeat, frequency, presence):
-                return native.llama_sampler_init_penalties(
-                    self._n_vocab, int(window), repeat, frequency, presence
-                )
-            case "top_k", (k,):
-                return native.llama_sampler_init_top_k(int(k))
-            case "top_p", (p,):
-                return native.llama_sampler_init_top_p(p, 1)
-            case "min_p", (p,):
-                return native.llama_sampler_init_min_p(p, 1)
-            case "temperature", (temperature,):
-                return native.llama_sampler_init_temp(temperature)
-            case "draw", (seed,):
-                return native.llama_sampler_init_dist(int(seed))
-            case _:
-                return native.llama_sampler_init_greedy()
+        if stage.name == "logit_bias":
+            # A token that the vocabulary lacks would be written to all the same.
+            valid = [pair for pair in stage.biases if 0 <= pair[0] < self._n_vocab]
+            array = (native.llama_logit_bias * len(valid))(
+                *(native.llama_logit_bias(*pair) for pair in valid)
+            )
+            return native.llama_sampler_init_logit_bias(self._n_vocab, len(valid), array)
+        if stage.name == "penalties":
+            return native.llama_sampler_init_penalties(self._n_vocab, *stage.arguments)
+        return getattr(native, f"llama_sampler_init_{stage.name}")(*stage.arguments)
 
     def sample(self, row: int) -> int:
         """Choose the token after `row` of the last batch, and remember it for the penalties."""

@@ -14,20 +14,21 @@ from typing import Literal
 
 from model_manager.types import SamplingParams
 
-StageName = Literal["logit_bias", "penalties", "top_k", "top_p", "min_p", "temperature", "draw", "greedy"]
+StageName = Literal["logit_bias", "penalties", "top_k", "top_p", "min_p", "temp", "dist", "greedy"]
 
 # The window of llama-server: far enough to break a loop, near enough to leave the words of a long text alone.
 PENALTY_WINDOW_TOKENS = 64
 
+_MIN_KEPT = 1
 _MAX_SEED = 2**32 - 2  # llama.cpp takes 2**32 - 1 to mean "draw one yourself", which could not be reported
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One sampler of a chain with its arguments, as llama.cpp's function of that name takes them."""
+    """One sampler of a chain: `llama_sampler_init_<name>` and its arguments, except for the vocabulary."""
 
     name: StageName
-    arguments: tuple[float, ...] = ()
+    arguments: tuple[int | float, ...] = ()
     biases: tuple[tuple[int, float], ...] = ()
 
 
@@ -71,12 +72,12 @@ def stages(params: SamplingParams, seed: int) -> tuple[Stage, ...]:
     if params.top_k > 0:
         chain.append(Stage("top_k", (params.top_k,)))
     if params.top_p < 1:
-        chain.append(Stage("top_p", (params.top_p,)))
+        chain.append(Stage("top_p", (params.top_p, _MIN_KEPT)))
     if params.min_p > 0:
-        chain.append(Stage("min_p", (params.min_p,)))
+        chain.append(Stage("min_p", (params.min_p, _MIN_KEPT)))
     if params.temperature != 1:
-        chain.append(Stage("temperature", (params.temperature,)))
-    return (*chain, Stage("draw", (seed,)))
+        chain.append(Stage("temp", (params.temperature,)))
+    return (*chain, Stage("dist", (seed,)))
 
 
 def _has_penalties(params: SamplingParams) -> bool:

@@ -12,13 +12,13 @@ def names(params: SamplingParams) -> list[str]:
 
 def test_stages_put_top_k_before_top_p() -> None:
     params = SamplingParams(repeat_penalty=1.1, logit_bias={7: 1.0})
-    expected = ["logit_bias", "penalties", "top_k", "top_p", "min_p", "temperature", "draw"]
+    expected = ["logit_bias", "penalties", "top_k", "top_p", "min_p", "temp", "dist"]
     assert names(params) == expected
 
 
 def test_stages_leave_out_what_changes_nothing() -> None:
     params = SamplingParams(temperature=1.0, top_p=1.0, top_k=0, min_p=0.0)
-    assert names(params) == ["draw"]
+    assert names(params) == ["dist"]
 
 
 def test_temperature_zero_is_greedy_after_bias_and_penalties() -> None:
@@ -32,7 +32,7 @@ def test_temperature_zero_is_greedy_after_bias_and_penalties() -> None:
 def test_stages_carry_their_arguments_in_the_order_of_llama_cpp() -> None:
     params = SamplingParams(repeat_penalty=1.2, frequency_penalty=0.3, presence_penalty=0.4)
     assert stages(params, 9)[0] == Stage("penalties", (64, 1.2, 0.3, 0.4))
-    assert stages(params, 9)[-1] == Stage("draw", (9,))
+    assert stages(params, 9)[-1] == Stage("dist", (9,))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 2])
