@@ -30,7 +30,8 @@ from model_manager.errors import (
     RemoteFileChanged,
     SizeMismatch,
 )
-from model_manager.http import URL, Connection, Http, Response, is_same_origin
+from model_manager.hosts import is_same_origin
+from model_manager.http import URL, Connection, Http, Response
 from model_manager.partial import Origin, without_query
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def _follow(
         headers["Range"] = f"bytes={wanted.held_bytes}-"
     url, named = URL(wanted.url), dict[str, str]()
     for _ in range(MAX_REDIRECTS + 1):
-        own = is_same_origin(url, URL(wanted.url))
+        own = is_same_origin(str(url), wanted.url)
         extra = {"Authorization": f"Bearer {wanted.token}"} if wanted.token and own else {}
         etag = wanted.held.etag if wanted.held and wanted.held_bytes else None
         if own and etag and not _SHA256.fullmatch(etag):

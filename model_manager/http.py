@@ -14,11 +14,9 @@ while the switch is on.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import logging
 import socket
 import threading
-import urllib.request
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -49,6 +47,7 @@ from httpx2 import (
 )
 
 from model_manager.errors import HostRefused, Offline
+from model_manager.hosts import is_file, is_loopback, origin_of, proxy_for
 from model_manager.request_log import RequestLog, RequestRecord
 
 if TYPE_CHECKING:
@@ -76,44 +75,43 @@ __all__ = [
     "Timeout",
     "TimeoutException",
     "TransportError",
+    "count_body",
     "engine_client",
-    "is_loopback",
-    "is_same_origin",
 ]
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_S = 30.0
 USER_AGENT = "coterie"
 
+_ENTRY = "coterie_log_entry"
+
 _why: ContextVar[str] = ContextVar("why", default="")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host's name or address means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-def is_same_origin(url: URL, other: URL) -> bool:
-    """Whether scheme, host and port agree."""
-    return _origin(url) == _origin(other)
+def count_body(response: Response, n_bytes: int) -> None:
+    """Tell the log of body bytes that were read past the response, from its socket."""
+    entry = response.extensions.get(_ENTRY)
+    if isinstance(entry, _Entry):
+        entry.received_bytes += n_bytes
 
 
 class Connection:
     """The socket below a request, so that another thread can end a wait on it."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self, stream: Any) -> None:
+        """Take the socket out of the library's stream."""
+        self._socket: socket.socket = stream.get_extra_info("socket")
+        self._tls = stream.get_extra_info("ssl_object")
 
     def abort(self) -> None:
         """Make a blocked read return at once; harmless when the socket is closed already."""
         with contextlib.suppress(OSError):
             # Not the method of an SSLSocket: that one would discard its TLS state under a running read.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def direct_socket(self) -> socket.socket | None:
+        """The socket, if reading from it gives the plain bytes: no TLS, or TLS that it does itself."""
+        return self._socket if self._tls in (None, self._socket) else None
 
 
 class Http:
@@ -146,7 +144,7 @@ class Http:
             url: Any URL of that origin.
             may_carry_token: An `Authorization` header may go there; from all other requests it is taken away.
         """
-        origin = _origin(URL(url))
+        origin = origin_of(url)
         with self._lock:
             self._allowed.add(origin)
             if may_carry_token:
@@ -186,7 +184,7 @@ class Http:
             headers: Sent along.
             why: For the log.
             timeout_s: How long connecting, and each wait for bytes, may last.
-            on_connection: Gets the socket as soon as there is one, before any byte was sent.
+            on_connection: Gets the socket as soon as there is one, and again when TLS has begun on it.
 
         Raises:
             Offline, HostRefused: Nothing was sent.
@@ -194,8 +192,9 @@ class Http:
         """
 
         def trace(event: str, info: dict[str, Any]) -> None:
-            if event.endswith("connect_tcp.complete"):
-                on_connection(Connection(info["return_value"].get_extra_info("socket")))
+            # TLS takes the socket over, and the first handle would point to nothing.
+            if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+                on_connection(Connection(info["return_value"]))
 
         request = self._transfers.build_request(
             "GET",
@@ -217,28 +216,28 @@ class Http:
         if self._offline():
             raise Offline(url.host)
         with self._lock:
-            if _origin(url) not in self._allowed:
+            if origin_of(str(url)) not in self._allowed:
                 raise HostRefused(url.host)
 
     def _admit_redirect(self, source: URL, target: URL) -> None:
         """Decide where an answer may lead, and remember a storage server that it may lead to."""
-        if _origin(target) == _origin(source):
+        if origin_of(str(target)) == origin_of(str(source)):
             return
         if is_loopback(target.host):
             if not is_loopback(source.host):
                 raise HostRefused(target.host)
             return
         with self._lock:
-            if _origin(target) in self._allowed:
+            if origin_of(str(target)) in self._allowed:
                 return
-            if target.scheme == "https" and (_is_file(source) or target.host == source.host):
-                self._allowed.add(_origin(target))
+            if target.scheme == "https" and (is_file(source.path) or target.host == source.host):
+                self._allowed.add(origin_of(str(target)))
                 return
         raise HostRefused(target.host)
 
     def _carries_token(self, url: URL) -> bool:
         with self._lock:
-            return _origin(url) in self._token_origins
+            return origin_of(str(url)) in self._token_origins
 
 
 def engine_client(
@@ -296,6 +295,7 @@ class _Door(BaseTransport):
             entry.close(None, type(error).__name__)
             raise
         response.headers.pop("Set-Cookie", None)
+        response.extensions[_ENTRY] = entry
         response.stream = _LoggedStream(response.stream, entry, response.status_code)
         if response.is_redirect and "Location" in response.headers:
             try:
@@ -312,7 +312,7 @@ class _Door(BaseTransport):
             self._transports.clear()
 
     def _transport_for(self, url: URL) -> HTTPTransport:
-        proxy = _proxy_for(url)
+        proxy = proxy_for(str(url))
         with self._lock:
             if proxy not in self._transports:
                 self._transports[proxy] = HTTPTransport(proxy=proxy, limits=self._limits)
@@ -375,24 +375,3 @@ def _silence_libraries() -> None:
     """Keep signed URLs and tokens out of the program's log: the libraries would write both."""
     for name in ("httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def _origin(url: URL) -> str:
-    port = url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
-    return f"{url.scheme}://{url.host.lower()}:{port}"
-
-
-def _is_file(url: URL) -> bool:
-    """Whether a request was for a file's bytes; answers to anything else do not lead to other hosts."""
-    return "/resolve/" in url.path or url.path.lower().endswith(".gguf")
-
-
-def _proxy_for(url: URL) -> str | None:
-    """The proxy that the environment or the system names for a URL; this machine is always asked directly."""
-    if is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
-        return None
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if proxy is None or "://" in proxy:
-        return proxy
-    return f"http://{proxy}"

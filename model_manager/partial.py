@@ -110,7 +110,7 @@ class PartialFile:
             self.origin = origin
             self.save()
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | memoryview) -> None:
         """Write bytes at the end.
 
         Raises:

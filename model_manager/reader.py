@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from model_manager.answer import Complete, Retry, Wanted, ask, promised_bytes
+from model_manager.body import iter_body
 from model_manager.errors import HubUnavailable, SizeMismatch, TransferStalled
 from model_manager.http import URL, Connection, Http, Response, TimeoutException, TransportError
 from model_manager.partial import Origin, PartialFile, without_query
@@ -98,7 +99,7 @@ class Reader:
     def _append_all(self, response: Response) -> None:
         origin = self._partial.origin
         assert origin is not None
-        for chunk in response.iter_raw():
+        for chunk in iter_body(response, self._connection):
             with self._lock:
                 if self._is_stopped:
                     return
