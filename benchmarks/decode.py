@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.machine import OthersMeter
 from benchmarks.prompts import QUESTION
 from model_manager.engine.client import EngineClient
 from model_manager.engine.supervisor import Supervisor
@@ -49,19 +50,23 @@ def main() -> None:
 
         measure_api(), measure_bare()  # the first of everything is slower
         pairs = []
+        others = []
         for n in range(arguments.pairs):
-            if n % 2:
-                api = measure_api()
-                pairs.append((api, measure_bare()))
-            else:
-                loop = measure_bare()
-                pairs.append((measure_api(), loop))
+            with OthersMeter() as meter:
+                if n % 2:
+                    api = measure_api()
+                    pairs.append((api, measure_bare()))
+                else:
+                    loop = measure_bare()
+                    pairs.append((measure_api(), loop))
+            others.append(meter.cores)
     ratios = [api / loop for api, loop in pairs]
     result = {
         "api_tokens_per_s": round(statistics.median(api for api, _ in pairs), 1),
         "bare_tokens_per_s": round(statistics.median(loop for _, loop in pairs), 1),
         "ratio": round(statistics.median(ratios), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
+        "others_cores": [round(cores, 2) for cores in others],
         "n_threads": initial_threads(),
         "target": TARGET,
     }
@@ -71,6 +76,7 @@ def main() -> None:
         rates = f"API {result['api_tokens_per_s']} tok/s, bare loop {result['bare_tokens_per_s']} tok/s"
         print(f"{rates}, {result['n_threads']} threads")
         print(f"ratio {result['ratio']} (at least {TARGET}), of the pairs {result['ratios']}")
+        print(f"cores that other processes used meanwhile: {result['others_cores']}")
 
 
 def api_rate(client: EngineClient, n_tokens: int, bias: Mapping[int, float]) -> float:
