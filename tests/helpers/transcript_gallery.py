@@ -1,6 +1,7 @@
+# ruff: noqa: E501  # Markdown as models write it has long lines
 """A rich conversation on the screen or in a picture, for people who judge how the transcript looks.
 
-    python -m tests.helpers.transcript_gallery [--dark] [--chinese] [--width 900] [--height 1200] [--grab FILE]
+python -m tests.helpers.transcript_gallery [--dark] [--chinese] [--width 900] [--height 1200] [--grab FILE]
 """
 
 from __future__ import annotations
@@ -200,8 +201,14 @@ def main() -> None:
             8, "reasoning", reasoning=REASONING, reasoning_tokens=340, reasoning_s=12.2, tokens_per_s=41.0
         ),
         "text": StreamUpdate(
-            8, "text", reasoning=REASONING, text="So **far**:\n\n```c\nint main(", reasoning_tokens=340,
-            reasoning_s=12.2, completion_tokens=371, tokens_per_s=41.0,
+            8,
+            "text",
+            reasoning=REASONING,
+            text="So **far**:\n\n```c\nint main(",
+            reasoning_tokens=340,
+            reasoning_s=12.2,
+            completion_tokens=371,
+            tokens_per_s=41.0,
         ),
     }
     view.apply_stream(streamed[chosen.phase])

@@ -1,8 +1,11 @@
 """What a screen reader hears of the transcript: a list, whose items are the messages with their text.
 
 PySide keeps no reference to an interface that Python made, so everything here is kept by us for as long as
-its transcript lives. The text interface (carets, attributes) is not offered: an item's whole text is its name.
+its transcript lives. The text interface (carets, attributes) is not offered: an item's name is its text.
 """
+
+# The stubs say that an interface, object or window is always there; in C++ all of these may be null.
+# mypy: disable-error-code="override"
 
 from __future__ import annotations
 
@@ -12,8 +15,6 @@ from weakref import ref
 
 from PySide6.QtCore import QObject, QPointF, QRect
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QAccessibleInterface, QColor, QWindow
-from PySide6.QtWidgets import QApplication
-from shiboken6 import isValid
 
 if TYPE_CHECKING:
     from ui.chat.transcript_view import TranscriptView
@@ -31,7 +32,7 @@ class _Interface(QAccessibleInterface):
 
     def view(self) -> TranscriptView | None:
         view = self._view()
-        return view if view is not None and isValid(view) else None
+        return view if view is not None and id(view) in _interfaces else None
 
     def isValid(self) -> bool:
         return self.view() is not None
@@ -132,7 +133,7 @@ class _TranscriptInterface(_Interface):
     def parent(self) -> QAccessibleInterface | None:
         view = self.view()
         above = view.parentWidget() if view is not None else None
-        return QAccessible.queryAccessibleInterface(above or QApplication.instance())
+        return QAccessible.queryAccessibleInterface(above) if above is not None else None
 
     def child(self, index: int) -> QAccessibleInterface | None:
         view = self.view()
@@ -196,7 +197,7 @@ def _make(_class_name: str, thing: QObject) -> QAccessibleInterface | None:
     if not isinstance(thing, TranscriptView):
         return None
     key = id(thing)
-    if key not in _interfaces or _interfaces[key].view() is not thing:
+    if key not in _interfaces:
         _interfaces[key] = _TranscriptInterface(thing)
         thing.destroyed.connect(lambda: _interfaces.pop(key, None))
     return _interfaces[key]

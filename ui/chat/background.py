@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
+
+_POLITE_INTERVAL_S = 0.000_2
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +53,16 @@ class Background(QObject):
             self._jobs.clear()
 
     def _work(self) -> None:
+        # Painting gives the interpreter away at every call into Qt, and each time would wait the usual 5 ms
+        # to get it back from a typesetter that never pauses: frames of 60 ms.
+        usual_s = sys.getswitchinterval()
+        sys.setswitchinterval(min(usual_s, _POLITE_INTERVAL_S))
+        try:
+            self._work_off()
+        finally:
+            sys.setswitchinterval(usual_s)
+
+    def _work_off(self) -> None:
         while True:
             with self._lock:
                 if not self._jobs:
@@ -64,4 +77,7 @@ class Background(QObject):
             with self._lock:
                 if self._is_closed:
                     return
-                self.finished.emit(key, result)
+                try:
+                    self.finished.emit(key, result)
+                except RuntimeError:
+                    return  # the transcript is gone, and this object with it

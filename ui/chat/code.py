@@ -201,9 +201,14 @@ class CodePiece(Piece):
         """Colour what is about to be seen, and no more of a long text than that."""
         if self._lex_shown and self._lexed_to >= self._rows[max(0, last_row - 1)][1]:
             return
-        language = self.spec.language
+        lexer, is_final = self.look.workshop.lexer(self.spec.language)
+        if lexer is None:
+            # Colours come with a later paint if the lexer is only being loaded.
+            self._lex_shown = is_final
+            self._lexed_to = len(self._source) + 1 if is_final else 0
+            return
         if len(self._source) <= _WHOLE_LIMIT and not self.spec.is_open:
-            self._tokens = highlight.tokens(self._source, language)
+            self._tokens = highlight.tokens(self._source, lexer)
             self._lexed_to = len(self._source) + 1
         else:
             from_row = bisect_right(self._starts, self._lexed_to) - 1
@@ -213,7 +218,7 @@ class CodePiece(Piece):
             from_row = base + highlight.safe_line(lines, max(0, from_row - base), _LEX_WINDOW_LINES)
             begin, end = self._rows[from_row][0], self._rows[max(0, last_row - 1)][1]
             keep = bisect_left(self._tokens, begin, key=lambda run: run[0])
-            self._tokens[keep:] = highlight.tokens(self._source[begin:end], language, begin)
+            self._tokens[keep:] = highlight.tokens(self._source[begin:end], lexer, begin)
             self._lexed_to = end
         self._layouts.clear()
         self._lex_shown = True

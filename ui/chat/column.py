@@ -48,6 +48,7 @@ class Column:
     """The blocks of one text.
 
     Attributes:
+        is_behind: The last text was not taken, because drawing it takes too long to do it for every token.
         n_parsed: How often a block was parsed, for tests.
         height: Of all blocks, estimated where they were never seen.
     """
@@ -69,8 +70,7 @@ class Column:
     def set_text(self, text: str, *, is_final: bool = True) -> None:
         """Take the whole text; blocks that did not change stay as they are.
 
-        Args:
-            is_final: False while it grows: an expensive last block may then lag behind (`is_behind`).
+        While it grows (`is_final` is False) an expensive last block may lag behind: see `is_behind`.
         """
         now = time.monotonic()
         if not is_final and now < self._not_before_s and text.startswith(self.text):
@@ -129,10 +129,13 @@ class Column:
     def _measure(self, view: BlockView) -> None:
         view.tops = []
         y = 0.0
-        for number, piece in enumerate(view.pieces or ()):
+        view.pieces = view.pieces or []
+        for number, piece in enumerate(view.pieces):
             piece.set_width(self.width)
             if number:
-                y += round(piece.gap_above)
+                gap = round(piece.gap_above)
+                piece.bridge_quotes(view.pieces[number - 1], gap)
+                y += gap
             view.tops.append(y)
             y += piece.height
         view.height = y
@@ -144,7 +147,9 @@ class Column:
         style = self.look.style
         if view.block.continues:
             return style.tight_gap if view.block.kind == "item" else 0.0
-        return round(view.pieces[0].gap_above) if view.pieces else style.paragraph_gap
+        return (
+            max(style.paragraph_gap, round(view.pieces[0].gap_above)) if view.pieces else style.paragraph_gap
+        )
 
     def _estimate(self, view: BlockView) -> None:
         """Guess the height of a block that nobody has seen: its lines at an average letter width."""

@@ -1,4 +1,4 @@
-"""Colours for source code: Pygments finds the tokens, a table of ours gives each a colour for either theme."""
+"""Colours for source code: Pygments finds the tokens, a table of ours colours them for either theme."""
 
 from __future__ import annotations
 
@@ -55,30 +55,30 @@ _COLORS: dict[_TokenType, tuple[str, str, bool]] = {
 }
 
 
-@lru_cache(maxsize=64)
-def lexer(language: str) -> Lexer | None:
-    """Lexer of a language by the name written behind a fence; None for one that Pygments lacks."""
-    if not language or language.lower() in ("text", "plain", "plaintext", "txt"):
+def load_lexer(language: str) -> Lexer | None:
+    """Lexer by the name written behind a fence; None for one that Pygments lacks.
+
+    Slow the first time, on any thread: its module is imported and its patterns compiled.
+    """
+    if language in ("text", "plain", "plaintext", "txt"):
         return None
     try:
-        return get_lexer_by_name(language.lower(), stripnl=False, ensurenl=False)
+        lexer: Lexer = get_lexer_by_name(language, stripnl=False, ensurenl=False)
     except ClassNotFound:
         return None
+    list(lexer.get_tokens_unprocessed("x = 1\n"))
+    return lexer
 
 
-def tokens(source: str, language: str, offset: int = 0) -> list[TokenRun]:
+def tokens(source: str, lexer: Lexer, offset: int = 0) -> list[TokenRun]:
     """Coloured stretches of `source`, ordered; about 1 ms for 1,000 characters.
 
-    Args:
-        offset: Added to every start.
+    Every start is counted from `offset`.
     """
-    found = lexer(language)
-    if found is None:
-        return []
     # `get_tokens` would normalize line ends and move every offset.
     return [
         (offset + start, len(value), kind)
-        for start, kind, value in found.get_tokens_unprocessed(source)
+        for start, kind, value in lexer.get_tokens_unprocessed(source)
         if _named(kind) is not None
     ]
 

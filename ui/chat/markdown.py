@@ -159,8 +159,7 @@ _parser = _make_parser()
 def parse_block(block: Block, references: dict[str, Any] | None = None) -> list[PieceSpec]:
     """What one block shows.
 
-    Args:
-        references: Link definitions of the text so far; those of this block are added.
+    `references` are the link definitions of the text so far; those of this block are added.
     """
     if block.kind == "code":
         return [_fence_spec(block)]

@@ -6,6 +6,7 @@ What cannot be set is shown as its source.
 
 from __future__ import annotations
 
+import gc
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ _KEPT_PICTURES = 400
 _VIEW_BOX = re.compile(r'viewBox="([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+)"')
 
 
-class CannotSet(Exception):
+class CannotSet(Exception):  # noqa: N818  # errors here end in what went wrong
     """LaTeX that is too long, too deep or unknown to the typesetter."""
 
 
@@ -44,8 +45,12 @@ class Formula:
 def _typesetter() -> Any:
     # Loading its fonts takes 150 ms and belongs on the background thread.
     import ziamath
+    from ziamath.config import config
 
-    ziamath.config.svg2 = False  # QtSvg draws no <symbol>, where SVG 2 puts the glyphs
+    config.svg2 = False  # QtSvg draws no <symbol>, where SVG 2 puts the glyphs
+    # Its fonts are 100,000 objects that stay; walking them in every full collection stops all threads for
+    # 50 ms, which is a lost frame.
+    gc.freeze()
     return ziamath
 
 
@@ -96,7 +101,7 @@ class Formulas(QObject):
         self._background.finished.connect(self._on_finished)
 
     def find(self, latex: str, *, is_display: bool) -> Formula | None:
-        """The formula if it is set; else None, and it will be announced by `rendered` unless it failed before."""
+        """The formula if it is set; else None, and `rendered` will announce it unless it failed before."""
         key = (latex, is_display)
         if key in self._known:
             self._known.move_to_end(key)

@@ -11,9 +11,9 @@ from storage.records import Message
 from ui.chat import message_words
 from ui.chat.column import Column, Spot, whole
 from ui.chat.control import SIDE, Control
-from ui.chat.maths import Formulas
 from ui.chat.piece import Look, Piece
 from ui.chat.style import Style
+from ui.chat.workshop import Workshop
 from ui.i18n import tr
 from ui.values import StreamUpdate
 
@@ -37,6 +37,9 @@ class Rows:
     footer: QRectF
 
 
+_NOWHERE = Rows(*(QRectF() for _ in range(8)))
+
+
 class MessageItem:
     """A message in the transcript; light until it comes into sight.
 
@@ -47,18 +50,18 @@ class MessageItem:
         columns: Reasoning and answer once the message was in sight; empty before.
     """
 
-    def __init__(self, message: Message, style: Style, formulas: Formulas) -> None:
+    def __init__(self, message: Message, style: Style, workshop: Workshop) -> None:
         self.message = message
         self.live: StreamUpdate | None = None
         self.editor_height: float | None = None
         self.columns: list[Column] = []
         self.height = 0.0
         self.style = style
-        self._formulas = formulas
+        self._workshop = workshop
         self._width = 0.0
         self._wants_reasoning: bool | None = None
         self._follows_thinking = True
-        self.rows = Rows(*(QRectF() for _ in range(8)))
+        self.rows = _NOWHERE
 
     # What it shows
 
@@ -127,7 +130,10 @@ class MessageItem:
         """Lay out for a width of the viewport."""
         if width != self._width:
             self._width = width
-            self._place()
+            if self.columns:
+                self._place()
+            else:
+                self._estimate()
 
     def set_style(self, style: Style) -> None:
         """Take other fonts or colours."""
@@ -143,10 +149,7 @@ class MessageItem:
             self.columns = [
                 Column(self._look(section), is_plain=self.is_user) for section in (REASONING, ANSWER)
             ]
-            self._place()
-            for section, column in enumerate(self.columns):
-                column.set_text(self._text(section), is_final=not self.is_streaming)
-            self._place()
+            self._take_texts()
         for section, column in enumerate(self.columns):
             rect = self.section_rect(section)
             if rect.height() > 0:
@@ -171,8 +174,8 @@ class MessageItem:
     def _look(self, section: int) -> Look:
         colors = self.style.colors
         if section == REASONING:
-            return Look(self.style.quieter(), self._formulas, colors.text_muted)
-        return Look(self.style, self._formulas, colors.text)
+            return Look(self.style.quieter(), self._workshop, colors.text_muted)
+        return Look(self.style, self._workshop, colors.text)
 
     def _frame(self) -> QRectF:
         """The readable column in the middle of the viewport."""
@@ -180,7 +183,24 @@ class MessageItem:
         width = max(80.0, width)
         return QRectF(round((self._width - width) / 2), 0, width, 0)
 
+    def _estimate(self) -> None:
+        """Guess the height of a message that nobody has seen; there may be ten thousand of them."""
+        em = self.style.em
+        if self.message.role == "system" or self._width <= 0:
+            self.height = 0.0
+            return
+        width = min(self.style.column_width, self._width - 2 * self.style.margin)
+        letters_per_line = max(10.0, width * (0.8 if self.is_user else 1.0) / (em * 0.5))
+        n_lines = 1.0
+        for part in self.message.parts:
+            if part.kind == "text":
+                n_lines += part.text.count("\n") * 0.8 + len(part.text) / letters_per_line
+        self.height = round(n_lines) * em * 1.53 + em * (4.5 if self.is_user else 6.0)
+
     def _place(self) -> None:
+        if not self.columns:
+            self._estimate()
+            return
         if self.message.role == "system" or self._width <= 0:
             self.height = 0.0
             return
@@ -238,23 +258,16 @@ class MessageItem:
         pad_x, pad_y = round(style.em * 1.0), round(style.em * 0.65)
         width = round(frame.width() * (0.82 if frame.width() > style.em * 30 else 0.92)) - 2 * pad_x
         height = self._section_height(ANSWER, width)
-        if self.columns:
-            width = min(width, int(self.columns[ANSWER].natural_width) + 2)
+        width = min(width, int(self.columns[ANSWER].natural_width) + 2)
         left = frame.right() - width - 2 * pad_x
         rows.bubble.setRect(left, y, width + 2 * pad_x, height + 2 * pad_y)
         rows.answer.setRect(left + pad_x, y + pad_y, width, height)
         return rows.bubble.bottom()
 
     def _section_height(self, section: int, width: float) -> float:
-        if self.columns:
-            column = self.columns[section]
-            column.set_width(width)
-            return column.height
-        text = self._text(section)
-        if not text:
-            return 0.0
-        lines = text.count("\n") + 1 + len(text) / max(10.0, width / (self.style.em * 0.5))
-        return round(lines) * (self.style.em * 1.17 + self.style.line_gap)
+        column = self.columns[section]
+        column.set_width(width)
+        return column.height
 
     def section_rect(self, section: int) -> QRectF:
         """Where reasoning or answer stands; no height where it is not shown."""
@@ -266,7 +279,7 @@ class MessageItem:
         return self.rows.bubble
 
     def mark(self, y: float) -> tuple[int, int, float]:
-        """A thing at a height that a change above does not move: section, block, and the distance below it."""
+        """What stands at a height, for coming back to it: section, block, and the distance below that."""
         for section in (ANSWER, REASONING):
             rect = self.section_rect(section)
             if self.columns and rect.height() > 0 and y >= rect.top():
@@ -350,8 +363,7 @@ class MessageItem:
     def piece_at(self, point: QPointF, *, exact: bool = False) -> tuple[int, int, int, Piece, QPointF] | None:
         """The piece nearest to a point: section, block, number, piece, point in it.
 
-        Args:
-            exact: Only a piece that the point lies on.
+        With `exact` only a piece that the point lies on.
         """
         best: tuple[float, int] | None = None
         for section in range(len(self.columns)):

@@ -59,7 +59,7 @@ def facts(generation: Generation | None) -> str:
         return ""
     parts = []
     if generation.decode_tokens_per_s is not None:
-        parts.append(tr("{rate} tokens/s", rate=formats.decimal(generation.decode_tokens_per_s)))
+        parts.append(tr("{rate} tokens/s", rate=formats.decimal(float(generation.decode_tokens_per_s))))
     parts.append(_count(generation.completion_tokens))
     if generation.ttft_ms is not None:
         seconds = generation.ttft_ms / 1000
@@ -75,7 +75,7 @@ def running_facts(live: StreamUpdate) -> str:
     """Speed and count of an answer that is arriving."""
     parts = []
     if live.tokens_per_s is not None:
-        parts.append(tr("{rate} tokens/s", rate=formats.decimal(live.tokens_per_s)))
+        parts.append(tr("{rate} tokens/s", rate=formats.decimal(float(live.tokens_per_s))))
     parts.append(_count(live.completion_tokens))
     return "  ·  ".join(part for part in parts if part)
 

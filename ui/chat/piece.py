@@ -12,6 +12,7 @@ from ui.chat.markdown import PieceSpec, Span
 from ui.chat.maths import Formulas
 from ui.chat.richtext import RichText
 from ui.chat.style import Style
+from ui.chat.workshop import Workshop
 
 Selection = tuple[int, int] | None
 
@@ -25,8 +26,13 @@ class Look:
     """
 
     style: Style
-    formulas: Formulas
+    workshop: Workshop
     color: QColor
+
+    @property
+    def formulas(self) -> Formulas:
+        """All formulas of the transcript."""
+        return self.workshop.formulas
 
 
 class Piece:
@@ -50,6 +56,7 @@ class Piece:
         self.scroll_x = 0.0
         self.overflow = 0.0
         self.waits_for: set[str] = set()
+        self._bridge = (0, 0.0)
         style = look.style
         self.indent = sum(
             style.list_indent if container == "list" else style.quote_indent for container in spec.containers
@@ -117,13 +124,23 @@ class Piece:
         self.scroll_x = max(0.0, min(self.overflow, self.scroll_x + pixels))
         return self.scroll_x != before
 
+    def bridge_quotes(self, above: Piece, gap: float) -> None:
+        """Let the bars of quotes that both stand in run through the gap between them."""
+        shared = 0
+        for mine, its in zip(self.spec.containers, above.spec.containers, strict=False):
+            if mine != its:
+                break
+            shared += 1
+        self._bridge = (shared, gap)
+
     def _paint_containers(self, painter: QPainter) -> None:
         """Bars of the quotes it stands in, and the marker of its list item."""
         style = self.look.style
         x = 0.0
-        for container in self.spec.containers:
+        for level, container in enumerate(self.spec.containers):
             if container == "quote":
-                bar = QRectF(x + 1, 0, 3, self.height)
+                above = self._bridge[1] if level < self._bridge[0] else 0.0
+                bar = QRectF(x + 1, -above, 3, self.height + above)
                 painter.fillRect(bar, theme.with_alpha(style.colors.accent, 0.55))
                 x += style.quote_indent
             else:

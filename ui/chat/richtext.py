@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import (
     QAbstractTextDocumentLayout,
     QColor,
@@ -49,7 +49,12 @@ class _FormulaObject(QPyTextObject):
         return size if isinstance(size, QSizeF) else QSizeF(1, 1)
 
     def drawObject(
-        self, painter: QPainter, rect: QRectF, _document: QTextDocument, _position: int, format_: QTextFormat
+        self,
+        painter: QPainter,
+        rect: QRectF | QRect,
+        _document: QTextDocument,
+        _position: int,
+        format_: QTextFormat,
     ) -> None:
         char_format = format_.toCharFormat()
         baseline = rect.top() + float(char_format.property(_ASCENT))
@@ -160,8 +165,7 @@ class RichText:
         line = layout.lineForTextPosition(min(offset, self.length))
         if not line.isValid():
             return QRectF(0, 0, 1, QFontMetricsF(self._font).height())
-        x = line.cursorToX(offset)
-        return QRectF(x[0] if isinstance(x, tuple) else x, line.y(), 1, line.height())
+        return QRectF(_x(line.cursorToX(offset)), line.y(), 1, line.height())
 
     def _cursor(self, start: int, end: int) -> QTextCursor:
         cursor = QTextCursor(self._document)
@@ -255,9 +259,9 @@ class RichText:
                 painter.drawRoundedRect(rect, 3.5, 3.5)
 
 
-def _x(result: float | tuple[float, int]) -> float:
-    """PySide returns the cursor's x alone or with the position, by overload."""
-    return result[0] if isinstance(result, tuple) else result
+def _x(result: object) -> float:
+    """PySide returns the cursor's x alone or with its position; the stub says `object`."""
+    return float(result[0] if isinstance(result, tuple) else result)  # type: ignore[arg-type]  # see above
 
 
 def _pixel_size(font: QFont) -> float:

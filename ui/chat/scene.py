@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from storage.records import Message
-from ui.chat.maths import Formulas
 from ui.chat.message_item import MessageItem
 from ui.chat.style import Style
+from ui.chat.workshop import Workshop
 
 _SETTLE_ROUNDS = 12
 
@@ -43,11 +43,11 @@ class Scene:
         height: Of everything, estimated where nothing was seen.
     """
 
-    def __init__(self, style: Style, formulas: Formulas) -> None:
+    def __init__(self, style: Style, workshop: Workshop) -> None:
         self.items: list[MessageItem] = []
         self.height = 0.0
         self._style = style
-        self._formulas = formulas
+        self._workshop = workshop
         self._width = 0.0
         self._tops: list[float] = []
         self._numbers: dict[int, int] = {}
@@ -86,7 +86,7 @@ class Scene:
         return item
 
     def _make(self, message: Message) -> MessageItem:
-        item = MessageItem(message, self._style, self._formulas)
+        item = MessageItem(message, self._style, self._workshop)
         item.set_width(self._width)
         return item
 
@@ -150,6 +150,7 @@ class Scene:
         """Lay out what will be in sight and forget the rest.
 
         Args:
+            viewport_height: In pixels; half of it above and below is laid out too.
             anchor: What stays at the top of the viewport; None keeps the end at its bottom.
 
         Returns:

@@ -25,11 +25,11 @@ from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QMenu, 
 from ui.chat import accessible, message_paint, pointer
 from ui.chat.control import Control, ControlState
 from ui.chat.end_button import EndButton
-from ui.chat.maths import Formulas
 from ui.chat.pointer import Pointer
 from ui.chat.scene import Anchor, Scene
 from ui.chat.selection import Selection
 from ui.chat.style import Style
+from ui.chat.workshop import Workshop
 from ui.i18n import tr
 
 _FORMULAS_MS = 40
@@ -59,14 +59,16 @@ class TranscriptView(QAbstractScrollArea):
         accessible.install()
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # One that comes and goes would change the width, and with it every height.
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(tr("Conversation"))
         self.viewport().setMouseTracking(True)
         self.style_now = Style.current()
-        self.formulas = Formulas(self)
-        self.formulas.rendered.connect(self._on_formula_rendered)
-        self.destroyed.connect(self.formulas.close)
-        self.scene = Scene(self.style_now, self.formulas)
+        self.workshop = Workshop(self)
+        self.workshop.formulas.rendered.connect(self._on_formula_rendered)
+        self.workshop.lexer_loaded.connect(self.viewport().update)
+        self.scene = Scene(self.style_now, self.workshop)
         self.selection = Selection()
         self.is_following = True
         self.copied: tuple[int, str] | None = None
@@ -245,6 +247,13 @@ class TranscriptView(QAbstractScrollArea):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
+        try:
+            self._paint(painter, event)
+        finally:
+            # A painter that an exception leaves open takes the whole program down with it.
+            painter.end()
+
+    def _paint(self, painter: QPainter, event: QPaintEvent) -> None:
         painter.fillRect(event.rect(), self.style_now.colors.surface)
         top, bottom = self.offset + event.rect().top(), self.offset + event.rect().bottom() + 1
         hover, pressed = self.pointer.hover, self.pointer.pressed
@@ -264,7 +273,6 @@ class TranscriptView(QAbstractScrollArea):
             clip = QRectF(0, top - item_top, self.viewport().width(), bottom - top)
             message_paint.paint(item, painter, clip, state, self.selection.in_item(number))
             painter.restore()
-        painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -1,0 +1,223 @@
+"""How the transcript behaves: a long stream of thoughts with formulas, and a chat of 10,000 messages.
+
+    python -m benchmarks.transcript [--tokens 5000] [--rate 200] [--skip-peer]
+
+A frame is one update of the stream with everything it causes: block splitting, parsing, layout, painting,
+and what the event loop finds to do until it is idle. Its peer is a QTextBrowser that gets the whole Markdown
+anew on every update, painted the same way. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import random
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QEventLoop
+from PySide6.QtWidgets import QApplication, QTextBrowser, QWidget
+
+from storage.records import Generation, Message, Part
+from ui import theme
+from ui.chat.transcript import Transcript
+from ui.values import StreamUpdate
+
+FRAME_S = 1 / 30
+_FORMULAS = (
+    r"$E = mc^2$",
+    r"$\sum_{i=1}^{n} x_i^2$",
+    r"$\frac{\partial L}{\partial w_{%d}}$",
+    r"\(\mathbf{x}^T A_{%d} \mathbf{x}\)",
+)
+_DISPLAYS = (
+    "\n\n$$\n\\int_0^\\infty e^{-%d x^2}\\,dx = \\frac{\\sqrt{\\pi}}{2}\n$$\n\n",
+    "\n\n\\[\n\\begin{pmatrix} 1 & %d & 3 \\\\ 4 & 5 & 6 \\\\ 7 & 8 & 9 \\end{pmatrix}\n\\]\n\n",
+)
+_SENTENCE = "the router gives every token a weight so that we must first check whether this bound holds"
+_WORDS = _SENTENCE.split()
+
+
+def tokens(n_tokens: int) -> Iterator[str]:
+    """A train of thought: prose, lists, code, every eighth word a formula, a matrix now and then."""
+    random_ = random.Random(3)
+    for number in range(n_tokens):
+        draw = random_.random()
+        if draw < 0.004:
+            yield random_.choice(_DISPLAYS) % number
+        elif draw < 0.03:
+            formula = random_.choice(_FORMULAS)
+            yield " " + (formula % number if "%d" in formula else formula)
+        elif draw < 0.05:
+            yield random_.choice(("\n\n", "\n- ", "\n1. ", "\n\n## Step\n\n"))
+        elif draw < 0.053:
+            yield "\n\n```python\nfor i in range(10):\n    print(i)\n```\n\n"
+        else:
+            yield random_.choice((" **", " *"))[:1] + random_.choice(_WORDS)
+
+
+def message(number: int, role: str, text: str, status: str = "complete") -> Message:
+    """A message of the benchmark."""
+    return Message(
+        number,
+        1,
+        number - 1 or None,
+        role,
+        status,
+        datetime.now(UTC),  # type: ignore[arg-type]  # literals
+        (Part("text", text),) if text else (),
+        Generation("model") if role == "assistant" else None,
+        (number,),
+    )
+
+
+def frames(app: QApplication, show: Callable[[str, int], None], n_tokens: int, rate: float) -> list[float]:
+    """Stream in real time, an update every 33 ms at most; seconds of work of every frame."""
+    pieces = list(tokens(n_tokens))
+    work: list[float] = []
+    begin = time.perf_counter()
+    sent = 0
+    while sent < len(pieces):
+        frame_begin = time.perf_counter()
+        sent = min(len(pieces), int((frame_begin - begin) * rate) + 1)
+        show("".join(pieces[:sent]), sent)
+        # Until nothing is left to do: painting is an event, formulas arrive as events.
+        app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents)
+        work.append(time.perf_counter() - frame_begin)
+        rest = FRAME_S - work[-1]
+        if rest > 0:
+            end = time.perf_counter() + rest
+            while (left := end - time.perf_counter()) > 0:
+                loop_begin = time.perf_counter()
+                app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents)
+                late = time.perf_counter() - loop_begin
+                if late > 0.004:
+                    work.append(late)
+                time.sleep(min(left, 0.002))
+    return work
+
+
+def summary(work: list[float]) -> dict[str, float]:
+    """Worst, 99th percentile and median in milliseconds."""
+    ordered = sorted(work)
+    at = lambda share: round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1e3, 2)  # noqa: E731  # short
+    return {"worst_ms": at(1.0), "p99_ms": at(0.99), "median_ms": at(0.5), "frames": len(work)}
+
+
+def prepare(app: QApplication, widget: QWidget) -> None:
+    """Show a widget in the size of a usual window."""
+    widget.resize(1100, 800)
+    widget.show()
+    app.processEvents()
+
+
+def measure_stream(app: QApplication, n_tokens: int, rate: float) -> dict[str, float]:
+    """Our transcript, reasoning open."""
+    view = Transcript()
+    prepare(app, view)
+    view.set_messages([message(1, "user", "Think."), message(2, "assistant", "", "streaming")])
+
+    def show(text: str, sent: int) -> None:
+        view.apply_stream(
+            StreamUpdate(
+                2,
+                "reasoning",
+                reasoning=text,
+                reasoning_tokens=sent,
+                reasoning_s=sent / rate,
+                tokens_per_s=rate,
+            )
+        )
+
+    result = summary(frames(app, show, n_tokens, rate))
+    column = view.scene.items[1].columns[0]
+    result["blocks"], result["parses"] = len(column.views), column.n_parsed
+    view.close()
+    view.workshop.close()
+    return result
+
+
+def measure_peer(app: QApplication, n_tokens: int, rate: float) -> dict[str, float]:
+    """QTextBrowser with the whole text on each update."""
+    browser = QTextBrowser()
+    prepare(app, browser)
+
+    def show(text: str, _sent: int) -> None:
+        browser.setMarkdown(text)
+        bar = browser.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
+    result = summary(frames(app, show, n_tokens, rate))
+    browser.close()
+    return result
+
+
+def measure_opening(app: QApplication, n_messages: int) -> dict[str, float]:
+    """Until the end of a long chat is on the screen."""
+    text = "".join(tokens(120))
+    messages = [message(n + 1, "assistant" if n % 2 else "user", text) for n in range(n_messages)]
+    view = Transcript()
+    prepare(app, view)
+    begin = time.perf_counter()
+    view.set_messages(messages)
+    app.processEvents()
+    opened = time.perf_counter() - begin
+    slowest = 0.0
+    bar = view.verticalScrollBar()
+    for share in range(20):
+        step = time.perf_counter()
+        bar.setValue(int(bar.maximum() * (20 - share) / 20))
+        app.processEvents()
+        slowest = max(slowest, time.perf_counter() - step)
+    page = 0.0
+    for _ in range(60):
+        step = time.perf_counter()
+        view.scroll_by(120)
+        app.processEvents()
+        page = max(page, time.perf_counter() - step)
+    view.close()
+    view.workshop.close()
+    return {
+        "messages": n_messages,
+        "open_ms": round(opened * 1e3, 1),
+        "slowest_jump_ms": round(slowest * 1e3, 1),
+        "slowest_scroll_step_ms": round(page * 1e3, 1),
+        "laid_out": len(view.scene.shown),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--tokens", type=int, default=5_000)
+    options.add_argument("--rate", type=float, default=200.0)
+    options.add_argument("--messages", type=int, default=10_000)
+    options.add_argument("--skip-peer", action="store_true")
+    chosen = options.parse_args()
+    app = QApplication(sys.argv[:1])
+    theme.apply("light")
+    # As the program does once its window stands: what was imported is never collected again.
+    gc.collect()
+    gc.freeze()
+    result: dict[str, object] = {"opening": measure_opening(app, chosen.messages)}
+    ours = measure_stream(app, chosen.tokens, chosen.rate)
+    result["stream"] = ours
+    result["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    if not chosen.skip_peer:
+        peer = measure_peer(app, chosen.tokens, chosen.rate)
+        result["peer_set_markdown"] = peer
+        result["ratio_p99"] = round(peer["p99_ms"] / ours["p99_ms"], 1)
+        result["ratio_worst"] = round(peer["worst_ms"] / ours["worst_ms"], 1)
+    json.dump(result, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()
