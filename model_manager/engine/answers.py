@@ -152,11 +152,14 @@ class Answer:
         rest = self._reader.finish()
         if rest.reasoning or rest.answer:
             self._put(self._delta_event(rest))
-        self._ending = ending
         if ending.error is not None:
-            self._put(b"data: " + json.dumps(error_body(ending.error)).encode() + b"\n\n" + DONE)
+            last = b"data: " + json.dumps(error_body(ending.error)).encode() + b"\n\n"
         else:
-            self._put(self._final_events(ending) + DONE)
+            last = self._final_events(ending)
+        # In this order: whoever sees the ending also sees the last event, and is always woken for it.
+        self._events.append(last + DONE)
+        self._ending = ending
+        self._loop.call_soon_threadsafe(self._wake.set)
 
     def _put(self, event: bytes) -> None:
         self._events.append(event)

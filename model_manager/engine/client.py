@@ -219,7 +219,7 @@ class EngineClient:
     def _post_stream(self, body: dict[str, Any], cancel: Cancel) -> Response:
         def trace(event: str, info: dict[str, Any]) -> None:
             if event.endswith(("connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete")):
-                cancel._attach(Connection(info["return_value"].get_extra_info("socket")))
+                cancel._attach(Connection(info["return_value"]))
 
         request = self._http.build_request(
             "POST",

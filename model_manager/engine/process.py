@@ -33,15 +33,12 @@ class WorkerProcess:
     Linux tells a child that its parent died when the *thread* that started it ends.
     """
 
-    def __init__(
-        self, name: str, command: Sequence[str], start_line: bytes, on_stderr: Callable[[], None]
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], on_stderr: Callable[[], None]) -> None:
         """Start it.
 
         Args:
             name: Of the model, for errors.
             command: What to run.
-            start_line: Written to its stdin, which then stays open.
             on_stderr: Called for everything it writes there, on a thread of this object.
 
         Raises:
@@ -49,6 +46,7 @@ class WorkerProcess:
         """
         self._name = name
         self._on_stderr = on_stderr
+        self._oom_kills_before = oom_kills()
         self._tail = bytearray()
         self._tail_lock = threading.Lock()
         # A group of its own: Ctrl-C in a terminal is for us alone.
@@ -67,9 +65,12 @@ class WorkerProcess:
         )
         self._drain = threading.Thread(target=self._read_stderr, name="worker-stderr", daemon=True)
         self._drain.start()
+
+    def send(self, line: bytes) -> None:
+        """Write to its stdin, which stays open; blocks while it does not read, ends when it does."""
         assert self._popen.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._popen.stdin.write(start_line)
+        with contextlib.suppress(OSError, ValueError):
+            self._popen.stdin.write(line)
             self._popen.stdin.flush()
 
     @property
@@ -124,8 +125,13 @@ class WorkerProcess:
             exit_code=None if signal is not None else code,
             signal=signal,
             last_words=last_words,
-            out_of_memory=said_so or (signal == _SIGKILL and _kernel_was_short_of_memory()),
+            out_of_memory=said_so or (signal == _SIGKILL and self._kernel_has_killed()),
         )
+
+    def _kernel_has_killed(self) -> bool:
+        """Whether the kernel has killed for want of memory since; a SIGKILL is then no riddle."""
+        now = oom_kills()
+        return now is not None and self._oom_kills_before is not None and now > self._oom_kills_before
 
     def last_words(self) -> str:
         """The end of what it wrote to stderr."""
@@ -159,12 +165,3 @@ def oom_kills() -> int | None:
     except OSError:
         pass
     return None
-
-
-_oom_kills_at_start = oom_kills()
-
-
-def _kernel_was_short_of_memory() -> bool:
-    """Whether the kernel has killed for memory since this program started; a SIGKILL is then no riddle."""
-    now = oom_kills()
-    return now is not None and _oom_kills_at_start is not None and now > _oom_kills_at_start

@@ -234,9 +234,7 @@ class _Run:
             if self._is_stopping:
                 raise OSError("stopped before it began")
             self._message = message
-            self.process = WorkerProcess(
-                self.name, self._supervisor._command, message.to_line(), self._note_sign
-            )
+            self.process = WorkerProcess(self.name, self._supervisor._command, self._note_sign)
 
     def _start_message(self) -> StartMessage:
         folder = self._supervisor._runtime_dir
@@ -286,7 +284,10 @@ class _Run:
     # --- the loading -------------------------------------------------------------------------------------
 
     def _follow_load(self) -> None:
+        assert self.process is not None
         try:
+            # On this thread, because a worker that does not read would block the one that watches it.
+            self.process.send(self._message.to_line())
             http = self._connect()
             if http is None:
                 return

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +34,9 @@ CHATML: Final = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 """For models without a template of their own, as llama.cpp does."""
+
+RETRY_WITHIN_S: Final = 0.5
+"""A template that takes longer is not tried in other ways: it would hang again."""
 
 SWITCHES: Final[Mapping[str, tuple[Any, Any]]] = {
     "enable_thinking": (True, False),
@@ -144,18 +148,22 @@ class ChatTemplate:
             effort: Value for a template that takes a reasoning effort; None lets the template choose.
 
         Raises:
-            EmptyPrompt: No message has any text.
+            EmptyPrompt: The last message that is not a system message has no text, or there is none.
             TemplateFailed: The template raised, went over a limit, or leaves messages out.
         """
-        if not any(message.content.strip() for message in messages):
+        said = [message for message in messages if message.role != "system"]
+        if not said or not said[-1].content.strip():
             raise EmptyPrompt
         variables = self._variables(thinking, effort)
         failure: TemplateFailed | None = None
+        began_s = time.monotonic()
         for attempt in self._attempts(messages):
             try:
                 return self._render(attempt.messages, variables, in_parts=attempt.in_parts)
             except TemplateFailed as error:
                 failure = failure or error
+            if time.monotonic() - began_s > RETRY_WITHIN_S:
+                break
         assert failure is not None
         raise failure
 

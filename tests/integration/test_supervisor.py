@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -36,6 +37,7 @@ from model_manager.types import (
 )
 
 NewSupervisor = Callable[..., Supervisor]
+WORKER_COMMAND = (sys.executable, "-m", "model_manager.engine.worker")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -114,6 +116,19 @@ def test_killed_in_mid_answer_then_restarted(new_supervisor: NewSupervisor, dens
     assert answers(supervisor)
 
 
+def test_death_of_an_idle_worker_is_told(runtime_dir: Path, dense_path: Path) -> None:
+    states: queue.SimpleQueue[EngineState] = queue.SimpleQueue()
+    supervisor = Supervisor(WORKER_COMMAND, runtime_dir, states.put)
+    supervisor.start(plan_of(dense_path))
+    supervisor.wait_ready(120)
+    assert supervisor.pid is not None
+    os.kill(supervisor.pid, signal.SIGKILL)
+    while (state := states.get(timeout=60)).status != "failed":
+        pass
+    assert isinstance(state.error, EngineDied)
+    supervisor.stop()
+
+
 def test_stopped_process_is_a_stall(new_supervisor: NewSupervisor, dense_path: Path) -> None:
     states: list[EngineState] = []
     supervisor = new_supervisor(states, request_stall_s=1.0)
@@ -133,9 +148,13 @@ def test_stopped_process_is_a_stall(new_supervisor: NewSupervisor, dense_path: P
     assert answers(supervisor)
 
 
-def test_silent_load_is_a_stall(new_supervisor: NewSupervisor, dense_path: Path) -> None:
+@pytest.mark.parametrize("template", [None, "x" * 200_000])
+def test_silent_load_is_a_stall(
+    new_supervisor: NewSupervisor, dense_path: Path, template: str | None
+) -> None:
+    """Also when the start message does not fit into the pipe that nobody reads."""
     supervisor = new_supervisor(command=python("import time; time.sleep(3600)"), load_stall_s=0.3)
-    supervisor.start(plan_of(dense_path))
+    supervisor.start(plan_of(dense_path, chat_template=template))
     with pytest.raises(EngineStalled):
         supervisor.wait_ready(60)
 

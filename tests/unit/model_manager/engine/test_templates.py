@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_manager.engine.deadline import TIMEOUT_S
 from model_manager.engine.templates import CHATML, ChatTemplate, MarkerPair, Segment
 from model_manager.errors import EmptyPrompt, TemplateFailed
 from model_manager.types import ChatMessage
@@ -171,3 +174,13 @@ def test_nothing_to_answer(messages: list[ChatMessage]) -> None:
 def test_long_conversation_stays_within_the_limits() -> None:
     turns = [ChatMessage("user" if i % 2 == 0 else "assistant", f"turn {i}", "why") for i in range(4001)]
     assert "turn 4000" in ChatTemplate(SWITCHED).render(turns).text
+
+
+def test_hanging_template_is_tried_once() -> None:
+    hangs = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"
+    template = ChatTemplate(hangs)
+    began = time.monotonic()
+    with pytest.raises(TemplateFailed, match="too long"):
+        template.render([ChatMessage("system", "S"), user("U")])
+    # Four attempts would take four deadlines.
+    assert time.monotonic() - began < 3 * TIMEOUT_S
