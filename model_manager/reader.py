@@ -92,6 +92,7 @@ class Reader:
                     log.info("%s begins anew: the server ignores ranges", self._partial.path)
                     self._partial.restart()
                 self._accept(answer.origin, promised_bytes(response))
+                self._heard_at = time.monotonic()  # a busy disk is not the server's silence
             self._append_all(response)
         finally:
             response.close()
@@ -103,11 +104,11 @@ class Reader:
             with self._lock:
                 if self._is_stopped:
                     return
-                self._heard_at = time.monotonic()
                 room_bytes = (
                     None if origin.size_bytes is None else origin.size_bytes - self._partial.size_bytes
                 )
                 self._partial.append(chunk[:room_bytes])
+                self._heard_at = time.monotonic()
                 if room_bytes is None or len(chunk) <= room_bytes:
                     continue
                 if origin.sha256 is None:  # with a hash, it alone decides

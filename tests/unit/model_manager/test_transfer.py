@@ -236,7 +236,7 @@ def test_retry_after_is_heard_and_cancel_ends_the_wait(make, path, hub_server) -
 
 
 def test_silent_server_is_noticed(make, path, file, hub_server) -> None:
-    hub_server.misbehave("body", times=1, cut_after=CUT)
+    cut_first(hub_server, make)
     hub_server.misbehave("body", times=-1, stall_after=0)
     with pytest.raises(TransferStalled):
         make(options=TransferOptions(0.1, 1, 0.001, 0)).run(never)
@@ -245,7 +245,7 @@ def test_silent_server_is_noticed(make, path, file, hub_server) -> None:
 
 def test_stall_is_survived(make, path, file, hub_server) -> None:
     hub_server.misbehave("body", stall_after=CUT)
-    make(options=TransferOptions(0.3, 2, 0.001, 0)).run(never)
+    make(options=TransferOptions(1.0, 2, 0.001, 0)).run(never)
     assert_right(path, file)
     assert hub_server.sent_bytes == SIZE
 
