@@ -2,9 +2,9 @@
 
     python -m benchmarks.download [--size-mb 1000] [--rounds 6]
 
-Prints one line a round and the median ratio of the rates, to curl alone, which neither hashes nor syncs, and to
-curl followed by an fsync, which puts as much on the disk as we do. The server is a process of its own that sends
-from the page cache. Needs curl.
+Prints one line a round and the median ratio of the rates, to curl alone, which neither hashes nor syncs, and
+to curl followed by an fsync, which puts as much on the disk as we do. The server is a process of its own that
+sends from the page cache. Needs curl.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ RUNNERS = {"curl": run_curl, "curl+sync": run_curl_and_sync, "ours": run_ours}
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--size-mb", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=6)
