@@ -156,7 +156,10 @@ def set_zoom(percent: int) -> None:
     _theme.zoom_percent = max(_ZOOM_STEPS_PERCENT[0], min(percent, _ZOOM_STEPS_PERCENT[-1]))
     font = app.font()
     font.setPointSizeF(_theme.base_point_size * _theme.zoom_percent / 100)
+    # While a style sheet is set, Qt does not hand a new font down to the widgets.
+    app.setStyleSheet("")
     app.setFont(font)
+    app.setStyleSheet(_sheet(colors()))
 
 
 def zoom_step(direction: int) -> int:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QPushButton,
+    QSizePolicy,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionToolButton,
@@ -254,6 +255,7 @@ class ModelPicker(QToolButton):
         self._current = ""
         self._state: EngineState | None = None
         self.setMaximumWidth(360)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.clicked.connect(self.open_list)
         self._retranslate()
 

@@ -109,6 +109,7 @@ class DownloadsDialog(QDialog):
     def _retranslate(self) -> None:
         self.setWindowTitle(tr("Downloads"))
         self.reference_label.setText(tr("Model to download"))
+        self.reference_field.setAccessibleName(tr("Model to download"))
         self.reference_field.setPlaceholderText("owner/repository:Q4_K_M")
         self.start_button.setText(tr("Download"))
         self.help_label.setText(

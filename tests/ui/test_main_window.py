@@ -1,0 +1,392 @@
+"""The window as a whole: each intention by the hand that would show it, each value where it is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QWidget
+from pytestqt.qtbot import QtBot
+
+from model_manager.errors import EngineDied
+from model_manager.types import EngineState
+from storage.records import Message, Part
+from tests.helpers import window_samples as samples
+from ui import i18n, theme
+from ui.main_window import MainWindow
+from ui.question import Question
+from ui.text import notice_for
+from ui.values import ConversationSettings, Notice
+
+CONTROL = Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def window(qtbot: QtBot) -> Iterator[MainWindow]:
+    made = MainWindow()
+    qtbot.addWidget(made)
+    made.set_settings({"theme": "light", "language": "en"})
+    made.set_conversations(samples.conversations(), 1)
+    made.set_models(samples.MODELS, "starter")
+    made.show_conversation(samples.conversations()[0], samples.messages())
+    made.show()
+    made.activateWindow()
+    yield made
+    made.close()
+
+
+def press(qtbot: QtBot, window: MainWindow, key: Qt.Key, more: Qt.KeyboardModifier = CONTROL) -> None:
+    qtbot.keyClick(window, key, more)
+
+
+# --- intentions ---
+
+
+def test_writing_and_enter_send(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.keyClicks(window.page.composer.field, "Hello")
+    with qtbot.waitSignal(window.send_requested) as sent:
+        qtbot.keyClick(window.page.composer.field, Qt.Key.Key_Return)
+    assert sent.args == ["Hello"]
+
+
+def test_control_n_and_the_button_begin_a_conversation(qtbot: QtBot, window: MainWindow) -> None:
+    with qtbot.waitSignal(window.new_conversation_requested):
+        press(qtbot, window, Qt.Key.Key_N)
+    with qtbot.waitSignal(window.new_conversation_requested):
+        qtbot.mouseClick(window.sidebar.new_button, Qt.MouseButton.LeftButton)
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_K, Qt.Key.Key_F])
+def test_search_takes_the_focus_and_shows_the_side_bar(qtbot: QtBot, window: MainWindow, key: Qt.Key) -> None:
+    window.toggle_sidebar()
+    press(qtbot, window, key)
+    assert window.sidebar.isVisible()
+    assert window.focusWidget() is window.sidebar.search_field
+
+
+def test_control_b_hides_and_shows_the_side_bar(qtbot: QtBot, window: MainWindow) -> None:
+    press(qtbot, window, Qt.Key.Key_B)
+    assert not window.sidebar.isVisible()
+    qtbot.mouseClick(window.page.header.sidebar_button, Qt.MouseButton.LeftButton)
+    assert window.sidebar.isVisible()
+
+
+def test_a_model_is_chosen_with_the_keyboard(qtbot: QtBot, window: MainWindow) -> None:
+    press(qtbot, window, Qt.Key.Key_M)
+    view = window.page.header.picker._open().view
+    assert view.isVisible()
+    qtbot.keyClick(view, Qt.Key.Key_Down)
+    with qtbot.waitSignal(window.model_selected) as chosen:
+        qtbot.keyClick(view, Qt.Key.Key_Return)
+    assert chosen.args == ["starter-thinking"]
+    assert not view.isVisible()
+
+
+def test_deleting_forgets_the_draft(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Question, "ask", lambda *_args: True)
+    with qtbot.waitSignal(window.conversation_delete_requested) as deleted:
+        window.commands.action("Delete conversation…").trigger()
+    assert deleted.args == [1]
+
+
+def test_a_hit_leads_to_its_message(qtbot: QtBot, window: MainWindow) -> None:
+    window.sidebar.search_field.setText("expert")
+    window.set_search_hits(samples.hits())
+    view = window.sidebar.hits_view
+    where = view.visualRect(view.model().index(2, 0)).center()
+    with qtbot.waitSignal(window.hit_selected) as chosen:
+        qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    assert chosen.args == [9, 9]
+
+
+def test_the_transcripts_wishes_are_passed_on(qtbot: QtBot, window: MainWindow) -> None:
+    with qtbot.waitSignal(window.regenerate_requested) as regenerate:
+        window.page.transcript.regenerate_requested.emit(2**40)
+    with qtbot.waitSignal(window.edit_requested) as edit:
+        window.page.transcript.edit_requested.emit(1, "again")
+    with qtbot.waitSignal(window.version_requested) as version:
+        window.page.transcript.version_requested.emit(3)
+    assert (regenerate.args, edit.args, version.args) == ([2**40], [1, "again"], [3])
+
+
+def test_closing_says_so_and_closes_the_dialogs(qtbot: QtBot, window: MainWindow) -> None:
+    window.open_downloads()
+    with qtbot.waitSignal(window.closing):
+        press(qtbot, window, Qt.Key.Key_Q)
+    assert not any(dialog.isVisible() for dialog in window.rooms.open_dialogs())
+
+
+# --- values ---
+
+
+def test_no_message_is_the_welcome_and_a_first_one_ends_it(window: MainWindow) -> None:
+    window.show_conversation(None, [])
+    assert window.page.is_welcome()
+    assert window.windowTitle() == "Coterie"
+    window.add_message(samples.messages()[0])
+    assert not window.page.is_welcome()
+
+
+def test_the_welcome_says_that_the_starter_is_a_demonstration(window: MainWindow) -> None:
+    assert "often wrong" in window.page.welcome.about_label.text()
+    window.set_models(samples.MODELS, samples.MODELS[2].name)
+    assert "Qwen3" in window.page.welcome.about_label.text()
+    window.set_models([], None)
+    assert "no model yet" in window.page.welcome.about_label.text()
+
+
+def test_an_example_fills_the_composer(qtbot: QtBot, window: MainWindow) -> None:
+    window.show_conversation(None, [])
+    qtbot.mouseClick(window.page.welcome.cards[0], Qt.MouseButton.LeftButton)
+    assert "mixture of experts" in window.page.composer.text()
+
+
+def test_without_a_model_nothing_is_sent_and_the_reason_is_said(qtbot: QtBot, window: MainWindow) -> None:
+    window.set_models(samples.MODELS, None)
+    window.page.composer.set_text("kept")
+    with qtbot.assertNotEmitted(window.send_requested):
+        qtbot.keyClick(window.page.composer.field, Qt.Key.Key_Return)
+    assert window.page.composer.text() == "kept"
+    assert "Choose a model" in window.page.composer.hint_label.text()
+
+
+def test_drafts_stay_with_their_conversation(window: MainWindow) -> None:
+    first, second = samples.conversations()[:2]
+    window.page.composer.set_text("for the first")
+    window.show_conversation(second, [])
+    assert window.page.composer.text() == ""
+    window.page.composer.set_text("for the second")
+    window.show_conversation(first, samples.messages())
+    assert window.page.composer.text() == "for the first"
+    window.show_conversation(second, [])
+    assert window.page.composer.text() == "for the second"
+
+
+def test_showing_the_same_conversation_again_keeps_what_is_typed(window: MainWindow) -> None:
+    window.page.composer.set_text("half a thought")
+    window.show_conversation(samples.conversations()[0], samples.messages())
+    assert window.page.composer.text() == "half a thought"
+
+
+def test_what_is_typed_while_a_new_conversation_is_saved_stays(qtbot: QtBot, window: MainWindow) -> None:
+    window.show_conversation(None, [])
+    qtbot.keyClicks(window.page.composer.field, "first")
+    qtbot.keyClick(window.page.composer.field, Qt.Key.Key_Return)
+    qtbot.keyClicks(window.page.composer.field, "second")
+    window.show_conversation(samples.conversations()[3], samples.messages())
+    assert window.page.composer.text() == "second"
+    window.show_conversation(None, [])
+    assert window.page.composer.text() == ""
+
+
+def test_a_message_that_could_not_be_sent_comes_back(window: MainWindow) -> None:
+    window.restore_draft("lost and found")
+    assert window.page.composer.text() == "lost and found"
+    window.page.composer.set_text("newer")
+    window.restore_draft("older")
+    assert window.page.composer.text() == "older\nnewer"
+
+
+def test_a_new_title_is_shown_everywhere(window: MainWindow) -> None:
+    renamed = [replace(samples.conversations()[0], title="Sparse minds"), *samples.conversations()[1:]]
+    window.set_conversations(renamed, 1)
+    assert window.page.header.title_label.text() == "Sparse minds"
+    assert window.windowTitle() == "Sparse minds - Coterie"
+
+
+def test_load_progress_is_in_the_picker(window: MainWindow) -> None:
+    window.set_engine_state(EngineState("starter", "loading", 437))
+    assert "43 %" in window.page.header.picker.text()
+    window.page.header.picker.grab()
+    window.set_engine_state(EngineState("starter", "failed", error=ValueError()))
+    assert "Failed" in window.page.header.picker.accessibleName()
+    window.set_engine_state(EngineState("another", "loading", 10))
+    assert window.page.header.picker.text() == "starter"
+    window.set_engine_state(None)
+
+
+def test_a_notice_offers_its_action(qtbot: QtBot, window: MainWindow) -> None:
+    window.show_notice(notice_for(EngineDied("starter", -1, None, "last words", False)))
+    bar = window.page.notice_bar
+    assert bar.isVisible()
+    qtbot.mouseClick(bar.details_button, Qt.MouseButton.LeftButton)
+    assert bar.detail_view.isVisible()
+    with qtbot.waitSignal(window.notice_action_requested) as asked:
+        qtbot.mouseClick(bar.action_button, Qt.MouseButton.LeftButton)
+    assert asked.args == ["restart_engine"]
+    assert not bar.isVisible()
+
+
+def test_a_notice_without_action_or_detail_shows_neither(window: MainWindow) -> None:
+    window.show_notice(Notice("info", "All is well."))
+    assert not window.page.notice_bar.action_button.isVisible()
+    assert not window.page.notice_bar.details_button.isVisible()
+    window.show_notice(None)
+    assert not window.page.notice_bar.isVisible()
+
+
+@pytest.mark.parametrize("action_id", ["open_downloads", "open_settings"])
+def test_the_window_opens_its_own_doors(qtbot: QtBot, window: MainWindow, action_id: str) -> None:
+    window.show_notice(Notice("error", "No.", "Open", action_id))
+    with qtbot.waitSignal(window.notice_action_requested):
+        window.page.notice_bar.action_button.click()
+    assert [dialog.isVisible() for dialog in window.rooms.open_dialogs()] == [True]
+
+
+# --- layout, look and language ---
+
+
+def test_the_layout_comes_back(qtbot: QtBot, window: MainWindow) -> None:
+    window.resize(700, 600)  # the offscreen screen has 800 pixels
+    window.splitter.setSizes([250, 450])
+    kept = window.layout()
+    again = MainWindow()
+    qtbot.addWidget(again)
+    again.restore_layout(kept["window_geometry"], kept["window_state"], kept["splitter_sizes"])
+    again.show()
+    assert again.size() == window.size()
+    assert again.splitter.sizes() == window.splitter.sizes()
+
+
+def test_a_hidden_side_bar_stays_hidden(qtbot: QtBot, window: MainWindow) -> None:
+    window.toggle_sidebar()
+    kept = window.layout()
+    assert kept["splitter_sizes"][0] == 0
+    again = MainWindow()
+    qtbot.addWidget(again)
+    again.restore_layout(kept["window_geometry"], kept["window_state"], kept["splitter_sizes"])
+    again.show()
+    assert not again.sidebar.isVisible()
+
+
+def test_nonsense_in_the_layout_is_ignored(window: MainWindow) -> None:
+    window.restore_layout("not base64!", "AAAA", [1, 2, 3])
+    window.restore_layout(None, None, None)
+
+
+def test_the_theme_changes_at_once(window: MainWindow) -> None:
+    def background() -> QColor:
+        return QApplication.palette().color(QPalette.ColorRole.Window)
+
+    window.set_settings({"theme": "dark"})
+    assert theme.is_dark()
+    assert background() == theme.DARK.window
+    window.set_settings({"theme": "light"})
+    assert background() == theme.LIGHT.window
+
+
+def test_the_language_changes_at_once_and_everywhere(window: MainWindow) -> None:
+    window.open_downloads()
+    window.open_models()
+    window.open_settings()
+    window.set_settings({"language": "zh_CN"})
+    assert i18n.language() == "zh_CN"
+    assert window.sidebar.new_button.text().strip() == "新对话"
+    assert window.page.composer.button.accessibleName() == "发送"
+    assert window.page.welcome.greeting_label.text() == "今天想聊点什么？"
+    assert window.sidebar.conversations.index(0).data() == "今天"
+    assert [dialog.windowTitle() for dialog in window.rooms.open_dialogs()] == ["模型", "下载", "设置"]
+    window.set_settings({"language": "en"})
+    assert window.sidebar.new_button.text().strip() == "New conversation"
+
+
+def test_zoom_changes_all_text_and_is_a_setting(qtbot: QtBot, window: MainWindow) -> None:
+    before = window.sidebar.new_button.fontMetrics().height()
+    with qtbot.waitSignal(window.setting_changed) as changed:
+        press(qtbot, window, Qt.Key.Key_Plus)
+    assert changed.args == ["zoom_percent", 110]
+    for _ in range(3):
+        press(qtbot, window, Qt.Key.Key_Plus)
+    assert window.sidebar.new_button.fontMetrics().height() > before
+    press(qtbot, window, Qt.Key.Key_0)
+    assert theme.zoom_percent() == 100
+    assert window.sidebar.new_button.fontMetrics().height() == before
+
+
+def test_conversation_settings_are_passed_on(qtbot: QtBot, window: MainWindow) -> None:
+    window.commands.action("Conversation settings…").trigger()
+    dialog: Any = QApplication.activeModalWidget()
+    dialog.prompt_field.setPlainText("Be brief.")
+    with qtbot.waitSignal(window.conversation_settings_changed) as changed:
+        dialog.save_button.click()
+    assert changed.args == [ConversationSettings(samples.conversations()[0].title, "Be brief.", {})]
+
+
+# --- everyone can use it ---
+
+
+def test_every_button_and_field_has_a_name(window: MainWindow) -> None:
+    window.open_downloads()
+    window.open_models()
+    window.open_settings()
+    window.set_downloads(samples.downloads())
+    nameless = [
+        widget
+        for top in (window, *window.rooms.open_dialogs())
+        for widget in top.findChildren(QWidget)
+        if isinstance(widget, QAbstractButton | QLineEdit)
+        and widget.isVisibleTo(top)
+        and widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and not (
+            widget.accessibleName() or getattr(widget, "text", str)() or widget.objectName().startswith("qt_")
+        )
+    ]
+    assert not [(type(w).__name__, w.objectName(), type(w.parent()).__name__) for w in nameless]
+
+
+def test_tab_reaches_everything(qtbot: QtBot, window: MainWindow) -> None:
+    reached: set[QWidget] = set()
+    window.page.composer.set_text("x")
+    window.page.composer.field.setFocus()
+    for _ in range(40):
+        widget = window.focusWidget()
+        if widget is None or widget in reached:
+            break
+        reached.add(widget)
+        qtbot.keyClick(widget, Qt.Key.Key_Tab)
+    wanted = {
+        window.sidebar.menu_button,
+        window.sidebar.new_button,
+        window.sidebar.search_field,
+        window.sidebar.list_view,
+        window.sidebar.models_button,
+        window.sidebar.downloads_button,
+        window.sidebar.settings_button,
+        window.page.header.sidebar_button,
+        window.page.header.settings_button,
+        window.page.header.picker,
+        window.page.composer.field,
+        window.page.composer.button,
+    }
+    assert wanted <= reached
+
+
+def test_very_long_names_do_not_widen_the_window(window: MainWindow) -> None:
+    window.resize(window.minimumSize())
+    longest = replace(samples.conversations()[0], title="long " * 300)
+    model = replace(samples.MODELS[2], name="m" * 400)
+    window.set_conversations([longest], longest.id)
+    window.show_conversation(longest, samples.messages())
+    window.set_models([model], model.name)
+    window.show_notice(Notice("error", "word " * 100, "Try again", "retry", "x" * 4000))
+    QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
+    assert window.minimumSizeHint().width() <= window.minimumWidth()
+    window.grab()
+
+
+def test_streaming_reaches_the_transcript(window: MainWindow) -> None:
+    from ui.values import StreamUpdate
+
+    answer = Message(9, 1, 2, "assistant", "streaming", samples.NOW, ())
+    window.add_message(answer)
+    window.set_busy(True)
+    window.apply_stream(StreamUpdate(9, "text", text="So far"))
+    window.replace_message(replace(answer, status="complete", parts=(Part("text", "So far, so good"),)))
+    window.set_busy(False)
+    window.grab()
