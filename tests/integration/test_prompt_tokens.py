@@ -48,7 +48,7 @@ def tokens_of(model: LlamaModel, template: ChatTemplate, contents: list[str]) ->
 # Only characters that this vocabulary can spell: it lacks a token for some bytes.
 said = st.lists(
     st.lists(
-        st.sampled_from([*MARKERS, "hello", " ", "\n", "user\n"]) | st.text(max_size=5),
+        st.sampled_from([*MARKERS, "hello", " ", "\n", "user\n"]) | st.text("aé群<|>[]", max_size=5),
         min_size=1,
         max_size=6,
     )
