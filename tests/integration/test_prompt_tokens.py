@@ -59,7 +59,7 @@ said = st.lists(
 ).filter(lambda contents: len(contents) % 2 == 1)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 @given(contents=said)
 def test_roles_are_the_templates_alone(model: LlamaModel, contents: list[str]) -> None:
     for template in (ChatTemplate(model.chat_template), ChatTemplate(THINKING_TEMPLATE)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_manager.engine.prompts import PromptTokenizer
@@ -80,11 +80,13 @@ nasty = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(st.lists(nasty.filter(str.strip), min_size=1, max_size=3))
 def test_nothing_that_is_said_adds_or_removes_a_marker(contents: list[str]) -> None:
     assert markers(tokens_of(*contents)) == markers(tokens_of(*["x"] * len(contents)))
 
 
+@settings(deadline=None)
 @given(nasty.filter(str.strip))
 def test_nothing_that_is_said_is_lost(content: str) -> None:
     vocabulary = ToyVocabulary()

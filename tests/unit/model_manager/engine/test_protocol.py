@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_manager import errors
@@ -67,6 +67,7 @@ requests = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(requests)
 def test_request_survives_the_wire(request: ChatRequest) -> None:
     body = json.dumps(request_body(request, request_id="abc")).encode()
@@ -75,6 +76,7 @@ def test_request_survives_the_wire(request: ChatRequest) -> None:
     assert (parsed.stream, parsed.return_progress, parsed.request_id) == (True, True, "abc")
 
 
+@settings(deadline=None)
 @given(requests)
 def test_foreign_server_gets_no_field_of_ours(request: ChatRequest) -> None:
     openai = {

@@ -4,7 +4,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_manager.engine.reasoning import Marker, Markers, ReasoningParser, ThinkingBudget, find_markers
@@ -48,6 +48,7 @@ pieces = st.lists(
 ).map("".join)
 
 
+@settings(deadline=None)
 @given(pieces, st.lists(st.integers(0, 200)), st.booleans())
 def test_any_split_into_tokens_gives_the_same_parts(text: str, cuts: list[int], starts_inside: bool) -> None:
     parser = ReasoningParser(SPELLED, starts_inside=starts_inside)
@@ -55,11 +56,13 @@ def test_any_split_into_tokens_gives_the_same_parts(text: str, cuts: list[int], 
     assert parser.reasoning_tokens >= 0
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.lists(st.integers(0, 200)))
 def test_model_that_does_not_think_passes_unchanged(text: str, cuts: list[int]) -> None:
     assert read(ReasoningParser(None), split(text, cuts)) == ("", text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "\n", "</think>", "<think>", "<thi"]), max_size=10))
 def test_spelled_markers_are_text_where_they_are_tokens(words: list[str]) -> None:
     reasoning, answer = read(ReasoningParser(BY_ID), [(WORD_ID, word) for word in words])

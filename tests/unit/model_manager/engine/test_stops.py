@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_manager.engine.stops import StopStrings, held_back
@@ -54,6 +54,7 @@ def test_only_what_could_begin_an_ending_is_held_back() -> None:
     assert held_back("", ["abc"]) == 0
 
 
+@settings(deadline=None)
 @given(
     texts,
     st.lists(st.text(alphabet="ab<|>", min_size=1, max_size=4), max_size=3),

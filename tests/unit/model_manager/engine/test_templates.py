@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import time
-
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_manager.engine.deadline import TIMEOUT_S
+from model_manager.engine.sandbox import CompiledTemplate
 from model_manager.engine.templates import CHATML, ChatTemplate, MarkerPair, Segment
 from model_manager.errors import EmptyPrompt, TemplateFailed
 from model_manager.types import ChatMessage
@@ -61,6 +59,7 @@ def test_segments_know_where_they_come_from() -> None:
 
 
 @pytest.mark.parametrize("source", ALL)
+@settings(deadline=None)
 @given(contents=st.lists(st.text(min_size=1).filter(str.strip), min_size=1, max_size=4))
 def test_template_text_does_not_depend_on_what_is_said(source: str, contents: list[str]) -> None:
     template = ChatTemplate(source)
@@ -176,11 +175,17 @@ def test_long_conversation_stays_within_the_limits() -> None:
     assert "turn 4000" in ChatTemplate(SWITCHED).render(turns).text
 
 
-def test_hanging_template_is_tried_once() -> None:
+def test_hanging_template_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     hangs = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"
     template = ChatTemplate(hangs)
-    began = time.monotonic()
+    times: list[dict[str, object]] = []
+    render = CompiledTemplate.render
+
+    def counted(self: CompiledTemplate, values: dict[str, object]) -> str:
+        times.append(values)
+        return render(self, values)
+
+    monkeypatch.setattr(CompiledTemplate, "render", counted)
     with pytest.raises(TemplateFailed, match="too long"):
         template.render([ChatMessage("system", "S"), user("U")])
-    # Four attempts would take four deadlines.
-    assert time.monotonic() - began < 3 * TIMEOUT_S
+    assert len(times) == 1
