@@ -9,6 +9,7 @@ Source: design 4.1; GOMP_SPINCOUNT in the manual of libgomp.
 
 from __future__ import annotations
 
+import math
 import os
 
 import psutil
@@ -41,6 +42,7 @@ _SLOWER = 1.3
 _FASTER = 0.95
 _FIRST_PAUSE_WINDOWS = 4
 _LONGEST_PAUSE_WINDOWS = 64
+_FEWEST_CALLS = 3
 
 
 class ThreadController:
@@ -50,7 +52,8 @@ class ThreadController:
     better. Half as many are tried at the start (the machine may be busy already) and whenever calls became
     clearly slower than the best that was seen: a smaller step would often gain nothing, since one thread
     without a core holds up all others. A quarter more are tried from time to time, in pauses that double with
-    every attempt in vain. Calls with another number of rows are another matter: each number has its own best.
+    every attempt in vain; a trial of which every call is worse ends early. Calls with another number of rows
+    are another matter: each number has its own best.
 
     Attributes:
         n_threads: The count to use for the next call.
@@ -63,7 +66,7 @@ class ThreadController:
         self._settled_s: float | None = None
         self._best_s: dict[tuple[int, int], float] = {}
         self._must_compare = n_max > 1
-        self._pause_windows = _FIRST_PAUSE_WINDOWS
+        self._pause_up = self._pause_down = _FIRST_PAUSE_WINDOWS
         self._n_waited = 0
 
     def observe(self, n_rows: int, elapsed_s: float) -> int:
@@ -75,17 +78,24 @@ class ThreadController:
             self._settled_s = None
             self._go_to(self._n_settled)
         self._times.append(elapsed_s)
+        # The first call after a change still pays for it: threads are started, caches are cold.
+        later = self._times[1:]
         if len(self._times) == WINDOW_CALLS:
-            # The first call after a change still pays for it: threads are started, caches are cold.
-            mean_s = sum(self._times[1:]) / (WINDOW_CALLS - 1)
+            mean_s = sum(later) / len(later)
             if self.n_threads == self._n_settled:
                 self._go_to(self._next_count(mean_s))
             else:
                 self._judge(mean_s)
+        elif self.n_threads != self._n_settled and len(later) >= _FEWEST_CALLS and self._is_hopeless(later):
+            self._judge(math.inf)
         return self.n_threads
 
+    def _is_hopeless(self, times: list[float]) -> bool:
+        """Whether even the best call on trial is worse than the mean of the settled count."""
+        return self._settled_s is not None and min(times) > self._settled_s
+
     def _next_count(self, mean_s: float) -> int:
-        """After a window with the settled count: stay with it, or try a neighbour."""
+        """After a window with the settled count: stay with it, or try another."""
         n = self._n_settled
         key = (n, self._n_rows)
         best_s = self._best_s.get(key, mean_s)
@@ -94,24 +104,26 @@ class ThreadController:
         self._settled_s = mean_s
         self._n_waited += 1
         is_slow = mean_s > best_s * _SLOWER
-        if n > 1 and (self._must_compare or (is_slow and self._n_waited >= _FIRST_PAUSE_WINDOWS)):
+        if not is_slow:
+            self._pause_down = _FIRST_PAUSE_WINDOWS
+        if n > 1 and (self._must_compare or (is_slow and self._n_waited >= self._pause_down)):
             self._must_compare = False
             return n - max(1, n // 2)
-        if n < self._n_max and self._n_waited >= self._pause_windows:
+        if n < self._n_max and self._n_waited >= self._pause_up:
             return min(self._n_max, n + max(1, n // 4))
         return n
 
     def _judge(self, mean_s: float) -> None:
         """After a window with a count on trial: settle on it or go back."""
-        assert self._settled_s is not None
         n_tried = self.n_threads
-        if mean_s < self._settled_s * _FASTER:
-            went_on_down = n_tried < self._n_settled
+        if self._settled_s is not None and mean_s < self._settled_s * _FASTER:
+            self._must_compare = n_tried < self._n_settled
             self._n_settled = n_tried
-            self._must_compare = went_on_down
-            self._pause_windows = _FIRST_PAUSE_WINDOWS
+            self._pause_up = self._pause_down = _FIRST_PAUSE_WINDOWS
         elif n_tried > self._n_settled:
-            self._pause_windows = min(self._pause_windows * 2, _LONGEST_PAUSE_WINDOWS)
+            self._pause_up = min(self._pause_up * 2, _LONGEST_PAUSE_WINDOWS)
+        else:
+            self._pause_down = min(self._pause_down * 2, _LONGEST_PAUSE_WINDOWS)
         self._n_waited = 0
         self._go_to(self._n_settled)
 
