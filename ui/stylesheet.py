@@ -32,7 +32,7 @@ QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleS
 QComboBox:focus { border-color: $accent; }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: $faint; }
 QSpinBox, QDoubleSpinBox { padding-right: 24px; }
-QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus { border: none; padding: 0 2px;
+QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus { border: none; padding: 0 8px;
     background: transparent; }
 QSpinBox::up-button, QDoubleSpinBox::up-button { subcontrol-position: top right; subcontrol-origin: border;
     width: 22px; border: none; background: transparent; margin: 2px 2px 0 0; }
@@ -84,7 +84,7 @@ QLabel[error="true"] { color: $error; }
 #send_button { background: $accent; border: 1px solid $accent; border-radius: ${radius}px; padding: 6px; }
 #send_button:hover { background: $text; border-color: $text; }
 #send_button:focus { border: 2px solid $text; padding: 5px; }
-#send_button:disabled { background: $hover; border-color: $hover; }
+#send_button:disabled { background: $border; border-color: $border; }
 #row_button { text-align: left; padding: 7px 8px; }
 #model_picker { border: 1px solid $border; background: $surface_raised; }
 #model_picker:hover { background: $hover; }
