@@ -162,7 +162,7 @@ class BlockSplitter:
         return _starts_block(stripped)
 
     def _begin(self, start: int, end: int, stripped: str, indent: int) -> None:
-        previous = self._state
+        previous = replace(self._state)
         if previous.context != "none":
             self._close(start)
         state = self._state

@@ -251,6 +251,13 @@ class Column:
         widths = (piece.natural_width for view in self.views for piece in view.pieces or ())
         return min(self.width, max(widths, default=0.0))
 
+    def fit(self, width: float) -> None:
+        """Let boxes that fill the column end at a narrower width, which all text fits into already."""
+        for view in self.views:
+            for piece in view.pieces or ():
+                if isinstance(piece, CodePiece | RulePiece) and piece.width != width:
+                    piece.set_width(width)
+
     def pieces(self) -> list[tuple[int, int, Piece, float]]:
         """Every piece that is laid out: block, number in it, piece, top."""
         return [

@@ -25,6 +25,7 @@ Align = Literal["left", "center", "right"]
 
 _URL = re.compile(r"https?://[^\s<>\"'\\`|，。；：、（）《》「」“”‘’]+")
 _TASK = re.compile(r"\[([ xX])\]\s+")
+_NOT_LAST = ".,;:!?*_~'\""
 _OPENABLE = ("http://", "https://", "mailto:")
 
 
@@ -367,12 +368,12 @@ def _linked(span: Span) -> Iterator[Span]:
     """Split at bare addresses, which become links."""
     position = 0
     for match in _URL.finditer(span.text) if "://" in span.text else ():
-        url = match[0].rstrip(".,;:!?*_~'\"")
-        if url.endswith(")") and url.count(")") > url.count("("):
-            url = url[:-1]
+        url = match[0].rstrip(_NOT_LAST)
+        while url.endswith(")") and url.count(")") > url.count("("):
+            url = url[:-1].rstrip(_NOT_LAST)
         if match.start() > position:
             yield replace(span, text=span.text[position : match.start()])
         yield replace(span, text=url, href=url)
         position = match.start() + len(url)
-    if position < len(span.text) or not span.text:
+    if position < len(span.text):
         yield replace(span, text=span.text[position:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import re
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
@@ -44,8 +45,11 @@ class Formula:
 @cache
 def _typesetter() -> Any:
     # Loading its fonts takes 150 ms and belongs on the background thread.
-    import ziamath
-    from ziamath.config import config
+    with warnings.catch_warnings():
+        # WORKAROUND ziamath/zmath.py 0.13 reads its font through a deprecated importlib.resources function.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import ziamath
+        from ziamath.config import config
 
     config.svg2 = False  # QtSvg draws no <symbol>, where SVG 2 puts the glyphs
     # Its fonts are 100,000 objects that stay; walking them in every full collection stops all threads for

@@ -209,7 +209,7 @@ class MessageItem:
         y = 0.0
         if not self.is_user:
             rows.header.setRect(frame.left(), 0, frame.width(), round(small.height() * 1.5))
-            y = rows.header.bottom() + 2
+            y = rows.header.bottom() + 4
             y = self._place_reasoning(rows, y)
             if self.live is not None and self.live.phase == "prefill":
                 rows.waiting.setRect(frame.left(), y, frame.width(), round(style.em * 2))
@@ -244,7 +244,7 @@ class MessageItem:
             rows.reasoning.setRect(
                 rows.header.left() + indent, y, width, self._section_height(REASONING, width)
             )
-            y = rows.reasoning.bottom()
+            y = rows.reasoning.bottom() + style.paragraph_gap
         return y + style.tight_gap
 
     def _place_answer(self, rows: Rows, y: float) -> float:
@@ -259,6 +259,7 @@ class MessageItem:
         width = round(frame.width() * (0.82 if frame.width() > style.em * 30 else 0.92)) - 2 * pad_x
         height = self._section_height(ANSWER, width)
         width = min(width, int(self.columns[ANSWER].natural_width) + 2)
+        self.columns[ANSWER].fit(width)
         left = frame.right() - width - 2 * pad_x
         rows.bubble.setRect(left, y, width + 2 * pad_x, height + 2 * pad_y)
         rows.answer.setRect(left + pad_x, y + pad_y, width, height)

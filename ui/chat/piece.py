@@ -77,6 +77,11 @@ class Piece:
         return self.width
 
     @property
+    def first_baseline(self) -> float:
+        """Where the marker of a list item stands on."""
+        return QFontMetricsF(self.look.style.body).ascent()
+
+    @property
     def gap_above(self) -> float:
         """Space to what stands above it in the same block."""
         style = self.look.style
@@ -151,8 +156,9 @@ class Piece:
     def _paint_marker(self, painter: QPainter, right: float) -> None:
         style, marker = self.look.style, self.spec.marker
         metrics = QFontMetricsF(style.body)
+        baseline = self.first_baseline
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        middle = metrics.ascent() - metrics.xHeight() * 0.5
+        middle = baseline - metrics.xHeight() * 0.5
         if marker == "•":
             level = self.spec.containers.count("list")
             center = QPointF(right - style.list_indent * 0.5, middle)
@@ -163,7 +169,7 @@ class Piece:
             painter.drawEllipse(center, radius, radius)
         elif marker.startswith("["):
             side = round(style.em * 0.82)
-            middle = metrics.ascent() - metrics.capHeight() / 2
+            middle = baseline - metrics.capHeight() / 2
             box = QRectF(
                 round(right - style.list_indent * 0.86) + 0.5, round(middle - side / 2) + 0.5, side, side
             )
@@ -174,7 +180,7 @@ class Piece:
             width = metrics.horizontalAdvance(marker)
             # Numbers end where the text begins, so that units stand below units.
             left = max(right - style.list_indent * 0.28 - width, right - style.list_indent - width / 2)
-            painter.drawText(QPointF(left, metrics.ascent()), marker)
+            painter.drawText(QPointF(left, baseline), marker)
 
 
 def _paint_box(painter: QPainter, box: QRectF, style: Style, *, is_checked: bool) -> None:
@@ -208,6 +214,10 @@ class TextPiece(Piece):
     @property
     def natural_width(self) -> float:
         return self.indent + self._rich.ideal_width
+
+    @property
+    def first_baseline(self) -> float:
+        return self._rich.first_baseline
 
     @property
     def gap_above(self) -> float:

@@ -129,6 +129,19 @@ class RichText:
         self._document.documentLayout().draw(painter, context)
         painter.restore()
 
+    @property
+    def first_baseline(self) -> float:
+        """Base line of the first line, from the top; other fonts stand in for letters that ours lacks."""
+        line = self._document.firstBlock().layout().lineAt(0)
+        return line.y() + line.ascent() if line.isValid() else QFontMetricsF(self._font).ascent()
+
+    @property
+    def longest_word(self) -> float:
+        """Width below which words are torn apart."""
+        metrics = QFontMetricsF(self._font)
+        words = self._document.toRawText().split()
+        return max((metrics.horizontalAdvance(word) for word in words[:200]), default=0.0)
+
     def hit(self, point: QPointF) -> int:
         """The offset nearest to a point."""
         position = self._document.documentLayout().hitTest(point, Qt.HitTestAccuracy.FuzzyHit)

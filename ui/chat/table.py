@@ -51,6 +51,7 @@ class TablePiece(Piece):
         self.length = max(0, offset - 1)
         self._flat = [cell for row in self._cells for cell in row]
         self._naturals = self._natural_widths()
+        self._smallest = self._smallest_widths()
 
     def _natural_widths(self) -> list[float]:
         widths = [0.0] * max((len(row) for row in self._cells), default=0)
@@ -58,6 +59,15 @@ class TablePiece(Piece):
             for column, cell in enumerate(row):
                 cell.set_width(-1)
                 widths[column] = max(widths[column], cell.ideal_width)
+        return [width + 2 * self._pad_x + 1 for width in widths]
+
+    def _smallest_widths(self) -> list[float]:
+        """Where no word is torn apart, up to a dozen letters."""
+        widths = [0.0] * len(self._naturals)
+        limit = self.look.style.em * 9
+        for row in self._cells:
+            for column, cell in enumerate(row):
+                widths[column] = max(widths[column], min(cell.longest_word + 2, limit))
         return [width + 2 * self._pad_x + 1 for width in widths]
 
     @property
@@ -70,18 +80,23 @@ class TablePiece(Piece):
 
     def layout(self, width: float) -> float:
         self._area = width
-        self._widths = _squeezed(self._naturals, width, self.look.style.em * 7)
+        self._widths = _squeezed(self._naturals, width, self._smallest)
         self.overflow = max(0.0, sum(self._widths) - width)
         if self.overflow < 1:
             self.overflow = 0.0
         self.scroll_x = min(self.scroll_x, self.overflow)
         y = 0.0
-        self._tops = []
+        self._tops: list[float] = []
+        self._drops: list[list[float]] = []
         for row in self._cells:
             self._tops.append(y)
-            tallest = 0.0
-            for column, cell in enumerate(row):
-                tallest = max(tallest, cell.set_width(self._widths[column] - 2 * self._pad_x))
+            heights = [
+                cell.set_width(self._widths[column] - 2 * self._pad_x) for column, cell in enumerate(row)
+            ]
+            # Cells of a row share a base line, whatever fonts they need.
+            baseline = max((cell.first_baseline for cell in row), default=0.0)
+            self._drops.append([baseline - cell.first_baseline for cell in row])
+            tallest = max((h + drop for h, drop in zip(heights, self._drops[-1], strict=True)), default=0.0)
             y += round(tallest + 2 * self._pad_y)
         self._tops.append(y)
         return y + (9 if self.overflow else 0)
@@ -103,7 +118,8 @@ class TablePiece(Piece):
             for column, cell in enumerate(cells):
                 if is_visible:
                     part = _part(selection, self._offsets[number], cell.length)
-                    cell.paint(painter, QPointF(x + self._pad_x, top + self._pad_y), part)
+                    drop = self._drops[row][column]
+                    cell.paint(painter, QPointF(x + self._pad_x, top + self._pad_y + drop), part)
                 x += self._widths[column]
                 number += 1
         painter.fillRect(QRectF(0, self._tops[-1] - 1, right, 1), theme.with_alpha(colors.border, 0.9))
@@ -175,15 +191,19 @@ def _part(selection: Selection, offset: int, length: int) -> Selection:
     return (start, end) if start < end or (selection[0] <= offset and selection[1] > offset) else None
 
 
-def _squeezed(naturals: list[float], width: float, smallest: float) -> list[float]:
-    """Column widths that fit `width`, taken from the widest first; none narrower than `smallest`."""
+def _squeezed(naturals: list[float], width: float, smallest: list[float]) -> list[float]:
+    """Column widths that fit `width`, taken from the widest first; none narrower than its `smallest`."""
     if sum(naturals) <= width:
         return naturals
-    low, high = smallest, max(naturals)
+
+    def limited(limit: float) -> list[float]:
+        return [min(natural, max(least, limit)) for natural, least in zip(naturals, smallest, strict=True)]
+
+    low, high = 0.0, max(naturals)
     for _ in range(24):
         middle = (low + high) / 2
-        if sum(min(natural, middle) for natural in naturals) > width:
+        if sum(limited(middle)) > width:
             high = middle
         else:
             low = middle
-    return [min(natural, low) for natural in naturals]
+    return limited(low)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QElapsedTimer, QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
     QGuiApplication,
@@ -77,7 +77,8 @@ class TranscriptView(QAbstractScrollArea):
         self._is_placing = False
         self._announced: set[str] = set()
         self._zoom_percent = 100
-        self._click = (0, 0, QPointF())
+        self._double_click = QElapsedTimer()
+        self._double_click_at = QPointF()
         self.pointer = Pointer(self.scene, self.selection, self)
         self.pointer.control_activated.connect(self.control_activated)
         self.pointer.link_activated.connect(self.link_activated)
@@ -287,16 +288,22 @@ class TranscriptView(QAbstractScrollArea):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
             return
-        now, at = event.timestamp(), event.position()
-        count, before, place = self._click
-        is_again = now - before < QApplication.doubleClickInterval() and (at - place).manhattanLength() < 6
-        count = min(3, count + 1) if is_again else 1
-        self._click = (count, now, at)
+        at = event.position()
+        is_third = (
+            self._double_click.isValid()
+            and self._double_click.elapsed() < QApplication.doubleClickInterval()
+            and (at - self._double_click_at).manhattanLength() < QApplication.startDragDistance()
+        )
+        self._double_click.invalidate()
         self.focused = None
-        self.pointer.press(at, count, extends=bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+        extends = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        self.pointer.press(at, 3 if is_third else 1, extends=extends)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self.mousePressEvent(event)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._double_click.start()
+            self._double_click_at = event.position()
+            self.pointer.press(event.position(), 2, extends=False)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         self.pointer.move(event.position(), is_down=bool(event.buttons() & Qt.MouseButton.LeftButton))
