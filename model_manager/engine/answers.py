@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from model_manager.engine.bodies import timings_body, usage_body
 from model_manager.engine.failures import error_body
 from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop, Verdict
-from model_manager.engine.protocol import timings_body, usage_body
 from model_manager.engine.reasoning import Markers, Parts, ReasoningParser, ThinkingBudget
 from model_manager.engine.stops import StopStrings
 from model_manager.types import StopReason, Usage

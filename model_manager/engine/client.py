@@ -13,8 +13,8 @@ import time
 from collections.abc import Generator, Iterator
 from typing import Any, Final, Protocol
 
+from model_manager.engine.bodies import info_from, request_body, timings_from, usage_from
 from model_manager.engine.failures import error_from
-from model_manager.engine.protocol import info_from, request_body, timings_from, usage_from
 from model_manager.errors import EngineError, EngineStalled, EngineUnreachable, RequestRefused
 from model_manager.http import (
     Client,

@@ -17,10 +17,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_manager.engine.answers import Answer
+from model_manager.engine.bodies import info_body
 from model_manager.engine.failures import error_body, status_of
 from model_manager.engine.host import Host, Prepared
 from model_manager.engine.jobs import Job
-from model_manager.engine.protocol import MAX_BODY_BYTES, ChatCompletionRequest, info_body
+from model_manager.engine.protocol import MAX_BODY_BYTES, ChatCompletionRequest
 from model_manager.errors import EngineError, RequestRefused
 
 log = logging.getLogger(__name__)

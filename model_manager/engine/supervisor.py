@@ -23,11 +23,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from model_manager.engine.bodies import info_from
 from model_manager.engine.client import EngineClient
 from model_manager.engine.failures import error_from
 from model_manager.engine.launch import StartMessage
 from model_manager.engine.process import WorkerProcess
-from model_manager.engine.protocol import info_from
 from model_manager.errors import EngineError, EngineStalled, EngineUnreachable, LoadFailed
 from model_manager.http import Client, HTTPError, Timeout, engine_client
 from model_manager.types import EngineInfo, EngineState, LoadPlan

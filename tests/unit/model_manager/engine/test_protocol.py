@@ -8,9 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_manager import errors
-from model_manager.engine.failures import ERROR_TYPES, error_body, error_from, status_of
-from model_manager.engine.protocol import (
-    ChatCompletionRequest,
+from model_manager.engine.bodies import (
     info_body,
     info_from,
     request_body,
@@ -19,6 +17,8 @@ from model_manager.engine.protocol import (
     usage_body,
     usage_from,
 )
+from model_manager.engine.failures import ERROR_TYPES, error_body, error_from, status_of
+from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.errors import EngineError, RequestRefused
 from model_manager.types import ChatMessage, ChatRequest, EngineInfo, SamplingParams, Timings, Usage
 

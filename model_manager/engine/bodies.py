@@ -1,0 +1,136 @@
+"""The JSON that goes from us to engines and clients, and how ours is read again. See docs/api.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from model_manager.types import ChatMessage, ChatRequest, EngineInfo, Timings, Usage
+
+
+def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, Any]:
+    """The body of a streaming request.
+
+    Args:
+        request: What to ask.
+        request_id: Names the answer for the control routes; None for a server that is not ours, which then
+            gets the fields of OpenAI's schema only.
+    """
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [_message_body(message) for message in request.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+    }
+    if sampling.max_tokens is not None:
+        body["max_tokens"] = sampling.max_tokens
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if sampling.logit_bias:
+        body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
+    if request_id is None:
+        if request.thinking == "off":
+            body["reasoning_effort"] = "none"
+        return body
+    return body | {
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repeat_penalty,
+        "thinking": request.thinking,
+        "think_budget_tokens": request.think_budget_tokens,
+        "return_progress": True,
+        "request_id": request_id,
+    }
+
+
+def _message_body(message: ChatMessage) -> dict[str, str]:
+    body = {"role": message.role, "content": message.content}
+    if message.reasoning:
+        body["reasoning_content"] = message.reasoning
+    return body
+
+
+# --- values in answers -----------------------------------------------------------------------------------
+
+
+def usage_body(usage: Usage) -> dict[str, Any]:
+    """OpenAI's shape of usage."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def usage_from(body: Mapping[str, Any]) -> Usage:
+    """Read what any OpenAI-compatible server sends; what it leaves out is 0."""
+    prompt_details = _mapping(body.get("prompt_tokens_details"))
+    completion_details = _mapping(body.get("completion_tokens_details"))
+    return Usage(
+        prompt_tokens=_count(body.get("prompt_tokens")),
+        cached_tokens=_count(prompt_details.get("cached_tokens")),
+        completion_tokens=_count(body.get("completion_tokens")),
+        reasoning_tokens=_count(completion_details.get("reasoning_tokens")),
+    )
+
+
+def timings_body(timings: Timings) -> dict[str, float | None]:
+    """The extension field `timings`."""
+    return {
+        "ttft_ms": timings.ttft_ms,
+        "prefill_tokens_per_s": timings.prefill_tokens_per_s,
+        "decode_tokens_per_s": timings.decode_tokens_per_s,
+    }
+
+
+def timings_from(body: Mapping[str, Any]) -> Timings:
+    """The inverse of `timings_body`."""
+    return Timings(
+        _number(body.get("ttft_ms")),
+        _number(body.get("prefill_tokens_per_s")),
+        _number(body.get("decode_tokens_per_s")),
+    )
+
+
+def info_body(info: EngineInfo) -> dict[str, Any]:
+    """What `GET /v1/models` and the load events tell of a model."""
+    return {name: getattr(info, name) for name in EngineInfo.__dataclass_fields__}
+
+
+def info_from(body: Mapping[str, Any]) -> EngineInfo:
+    """The inverse of `info_body`; what a server leaves out is empty."""
+    text = {name: str(body.get(name) or "") for name in ("name", "architecture", "system_info", "engine")}
+    counts = {
+        name: _count(body.get(name))
+        for name in (
+            "n_ctx_tokens",
+            "n_ctx_train_tokens",
+            "n_layers",
+            "n_experts",
+            "n_experts_used",
+            "n_threads",
+        )
+    }
+    return EngineInfo(**text, **counts, can_think=bool(body.get("can_think")))  # type: ignore[arg-type]  # by name
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
