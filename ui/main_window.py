@@ -122,7 +122,7 @@ class MainWindow(QMainWindow):
             Command(marked("Settings…"), ("Ctrl+,",), self.open_settings),
             separator,
             Command(marked("Go to the message field"), ("Ctrl+E",), self._focus_composer),
-            Command(marked("Stop the answer"), ("Ctrl+.",), self.stop_requested.emit),
+            Command(marked("Stop the answer"), ("Ctrl+.",), self.page.composer.stop),
             Command(marked("Show or hide the side bar"), ("Ctrl+B",), self.toggle_sidebar),
             Command(marked("Larger text"), ("Ctrl++", "Ctrl+="), lambda: self._zoom(1)),
             Command(marked("Smaller text"), ("Ctrl+-",), lambda: self._zoom(-1)),
@@ -153,6 +153,8 @@ class MainWindow(QMainWindow):
         page.header.picker.model_chosen.connect(self.model_selected)
         page.header.picker.downloads_requested.connect(self.open_downloads)
         page.header.picker.models_requested.connect(self.open_models)
+        page.welcome.downloads_requested.connect(self.open_downloads)
+        page.welcome.models_requested.connect(self.open_models)
         page.composer.send_requested.connect(self.send_requested)
         page.composer.stop_requested.connect(self.stop_requested)
         page.notice_bar.action_requested.connect(self._on_notice_action)

@@ -7,15 +7,17 @@ from pathlib import Path
 from string import Template
 
 
-def build(colors: Mapping[str, str], radius: int) -> str:
+def build(colors: Mapping[str, str], radius: int, *, is_dark: bool) -> str:
     """The style sheet of the application.
 
     Args:
         colors: `#rrggbb` by role of `theme.Colors`, and "faint" for what is disabled.
         radius: Of corners, in pixels.
+        is_dark: Whether the colours are those of the dark palette.
     """
+    tone = "dark" if is_dark else "light"
     icons = (Path(__file__).parent / "icons").as_posix()
-    return Template(_SHEET).substitute(colors, radius=radius, small=radius - 2, icons=icons)
+    return Template(_SHEET).substitute(colors, radius=radius, small=radius - 2, icons=icons, tone=tone)
 
 
 _SHEET = """
@@ -46,6 +48,12 @@ QComboBox::drop-down { border: none; width: 26px; background: transparent; }
 QComboBox::down-arrow { image: url("$icons/arrow-down.svg"); width: 13px; height: 13px; }
 QComboBox QAbstractItemView { background: $surface_raised; color: $text; border: 1px solid $border;
     selection-background-color: $selected; selection-color: $text; outline: none; padding: 4px; }
+QCheckBox { spacing: 8px; }
+QCheckBox::indicator { width: 15px; height: 15px; border: 1px solid $text_muted; border-radius: 4px;
+    background: $surface_raised; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent;
+    image: url("$icons/tick-$tone.svg"); }
+QCheckBox:focus { color: $accent; }
 QPushButton { background: $surface_raised; color: $text; border: 1px solid $border;
     border-radius: ${small}px; padding: 6px 14px; }
 QPushButton:hover { background: $hover; }

@@ -91,7 +91,7 @@ DARK = _colors(
     success="#90cf95",
     user_bubble="#33302b",
     hover="#272522",
-    selected="#33302b",
+    selected="#3a3630",
     match="#5a4a1c",
 )
 
@@ -252,4 +252,4 @@ def palette(c: Colors) -> QPalette:
 def _sheet(c: Colors) -> str:
     names = {role: getattr(c, role).name() for role in Colors.__slots__}
     names["faint"] = with_alpha(c.text_muted, 0.55).name(QColor.NameFormat.HexArgb)
-    return stylesheet.build(names, RADIUS)
+    return stylesheet.build(names, RADIUS, is_dark=c is DARK)

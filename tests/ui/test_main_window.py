@@ -156,6 +156,24 @@ def test_without_a_model_nothing_is_sent_and_the_reason_is_said(qtbot: QtBot, wi
     assert "Choose a model" in window.page.composer.hint_label.text()
 
 
+def test_a_first_start_leads_to_a_first_model(qtbot: QtBot, window: MainWindow) -> None:
+    window.set_models([], None)
+    window.show_conversation(None, [])
+    qtbot.mouseClick(window.page.welcome.download_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.page.welcome.import_button, Qt.MouseButton.LeftButton)
+    assert [dialog.isVisible() for dialog in window.rooms.open_dialogs()] == [True, True]
+    window.set_models(samples.MODELS, "starter")
+    assert not window.page.welcome.download_button.isVisible()
+
+
+def test_control_period_stops_only_a_running_answer(qtbot: QtBot, window: MainWindow) -> None:
+    with qtbot.assertNotEmitted(window.stop_requested):
+        press(qtbot, window, Qt.Key.Key_Period)
+    window.set_busy(True)
+    with qtbot.waitSignal(window.stop_requested):
+        press(qtbot, window, Qt.Key.Key_Period)
+
+
 def test_drafts_stay_with_their_conversation(window: MainWindow) -> None:
     first, second = samples.conversations()[:2]
     window.page.composer.set_text("for the first")

@@ -123,7 +123,7 @@ class Composer(QWidget):
         self.setFocusProxy(self.field)
 
         self.field.submitted.connect(self._on_submitted)
-        self.field.escaped.connect(self._on_escaped)
+        self.field.escaped.connect(self.stop)
         self.field.textChanged.connect(self._refresh)
         self.field.focus_changed.connect(self._on_focus_changed)
         self.button.clicked.connect(self._on_button)
@@ -161,7 +161,8 @@ class Composer(QWidget):
         self.field.clear()
         self.send_requested.emit(text)
 
-    def _on_escaped(self) -> None:
+    def stop(self) -> None:
+        """Ask for the end of the answer that is being made; nothing when there is none."""
         if self._is_busy:
             self.stop_requested.emit()
 

@@ -73,9 +73,12 @@ class Welcome(QWidget):
 
     Signals:
         example_chosen: The prompt to put into the composer.
+        downloads_requested, models_requested: The ways to a first model.
     """
 
     example_chosen = Signal(str)
+    downloads_requested = Signal()
+    models_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -88,6 +91,17 @@ class Welcome(QWidget):
         self.about_label = QLabel()
         self.about_label.setProperty("muted", True)
         self.about_label.setWordWrap(True)
+        self.download_button = QPushButton()
+        self.download_button.setProperty("primary", True)
+        self.import_button = QPushButton()
+        self.download_button.clicked.connect(self.downloads_requested)
+        self.import_button.clicked.connect(self.models_requested)
+        ways = QHBoxLayout()
+        ways.setSpacing(theme.SPACING)
+        ways.addStretch(1)
+        ways.addWidget(self.download_button)
+        ways.addWidget(self.import_button)
+        ways.addStretch(1)
         self.cards = [ExampleCard() for _ in EXAMPLES]
         cards = QHBoxLayout()
         cards.setSpacing(12)
@@ -101,6 +115,7 @@ class Welcome(QWidget):
         for label in (self.mark_label, self.greeting_label, self.about_label):
             label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
             column.addWidget(label)
+        column.addLayout(ways)
         column.addSpacing(20)
         column.addLayout(cards)
         outside = QHBoxLayout()
@@ -149,5 +164,9 @@ class Welcome(QWidget):
         self.greeting_label.setText(tr("What shall we think about?"))
         self.greeting_label.setFont(theme.font(1.9, self.greeting_label.font().Weight.DemiBold))
         self.about_label.setText(self._about())
+        self.download_button.setText(tr("Download a model…"))
+        self.import_button.setText(tr("Import a file…"))
+        for button in (self.download_button, self.import_button):
+            button.setVisible(self._model is None)
         for card, (title, prompt) in zip(self.cards, EXAMPLES, strict=True):
             card.set_words(tr(title), tr(prompt))

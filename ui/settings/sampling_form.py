@@ -199,6 +199,7 @@ class SamplingForm(QWidget):
             editor.setGroupSeparatorShown(True)
             editor.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
         editor.setMinimumWidth(150)
+        editor.lineEdit().setTextMargins(6, 0, 0, 0)
         editor.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         editor.valueChanged.connect(lambda _value, key=parameter.key: self._on_edited(key))
         self._add_row(_Row(self, parameter.key, parameter.label, parameter.help, editor))

@@ -67,6 +67,7 @@ class SettingsDialog(QDialog):
         self.context_field.setSingleStep(1024)
         self.context_field.setGroupSeparatorShown(True)
         self.context_field.setKeyboardTracking(False)
+        self.context_field.lineEdit().setTextMargins(6, 0, 0, 0)
         self.folder_field = QLineEdit()
         self.folder_field.setReadOnly(True)
         self.folder_button = QPushButton()
