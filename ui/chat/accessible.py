@@ -184,23 +184,18 @@ class _TranscriptInterface(_Interface):
         return state
 
 
-def install() -> None:
-    """Tell Qt how to describe a transcript; once a process."""
+def register(view: TranscriptView) -> None:
+    """Describe a transcript to screen readers from now on; its constructor calls this."""
     if not _is_installed:
         _is_installed.append(True)
         QAccessible.installFactory(_make)
+    key = id(view)
+    _interfaces[key] = _TranscriptInterface(view)
+    view.destroyed.connect(lambda: _interfaces.pop(key, None))
 
 
 def _make(_class_name: str, thing: QObject) -> QAccessibleInterface | None:
-    from ui.chat.transcript_view import TranscriptView
-
-    if not isinstance(thing, TranscriptView):
-        return None
-    key = id(thing)
-    if key not in _interfaces:
-        _interfaces[key] = _TranscriptInterface(thing)
-        thing.destroyed.connect(lambda: _interfaces.pop(key, None))
-    return _interfaces[key]
+    return _interfaces.get(id(thing))
 
 
 def text_changed(view: TranscriptView, number: int) -> None:

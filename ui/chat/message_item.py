@@ -8,13 +8,12 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF
 
 from storage.records import Message
-from ui.chat import message_words
+from ui.chat import message_controls, message_words
 from ui.chat.column import Column, Spot, whole
 from ui.chat.control import SIDE, Control
 from ui.chat.piece import Look, Piece
 from ui.chat.style import Style
 from ui.chat.workshop import Workshop
-from ui.i18n import tr
 from ui.values import StreamUpdate
 
 REASONING, ANSWER = 0, 1
@@ -299,61 +298,7 @@ class MessageItem:
 
     def controls(self) -> list[Control]:
         """Its buttons, in the order of Tab."""
-        rows = self.rows
-        found: list[Control] = []
-        if rows.thinking.height() > 0:
-            label = message_words.thinking(self.message, self.live)
-            icon = "chevron-down" if self.is_expanded else "chevron-right"
-            found.append(
-                Control("reasoning", rows.thinking, icon, label, label, is_expanded=self.is_expanded)
-            )
-        for section, column in enumerate(self.columns):
-            rect = self.section_rect(section)
-            for block, inner, piece, top in column.pieces() if rect.height() > 0 else ():
-                if (place := piece.copy_rect()) is not None:
-                    place = place.translated(rect.left(), rect.top() + top)
-                    found.append(Control(f"code:{section}:{block}:{inner}", place, "copy", tr("Copy code")))
-        if rows.footer.height() > 0 and not self.is_streaming:
-            found.extend(self.footer_controls())
-        return found
-
-    def footer_controls(self) -> list[Control]:
-        """Versions and actions, below the text."""
-        siblings = self.message.sibling_ids
-        actions = [("copy", "copy", tr("Copy"))]
-        if self.is_user:
-            actions.append(("edit", "pencil", tr("Edit")))
-        elif self.message.role == "assistant":
-            actions.append(("regenerate", "retry", tr("Regenerate")))
-        footer = self.rows.footer
-        versions_width = self._versions_width() if len(siblings) > 1 else 0.0
-        width = versions_width + SIDE * len(actions)
-        x = footer.right() - width if self.is_user else footer.left() - 6
-        result = []
-        if len(siblings) > 1:
-            index = siblings.index(self.message.id)
-            left, right = (
-                QRectF(x, footer.top(), 22, SIDE),
-                QRectF(x + versions_width - 26, footer.top(), 22, SIDE),
-            )
-            result.append(
-                Control("previous", left, "chevron-left", tr("Previous version"), is_enabled=index > 0)
-            )
-            is_last = index == len(siblings) - 1
-            result.append(Control("next", right, "chevron-right", tr("Next version"), is_enabled=not is_last))
-            x += versions_width
-        for name, icon, title in actions:
-            result.append(Control(name, QRectF(x, footer.top(), SIDE, SIDE), icon, title))
-            x += SIDE
-        return result
-
-    def version_label(self) -> str:
-        """Which of how many: 2/3."""
-        siblings = self.message.sibling_ids
-        return f"{siblings.index(self.message.id) + 1}/{len(siblings)}"
-
-    def _versions_width(self) -> float:
-        return 22 + QFontMetricsF(self.style.small).horizontalAdvance(self.version_label()) + 30
+        return message_controls.controls(self)
 
     def version_id(self, step: int) -> int | None:
         """Id of the version before (-1) or after (1) this one."""

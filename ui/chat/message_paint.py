@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter
 
 from ui import theme
-from ui.chat import control, message_words
+from ui.chat import control, message_controls, message_words
 from ui.chat.control import SIDE, ControlState
 from ui.chat.message_item import ItemSpot, MessageItem
 from ui.values import StreamUpdate
@@ -78,12 +78,14 @@ def _paint_footer(item: MessageItem, painter: QPainter) -> None:
     if status:
         painter.setPen(colors.error if is_error else colors.warning)
         painter.drawText(rows.status, Qt.TextFlag.TextWordWrap | Qt.AlignmentFlag.AlignBottom, status)
-    controls = {} if item.is_streaming else {button.id: button for button in item.footer_controls()}
+    controls = (
+        {} if item.is_streaming else {button.id: button for button in message_controls.footer_controls(item)}
+    )
     if "previous" in controls:
         between = QRectF(controls["previous"].rect.right(), rows.footer.top(), 0, SIDE)
         between.setRight(controls["next"].rect.left())
         painter.setPen(colors.text_muted)
-        painter.drawText(between, Qt.AlignmentFlag.AlignCenter, item.version_label())
+        painter.drawText(between, Qt.AlignmentFlag.AlignCenter, message_controls.version_label(item))
     if item.is_user:
         return
     if item.live is not None:

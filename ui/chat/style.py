@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from PySide6.QtGui import QFont, QFontMetricsF
+from PySide6.QtGui import QFont, QFontInfo, QFontMetricsF
 
 from ui import theme
 
+# Left to itself, fontconfig may answer a request for Chinese letters with a bold or a Japanese face.
+_HAN_FAMILIES = ("PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Source Han Sans SC")
 _HEADING_SCALES = {1: 1.5, 2: 1.28, 3: 1.12}
 
 
@@ -39,14 +41,14 @@ class Style:
     def current(cls, zoom_percent: int = 100) -> Style:
         """What theme and application font say now, enlarged by `zoom_percent`."""
         scale = zoom_percent / 100
-        body = theme.font(1.08 * scale)
+        body = _with_han(theme.font(1.08 * scale))
         metrics = QFontMetricsF(body)
         em = metrics.height() / 1.17
-        code = theme.code_font()
+        code = _with_han(theme.code_font())
         code.setPointSizeF(code.pointSizeF() * scale)
         return cls(
             body=body,
-            small=theme.font(0.9 * scale),
+            small=_with_han(theme.font(0.9 * scale)),
             code=code,
             colors=theme.colors(),
             is_dark=theme.is_dark(),
@@ -74,3 +76,10 @@ class Style:
         body.setPointSizeF(body.pointSizeF() * 0.94)
         code.setPointSizeF(code.pointSizeF() * 0.94)
         return replace(self, body=body, code=code, line_gap=round(self.em * 0.3))
+
+
+def _with_han(font: QFont) -> QFont:
+    """The same font, and a plain face to take Chinese letters from."""
+    result = QFont(font)
+    result.setFamilies([QFontInfo(font).family(), *_HAN_FAMILIES])
+    return result

@@ -1,0 +1,73 @@
+"""Which buttons a message has, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QFontMetricsF
+
+from ui.chat import message_words
+from ui.chat.control import SIDE, Control
+from ui.i18n import tr
+
+if TYPE_CHECKING:
+    from ui.chat.message_item import MessageItem
+
+
+def controls(item: MessageItem) -> list[Control]:
+    """Its buttons, in the order of Tab."""
+    rows = item.rows
+    found: list[Control] = []
+    if rows.thinking.height() > 0:
+        label = message_words.thinking(item.message, item.live)
+        icon = "chevron-down" if item.is_expanded else "chevron-right"
+        found.append(Control("reasoning", rows.thinking, icon, label, label, is_expanded=item.is_expanded))
+    for section, column in enumerate(item.columns):
+        rect = item.section_rect(section)
+        for block, inner, piece, top in column.pieces() if rect.height() > 0 else ():
+            if (place := piece.copy_rect()) is not None:
+                place = place.translated(rect.left(), rect.top() + top)
+                found.append(Control(f"code:{section}:{block}:{inner}", place, "copy", tr("Copy code")))
+    if rows.footer.height() > 0 and not item.is_streaming:
+        found.extend(footer_controls(item))
+    return found
+
+
+def footer_controls(item: MessageItem) -> list[Control]:
+    """Versions and actions, below the text."""
+    siblings = item.message.sibling_ids
+    actions = [("copy", "copy", tr("Copy"))]
+    if item.is_user:
+        actions.append(("edit", "pencil", tr("Edit")))
+    elif item.message.role == "assistant":
+        actions.append(("regenerate", "retry", tr("Regenerate")))
+    footer = item.rows.footer
+    versions_width = _versions_width(item) if len(siblings) > 1 else 0.0
+    width = versions_width + SIDE * len(actions)
+    x = footer.right() - width if item.is_user else footer.left() - 6
+    result = []
+    if len(siblings) > 1:
+        index = siblings.index(item.message.id)
+        left, right = (
+            QRectF(x, footer.top(), 22, SIDE),
+            QRectF(x + versions_width - 26, footer.top(), 22, SIDE),
+        )
+        result.append(Control("previous", left, "chevron-left", tr("Previous version"), is_enabled=index > 0))
+        is_last = index == len(siblings) - 1
+        result.append(Control("next", right, "chevron-right", tr("Next version"), is_enabled=not is_last))
+        x += versions_width
+    for name, icon, title in actions:
+        result.append(Control(name, QRectF(x, footer.top(), SIDE, SIDE), icon, title))
+        x += SIDE
+    return result
+
+
+def version_label(item: MessageItem) -> str:
+    """Which of how many: 2/3."""
+    siblings = item.message.sibling_ids
+    return f"{siblings.index(item.message.id) + 1}/{len(siblings)}"
+
+
+def _versions_width(item: MessageItem) -> float:
+    return 22 + QFontMetricsF(item.style.small).horizontalAdvance(version_label(item)) + 30
