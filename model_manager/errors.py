@@ -307,7 +307,7 @@ class DecodeFailed(EngineError):
     """llama.cpp could not compute a batch.
 
     Attributes:
-        code: Its return code.
+        code: Its return code; 0 where it computed numbers that are not finite.
     """
 
     def __init__(self, code: int) -> None:
