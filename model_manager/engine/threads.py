@@ -41,7 +41,7 @@ WINDOW_CALLS = 8
 _SLOWER = 1.3
 _FASTER = 0.95
 _FIRST_PAUSE_WINDOWS = 4
-_LONGEST_PAUSE_WINDOWS = 64
+_LONGEST_PAUSE_WINDOWS = 16  # two seconds of tokens: how long a core that became free may go unnoticed
 _FEWEST_CALLS = 3
 
 
