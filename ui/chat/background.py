@@ -11,7 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-_POLITE_INTERVAL_S = 0.000_2
+_POLITE_INTERVAL_S = 0.000_1
 
 log = logging.getLogger(__name__)
 

@@ -44,17 +44,24 @@ class Formula:
 
 @cache
 def _typesetter() -> Any:
-    # Loading its fonts takes 150 ms and belongs on the background thread.
-    with warnings.catch_warnings():
-        # WORKAROUND ziamath/zmath.py 0.13 reads its font through a deprecated importlib.resources function.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        import ziamath
-        from ziamath.config import config
+    # Its fonts are 100,000 objects that stay. Walking them in every full collection would stop all threads
+    # for 50 ms, a lost frame: so no collection while they are read, and none ever looks at them again.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        # Reading them takes 150 ms and belongs on the background thread.
+        with warnings.catch_warnings():
+            # WORKAROUND ziamath/zmath.py 0.13 finds its font through a deprecated function.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import ziamath
+            from ziamath.config import config
 
-    config.svg2 = False  # QtSvg draws no <symbol>, where SVG 2 puts the glyphs
-    # Its fonts are 100,000 objects that stay; walking them in every full collection stops all threads for
-    # 50 ms, which is a lost frame.
-    gc.freeze()
+        config.svg2 = False  # QtSvg draws no <symbol>, where SVG 2 puts the glyphs
+        ziamath.Latex("x").svg()
+        gc.freeze()
+    finally:
+        if was_enabled:
+            gc.enable()
     return ziamath
 
 
