@@ -53,16 +53,16 @@ def _typesetter() -> Any:
         with warnings.catch_warnings():
             # WORKAROUND ziamath/zmath.py 0.13 finds its font through a deprecated function.
             warnings.simplefilter("ignore", DeprecationWarning)
-            import ziamath
             from ziamath.config import config
+            from ziamath.zmath import Latex
 
         config.svg2 = False  # QtSvg draws no <symbol>, where SVG 2 puts the glyphs
-        ziamath.Latex("x").svg()
+        Latex("x").svg()
         gc.freeze()
     finally:
         if was_enabled:
             gc.enable()
-    return ziamath
+    return Latex
 
 
 def typeset(latex: str, *, is_display: bool) -> Formula:
@@ -74,7 +74,7 @@ def typeset(latex: str, *, is_display: bool) -> Formula:
     if len(latex) > _MAX_SOURCE or _depth(latex) > _MAX_DEPTH:
         raise CannotSet("too long or too deep")
     try:
-        svg = _typesetter().Latex(latex, size=_SET_AT_PX, inline=not is_display).svg()
+        svg = _typesetter()(latex, size=_SET_AT_PX, inline=not is_display).svg()
         box = _VIEW_BOX.search(svg)
     except (Exception, RecursionError) as error:  # the typesetter raises whatever it likes
         raise CannotSet(str(error)) from error

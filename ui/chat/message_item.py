@@ -261,7 +261,8 @@ class MessageItem:
         self.columns[ANSWER].fit(width)
         left = frame.right() - width - 2 * pad_x
         rows.bubble.setRect(left, y, width + 2 * pad_x, height + 2 * pad_y)
-        rows.answer.setRect(left + pad_x, y + pad_y, width, height)
+        # A line carries its gap below it: half of that moves the text to the optical middle.
+        rows.answer.setRect(left + pad_x, y + pad_y + round(style.line_gap / 2), width, height)
         return rows.bubble.bottom()
 
     def _section_height(self, section: int, width: float) -> float:
