@@ -62,11 +62,12 @@ def run_curl_and_sync(url: str, path: Path) -> None:
         os.fsync(file.fileno())
 
 
+HTTP = Http()  # one for the life of the program, as in the program
+
+
 def run_ours(url: str, path: Path) -> None:
     """The program's own transfer: hash, sync, rename."""
-    http = Http()
-    Transfer(http, url, path, options=TransferOptions(reserve_bytes=0)).run(lambda: False)
-    http.close()
+    Transfer(HTTP, url, path, options=TransferOptions(reserve_bytes=0)).run(lambda: False)
 
 
 RUNNERS = {"curl": run_curl, "curl+sync": run_curl_and_sync, "ours": run_ours}

@@ -238,51 +238,65 @@ class PartialFile:
 
 
 class Follower:
-    """The SHA-256 of a partial file, computed from the file itself while another thread still appends.
+    """The SHA-256 of a partial file while it grows. Two threads may use it.
 
-    Reading back what was just written costs a copy from the system's cache; in return the hash runs beside
-    the download on another core without a queue, a resumed download needs no special case, and what is hashed
-    is what the file holds.
+    The thread that appends feeds what it has just written, still in the processor's cache. Where that does
+    not follow on what was hashed, because an earlier run left bytes, the other thread reads the file until it
+    has caught up. Measured: a thread that does both costs less time than one that hands blocks to another.
     """
 
     def __init__(self, partial: PartialFile) -> None:
+        self.hashed_bytes = 0
         self._partial = partial
         self._file = partial.path.open("rb", buffering=0)
         self._buffer = memoryview(bytearray(HASH_BLOCK_BYTES))
+        self._lock = threading.Lock()
         self._start(partial.generation)
 
-    def advance(self, *, at_least_bytes: int = 1) -> bool:
-        """Hash the next block, at most 1 MiB; False when less than `at_least_bytes` are waiting.
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that the file holds and the hash does not."""
+        return self._partial.size_bytes - self.hashed_bytes
 
-        While bytes still arrive, whole blocks are worth waiting for: hashing each crumb would keep this
-        thread busy and make the one that reads the network wait for the interpreter.
-        """
-        if self._partial.generation != self._generation:
-            self._start(self._partial.generation)
-        waiting_bytes = self._partial.size_bytes - self.hashed_bytes
-        if waiting_bytes < at_least_bytes:
-            return False
-        wanted_bytes = min(waiting_bytes, len(self._buffer))
-        n_bytes = self._file.readinto(self._buffer[:wanted_bytes])
-        if not n_bytes:
-            return False
-        self._digest.update(self._buffer[:n_bytes])
-        self.hashed_bytes += n_bytes
-        return True
+    def feed(self, data: bytes | memoryview) -> None:
+        """Hash what was just appended, if all before it was hashed."""
+        with self._lock:
+            self._notice_restart()
+            if self.waiting_bytes == len(data):
+                self._update(data)
+
+    def advance(self, *, at_least_bytes: int = 1) -> bool:
+        """Hash the next block of the file, at most 1 MiB; False when fewer than `at_least_bytes` wait."""
+        with self._lock:
+            self._notice_restart()
+            waiting_bytes = self.waiting_bytes
+            if waiting_bytes < at_least_bytes:
+                return False
+            self._file.seek(self.hashed_bytes)
+            n_bytes = self._file.readinto(self._buffer[:waiting_bytes])
+            self._update(self._buffer[:n_bytes])
+            return bool(n_bytes)
 
     def hexdigest(self) -> str:
-        """The hash of all that `advance` has seen, as lower-case hex."""
+        """The hash of the first `hashed_bytes`, as lower-case hex."""
         return self._digest.hexdigest()
 
     def close(self) -> None:
         """Let go of the file."""
         self._file.close()
 
+    def _notice_restart(self) -> None:
+        if self._partial.generation != self._generation:
+            self._start(self._partial.generation)
+
     def _start(self, generation: int) -> None:
         self._generation = generation
         self._digest = hashlib.sha256()
-        self._file.seek(0)
         self.hashed_bytes = 0
+
+    def _update(self, data: bytes | memoryview) -> None:
+        self._digest.update(data)
+        self.hashed_bytes += len(data)
 
 
 def without_query(url: str) -> str:

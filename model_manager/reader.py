@@ -11,7 +11,7 @@ from model_manager.answer import Complete, Retry, Wanted, ask, promised_bytes
 from model_manager.body import iter_body
 from model_manager.errors import HubUnavailable, SizeMismatch, TransferStalled
 from model_manager.http import URL, Connection, Http, Response, TimeoutException, TransportError
-from model_manager.partial import Origin, PartialFile, without_query
+from model_manager.partial import Follower, Origin, PartialFile, without_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,7 @@ class Reader:
         partial: PartialFile,
         timeout_s: float,
         accept: Callable[[Origin, int | None], None],
+        follower: Follower,
     ) -> None:
         self.done = threading.Event()
         self.failure: Exception | None = None
@@ -42,6 +43,7 @@ class Reader:
         self._partial = partial
         self._timeout_s = timeout_s
         self._accept = accept
+        self._follower = follower
         self._connection: Connection | None = None
         self._is_stopped = False
         self._lock = threading.Lock()
@@ -108,6 +110,7 @@ class Reader:
                     None if origin.size_bytes is None else origin.size_bytes - self._partial.size_bytes
                 )
                 self._partial.append(chunk[:room_bytes])
+                self._follower.feed(chunk[:room_bytes])
                 self._heard_at = time.monotonic()
                 if room_bytes is None or len(chunk) <= room_bytes:
                     continue

@@ -1,8 +1,9 @@
 """One resumable file transfer into the models folder; see `partial` for what lies on the disk meanwhile.
 
-Two threads share the work. A reader asks the server and appends what arrives; the thread that called `run`
-hashes what the file holds, saves the sidecar, and watches: the caller's wish to stop, a silent server, the
-reader's end. So stopping is prompt in every phase, and neither the hash nor the disk holds up the network.
+Two threads share the work. A reader asks the server, appends what arrives and hashes it; the thread that
+called `run` hashes what an earlier run has left, saves the sidecar, and watches: the caller's wish to stop, a
+silent server, the reader's end. So stopping is prompt in every phase, and a resumed download is hashed while
+the rest arrives.
 
 Every attempt asks the original URL again, because the storage address that a hub hands out expires.
 
@@ -217,7 +218,7 @@ class Transfer:
             self.size_bytes,
             self._token,
         )
-        reader = Reader(self._http, wanted, self._partial, self._options.timeout_s, self._accept)
+        reader = Reader(self._http, wanted, self._partial, self._options.timeout_s, self._accept, follower)
         reader.start()
         try:
             while not reader.done.is_set():
