@@ -5,8 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 
-from pygments.lexers import find_lexer_class_by_name
-from pygments.util import ClassNotFound
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter, QPen, QTextCharFormat, QTextLayout, QTextOption
 
@@ -224,13 +222,12 @@ class CodePiece(Piece):
         self._lex_shown = True
 
     def _label(self) -> str:
+        """The language's proper name once its lexer is loaded, what was written behind the fence before."""
         name = self.spec.language
-        if not name:
-            return tr("Code")
-        try:
-            return str(find_lexer_class_by_name(name.lower()).name)
-        except ClassNotFound:
-            return name[:40]
+        lexer, _ = self.look.workshop.lexer(name)
+        if lexer is not None:
+            return str(lexer.name)
+        return name[:40] if name else tr("Code")
 
     def _paint_scroll_bar(self, painter: QPainter) -> None:
         painter.setPen(Qt.PenStyle.NoPen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible, QDesktopServices, QGuiApplication
@@ -10,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from tests.ui.chat.conftest import at_control, at_words, click, make_message
 from ui import theme
-from ui.chat import accessible
+from ui.chat import accessible, highlight
 from ui.chat.transcript import Transcript
 from ui.values import StreamUpdate
 
@@ -414,3 +416,22 @@ def test_a_screen_reader_hears_the_messages(view: Transcript) -> None:
     assert accessible.names(view) == ["You\nAsk", "model-a\nAnswer\nInterrupted; what had arrived is kept."]
     assert interface.child(1).role() == QAccessible.Role.ListItem
     assert interface.child(0).rect().height() > 20
+
+
+def test_lexers_are_loaded_beside_the_qt_thread(
+    view: Transcript, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Importing one takes up to 80 ms: no frame may wait for it."""
+    threads: list[bool] = []
+    load = highlight.load_lexer
+
+    def watched(name: str) -> object:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return load(name)
+
+    monkeypatch.setattr(highlight, "load_lexer", watched)
+    with qtbot.waitSignal(view.workshop.lexer_loaded, timeout=20_000):
+        view.set_messages([make_message(1, text="```ocaml\nlet x = 1\n```")])
+        view.grab()
+    assert threads == [False]
+    assert view.workshop.lexer("ocaml")[0] is not None
