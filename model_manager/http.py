@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -126,7 +127,7 @@ class Http:
         """Make the door.
 
         Args:
-            offline: The switch, asked before every request, from any thread.
+            offline: The switch, asked before every request, from any thread; `HF_HUB_OFFLINE` is one, too.
             log_path: JSON lines are appended here.
         """
         _silence_libraries()
@@ -214,7 +215,7 @@ class Http:
     def _admit(self, url: URL) -> None:
         if is_loopback(url.host):
             return
-        if self._offline():
+        if self._offline() or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
             raise Offline(url.host)
         with self._lock:
             if origin_of(str(url)) not in self._allowed:

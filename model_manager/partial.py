@@ -33,6 +33,8 @@ from model_manager.errors import CannotWrite
 log = logging.getLogger(__name__)
 
 HASH_BLOCK_BYTES = 1 << 20
+SAVE_INTERVAL_S = 3.0
+SAVE_INTERVAL_BYTES = 64 << 20
 BOOT_TOLERANCE_S = 60.0
 """The system computes the time of its start from a clock that is corrected now and then."""
 
@@ -74,6 +76,7 @@ class PartialFile:
         self._sidecar = final_path.with_name(final_path.name + ".part.json")
         self._file: BinaryIO | None = None
         self._saved_at = 0.0
+        self._synced_bytes = 0
         self._lock = threading.Lock()  # the sidecar is written by both threads
 
     def open(self) -> None:
@@ -89,7 +92,7 @@ class PartialFile:
             kept_bytes = self._trusted_bytes(os.fstat(descriptor).st_size)
             self._file.truncate(kept_bytes)
             self._file.seek(kept_bytes)
-            self.size_bytes = kept_bytes
+            self.size_bytes = self._synced_bytes = kept_bytes
         except OSError as error:
             self.close()
             raise CannotWrite(self.path, error.strerror or str(error)) from error
@@ -135,7 +138,7 @@ class PartialFile:
         assert self._file is not None
         with self._lock:
             self.generation += 1
-            self.size_bytes = 0
+            self.size_bytes = self._synced_bytes = 0
             self.origin = None
             try:
                 self._file.seek(0)
@@ -154,8 +157,9 @@ class PartialFile:
         with self._lock:
             if self.origin is None:
                 return
+            synced_bytes = self.size_bytes
             record = asdict(self.origin) | {
-                "synced_bytes": self.size_bytes,
+                "synced_bytes": synced_bytes,
                 "booted_at": psutil.boot_time(),
             }
             fresh = self.path.with_name(self.path.name + ".new")
@@ -169,10 +173,15 @@ class PartialFile:
             except OSError as error:
                 raise CannotWrite(self.path, error.strerror or str(error)) from error
             self._saved_at = time.monotonic()
+            self._synced_bytes = synced_bytes
 
-    def save_if_older_than(self, age_s: float) -> None:
-        """Save unless that was done within the last `age_s` seconds."""
-        if time.monotonic() - self._saved_at >= age_s:
+    def save_if_due(self) -> None:
+        """Save if that was done more than some seconds or some bytes ago.
+
+        The bytes make the disk work while the network does, so that little is left to sync at the end.
+        """
+        is_old = time.monotonic() - self._saved_at >= SAVE_INTERVAL_S
+        if is_old or self.size_bytes - self._synced_bytes >= SAVE_INTERVAL_BYTES:
             self.save()
 
     def commit(self) -> Path:

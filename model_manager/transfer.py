@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SAVE_INTERVAL_S = 3.0
 POLL_S = 0.02
 MAX_BACKOFF_S = 60.0
 MAX_RESTARTS = 3
@@ -226,7 +225,7 @@ class Transfer:
                     raise TransferCancelled
                 if reader.silent_s > self._options.timeout_s:
                     raise Retry(TransferStalled(without_query(self._url), self._options.timeout_s))
-                self._partial.save_if_older_than(SAVE_INTERVAL_S)
+                self._partial.save_if_due()
                 if not follower.advance(at_least_bytes=HASH_BLOCK_BYTES):
                     reader.done.wait(POLL_S)
         finally:

@@ -110,6 +110,15 @@ def test_offline_closes_the_door_but_not_to_this_machine(endpoint: str) -> None:
     http.close()
 
 
+def test_environment_can_close_the_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    http = Http()
+    http.allow("https://hub.example")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(Offline):
+        get(http, "https://hub.example/x")
+    http.close()
+
+
 HUB = "https://hub.example/o/r/resolve/main/x.gguf"
 
 
