@@ -21,23 +21,23 @@ from app.errors import Interrupted
 
 
 class Console(Protocol):
-    """One person at one terminal (or one script).
-
-    Attributes:
-        cwd: Folder that relative paths of the command line start from.
-        is_interactive: A person types the input, so prompts make sense.
-        is_screen: The output is looked at, so it may be dimmed and redrawn.
-        n_columns: Width of the screen.
-    """
+    """One person at one terminal (or one script)."""
 
     @property
-    def cwd(self) -> Path: ...
+    def cwd(self) -> Path:
+        """Folder that relative paths of the command line start from."""
+
     @property
-    def is_interactive(self) -> bool: ...
+    def is_interactive(self) -> bool:
+        """Whether a person types the input, so that prompts make sense."""
+
     @property
-    def is_screen(self) -> bool: ...
+    def is_screen(self) -> bool:
+        """Whether the output is looked at, so that it may be dimmed and redrawn."""
+
     @property
-    def n_columns(self) -> int: ...
+    def n_columns(self) -> int:
+        """Width of the screen."""
 
     def out(self, text: str) -> None:
         """Write to stdout as is and at once. Raises `Interrupted` when nobody reads any more."""

@@ -162,6 +162,7 @@ class Download:
             error=self.error,
             path=self.paths[0] if is_done else None,
             sha256=self.finished_sha256[0] if is_done else None,
+            files=tuple(zip(self.paths, self.finished_sha256, strict=True)) if is_done else (),
         )
 
     def _received(self) -> list[int]:

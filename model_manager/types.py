@@ -311,6 +311,7 @@ class DownloadSnapshot:
         eta_s: Seconds left at that rate; None when unknown.
         path: The final path of the first file once `status` is "done".
         sha256: Of the first file once `status` is "done".
+        files: Path and sha256 of every file once `status` is "done".
     """
 
     id: int
@@ -324,3 +325,4 @@ class DownloadSnapshot:
     error: Exception | None = None
     path: Path | None = None
     sha256: str | None = None
+    files: tuple[tuple[Path, str], ...] = ()

@@ -1,0 +1,48 @@
+"""How an answer shall be made, merged from what was set for all, for one conversation, and for one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, cast
+
+from model_manager.types import SamplingParams, Thinking
+
+_SAMPLING_NAMES = frozenset(field.name for field in fields(SamplingParams))
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """Everything about an answer but its prompt."""
+
+    sampling: SamplingParams
+    thinking: Thinking
+    think_budget_tokens: int | None
+
+
+def merge(*layers: Mapping[str, Any]) -> AnswerOptions:
+    """Later layers win; a value of None leaves what an earlier layer says.
+
+    Names are those of `SamplingParams`, and "thinking" and "think_budget_tokens"; others, which a later
+    version of the program may have stored, are ignored.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged |= {name: value for name, value in layer.items() if value is not None}
+    known = {name: value for name, value in merged.items() if name in _SAMPLING_NAMES}
+    if "stop" in known:
+        known["stop"] = tuple(known["stop"])
+    thinking = merged.get("thinking")
+    return AnswerOptions(
+        SamplingParams(**known),
+        cast("Thinking", thinking) if thinking in ("on", "off") else "auto",
+        merged.get("think_budget_tokens"),
+    )
+
+
+def parameters(options: AnswerOptions) -> dict[str, Any]:
+    """The same as JSON values, for the record of a generation."""
+    values: dict[str, Any] = {name: getattr(options.sampling, name) for name in sorted(_SAMPLING_NAMES)}
+    values["stop"] = list(values["stop"])
+    values["logit_bias"] = {str(token): bias for token, bias in values["logit_bias"].items()}
+    return values | {"thinking": options.thinking, "think_budget_tokens": options.think_budget_tokens}

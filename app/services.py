@@ -1,0 +1,133 @@
+"""Everything that the owner of a data folder has open: the window and every command work on this.
+
+Plain Python: may be used from any thread, knows no event loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.answering import Answering
+from app.engines import Engines
+from app.paths import Paths
+from app.stores import DownloadStore, LibraryStore
+from model_manager.downloads import Downloads
+from model_manager.errors import ModelManagerError
+from model_manager.http import Http
+from model_manager.hub import Hub
+from model_manager.library import Library
+from model_manager.types import DownloadSnapshot, ModelEntry
+from storage.thread import StorageThread
+
+log = logging.getLogger(__name__)
+
+
+def self_command() -> tuple[str, ...]:
+    """What starts this program again, frozen or not."""
+    if getattr(sys, "frozen", False):
+        return (sys.executable,)
+    return (sys.executable, "-m", "app")
+
+
+class Services:
+    """Opened once by an owner, closed by it in the reverse order.
+
+    Attributes:
+        storage: The database's thread.
+        library: Local models.
+        downloads: Running, waiting and ended downloads.
+        engines: The loaded model.
+        answering: Makes answers.
+        http: The door to the network, with its log of requests.
+        n_interrupted: Answers that the last owner left unfinished; they are marked now.
+    """
+
+    def __init__(self, paths: Paths, runtime_dir: Path, worker_command: Sequence[str] | None = None) -> None:
+        """Open the data folder; only its owner may.
+
+        Raises:
+            DatabaseUnusable: The database cannot be opened (its kinds say why).
+        """
+        self.paths = paths
+        with contextlib.ExitStack() as opened:
+            self.storage = StorageThread(paths.database)
+            opened.callback(self.storage.close)
+            self.n_interrupted = self.storage.call(lambda store: store.mark_interrupted())
+            self._settings = self.storage.call(lambda store: store.settings.all())
+            self.http = Http(
+                offline=lambda: bool(self._settings["offline"]),
+                log_path=paths.data_dir / "logs" / "network.jsonl",
+            )
+            opened.callback(self.http.close)
+            self.hub = Hub(
+                self.http,
+                os.environ.get("HF_ENDPOINT") or self._settings["hub_endpoint"],
+                os.environ.get("HF_TOKEN") or None,
+            )
+            opened.callback(self.hub.close)
+            models_dir = Path(self._settings["models_dir"] or paths.models_dir)
+            self.library = Library(LibraryStore(self.storage), models_dir)
+            self._on_downloaded: list[Callable[[DownloadSnapshot], None]] = []
+            self.downloads = Downloads(
+                DownloadStore(self.storage), self.hub, self.http, models_dir, on_finished=self._on_finished
+            )
+            opened.callback(self.downloads.close)
+            self.engines = Engines(
+                worker_command or (*self_command(), "worker"),
+                runtime_dir,
+                lambda: int(self._settings["n_ctx_tokens"] or 0),
+            )
+            opened.callback(self.engines.close)
+            self.answering = Answering(self.storage, self.library, self.engines)
+            self._opened = opened.pop_all()
+
+    def setting(self, key: str) -> Any:
+        """What is set, else the default; see `storage.settings`."""
+        return self._settings[key]
+
+    def settings(self) -> dict[str, Any]:
+        """Every setting."""
+        return dict(self._settings)
+
+    def set_setting(self, key: str, value: Any) -> None:
+        """Keep a setting; it holds from now on (the hub and the models folder from the next start).
+
+        Raises:
+            NoSuchSetting: The key is not declared.
+        """
+        self.storage.call(lambda store: store.settings.set(key, value))
+        self._settings = self._settings | {key: value}
+
+    def default_model(self) -> ModelEntry:
+        """What answers where nothing else was chosen; the first entry when the chosen one is gone."""
+        name = self._settings["default_model"]
+        if name is not None:
+            with contextlib.suppress(ModelManagerError):
+                return self.library.get(name)
+        return self.library.list()[0]
+
+    def subscribe_downloads(self, listener: Callable[[DownloadSnapshot], None]) -> None:
+        """`listener` is told of each download that is done or failed, on its thread; the library has it."""
+        self._on_downloaded.append(listener)
+
+    def close(self) -> None:
+        """Stop everything in order; what was acknowledged is on disk. May be called twice."""
+        self._opened.close()
+
+    def _on_finished(self, snapshot: DownloadSnapshot) -> None:
+        if snapshot.status == "done":
+            paths, digests = zip(*snapshot.files, strict=True)
+            if all(path.suffix == ".gguf" for path in paths):
+                try:
+                    self.library.add_downloaded(paths, digests, f"hub:{snapshot.ref}")
+                except ModelManagerError as error:
+                    # The bytes are what the hub promised; that they are no model is said in the library.
+                    log.info("downloaded, but not a usable model: %s", error)
+        for listener in list(self._on_downloaded):
+            listener(snapshot)

@@ -1,0 +1,74 @@
+"""What `model_manager` asks of a store, answered by the database on its own thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from model_manager.types import ModelRecord
+from storage.records import StoredDownload, StoredModel
+from storage.thread import StorageThread
+
+_MODEL_FIELDS = tuple(field.name for field in fields(ModelRecord))
+
+
+class LibraryStore:
+    """Satisfies `model_manager.library.ModelStore`; may be called from any thread."""
+
+    def __init__(self, storage: StorageThread) -> None:
+        self._storage = storage
+
+    def list(self) -> Sequence[ModelRecord]:
+        """All entries, by name."""
+        return [_record(stored) for stored in self._storage.call(lambda store: store.models.list())]
+
+    def get(self, name: str) -> ModelRecord | None:
+        """The entry of this name."""
+        stored = self._storage.call(lambda store: store.models.get(name))
+        return None if stored is None else _record(stored)
+
+    def put(self, record: ModelRecord) -> None:
+        """Add or replace an entry."""
+        stored = StoredModel(**{name: getattr(record, name) for name in _MODEL_FIELDS})
+        self._storage.call(lambda store: store.models.put(stored))
+
+    def delete(self, name: str) -> None:
+        """Forget an entry."""
+        self._storage.call(lambda store: store.models.delete(name))
+
+
+class DownloadStore:
+    """Satisfies `model_manager.downloads.DownloadStore`; may be called from any thread."""
+
+    def __init__(self, storage: StorageThread) -> None:
+        self._storage = storage
+
+    def list(self) -> Sequence[StoredDownload]:
+        """All rows, the oldest first."""
+        return self._storage.call(lambda store: store.downloads.list())
+
+    def add(self, ref: str, name: str, plan: Mapping[str, Any]) -> StoredDownload:
+        """A new row."""
+        return self._storage.call(lambda store: store.downloads.add(ref, name, plan))
+
+    def update(
+        self,
+        download_id: int,
+        *,
+        status: str | None = None,
+        plan: Mapping[str, Any] | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Change what is not None."""
+        self._storage.call(
+            lambda store: store.downloads.update(download_id, status=status, plan=plan, error=error)
+        )
+
+    def delete(self, download_id: int) -> None:
+        """Forget a row."""
+        self._storage.call(lambda store: store.downloads.delete(download_id))
+
+
+def _record(stored: StoredModel) -> ModelRecord:
+    return ModelRecord(**{name: getattr(stored, name) for name in _MODEL_FIELDS})
