@@ -59,7 +59,7 @@ class Owner:
             raise
 
     def close(self) -> None:
-        """Stop what runs for others and give the data folder up; close the data before. May be called twice."""
+        """Stop what runs for others and give the folder up; close the data before. May be called twice."""
         if not self._lock.is_locked:
             return
         self.control.close()
