@@ -47,7 +47,7 @@ LIBRARY_OWNERS = {
     "pygments": ("ui",),
     "ziamath": ("ui",),
     "polib": ("ui.i18n",),
-    "PySide6": ("ui", "app.bridge", "app.controllers", "app.lifecycle", "app.main"),
+    "PySide6": ("ui", "app.bridge", "app.controllers", "app.lifecycle", "app.main", "app.window"),
     "wakepy": ("app.keep_awake",),
 }
 

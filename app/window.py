@@ -1,0 +1,219 @@
+"""Wires the window's intentions to the controllers, and their values to the window."""
+
+from __future__ import annotations
+
+import logging
+
+from PySide6.QtCore import QObject, QUrl
+from PySide6.QtGui import QDesktopServices
+
+from app.bridge import Bridge, Latest
+from app.controllers.chat import ChatController
+from app.controllers.conversations import ConversationsController
+from app.controllers.downloads import DownloadsController
+from app.controllers.library import LibraryController
+from app.services import Services
+from app.words import notice_for
+from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
+from storage.records import Conversation, Message
+from ui.i18n import tr
+from ui.main_window import MainWindow
+from ui.values import Notice
+
+log = logging.getLogger(__name__)
+
+# The window itself opens these; nothing is left to do here.
+_DOORS = ("open_downloads", "open_settings", "choose_model")
+
+
+class WindowWiring(QObject):
+    """Connects one window with one set of services. Lives on the Qt thread."""
+
+    def __init__(self, window: MainWindow, services: Services, bridge: Bridge) -> None:
+        super().__init__(window)
+        self._window = window
+        self._services = services
+        self._bridge = bridge
+        self._entries: list[ModelEntry] = []
+        self.chat = ChatController(services, bridge, self)
+        self.conversations = ConversationsController(services, bridge, self)
+        self.library = LibraryController(services, bridge, self)
+        self.downloads = DownloadsController(services, bridge, self)
+        self._engine_states: Latest[EngineState] = Latest(bridge, self._on_engine_state)
+        services.engines.subscribe(self._engine_states.offer)
+        self._connect_chat()
+        self._connect_conversations()
+        self._connect_models()
+        window.notice_action_requested.connect(self._on_notice_action)
+        window.setting_changed.connect(self._on_setting_changed)
+
+    def begin(self) -> None:
+        """Show what there was at the last end."""
+        window, services = self._window, self._services
+        settings = services.settings()
+        window.set_settings(settings)
+        window.restore_layout(
+            settings["window_geometry"], settings["window_state"], settings["splitter_sizes"]
+        )
+        self._on_models(list(services.library.list()))
+        self.conversations.refresh()
+        self.downloads.publish()
+        if services.n_interrupted:
+            window.show_notice(
+                Notice(
+                    "info",
+                    tr("The last answer was cut off when the program ended. What had arrived is kept."),
+                )
+            )
+        last_id = settings["last_conversation_id"]
+        if last_id is not None and services.storage.call(
+            lambda store: any(found.id == last_id for found in store.conversations.list())
+        ):
+            self.chat.open_conversation(last_id)
+
+    def end(self) -> None:
+        """Keep the layout, stop what runs."""
+        layout = self._window.layout() | {"last_conversation_id": self.chat.conversation_id}
+        for key, value in layout.items():
+            self._services.set_setting(key, value)
+        self.chat.stop_all()
+        self.library.close()
+        self.downloads.close()
+
+    def show_error(self, error: BaseException) -> None:
+        """Say it in the notice bar."""
+        notice = notice_for(error)
+        log.info("notice: %s", notice.sentence)
+        self._window.show_notice(notice)
+
+    def _connect_chat(self) -> None:
+        window, chat = self._window, self.chat
+        window.new_conversation_requested.connect(chat.new_conversation)
+        window.conversation_selected.connect(chat.open_conversation)
+        window.send_requested.connect(self._on_send)
+        window.stop_requested.connect(chat.stop)
+        window.regenerate_requested.connect(chat.regenerate)
+        window.edit_requested.connect(chat.edit)
+        window.version_requested.connect(chat.select_version)
+        window.model_selected.connect(chat.select_model)
+        window.conversation_settings_changed.connect(chat.configure)
+        chat.shown.connect(window.show_conversation)
+        chat.message_added.connect(window.add_message)
+        chat.message_replaced.connect(window.replace_message)
+        chat.streamed.connect(window.apply_stream)
+        chat.busy_changed.connect(window.set_busy)
+        chat.draft_returned.connect(window.restore_draft)
+        chat.failed.connect(self.show_error)
+        chat.conversations_changed.connect(self.conversations.refresh)
+        chat.model_changed.connect(lambda _name: self._show_models())
+
+    def _connect_conversations(self) -> None:
+        window, conversations = self._window, self.conversations
+        window.conversation_rename_requested.connect(conversations.rename)
+        window.conversation_delete_requested.connect(self._on_delete)
+        window.search_changed.connect(conversations.search)
+        window.hit_selected.connect(self._on_hit)
+        conversations.listed.connect(self._on_listed)
+        conversations.found.connect(window.set_search_hits)
+        conversations.failed.connect(self.show_error)
+
+    def _connect_models(self) -> None:
+        window, library, downloads = self._window, self.library, self.downloads
+        window.import_model_requested.connect(library.import_path)
+        window.verify_model_requested.connect(library.verify)
+        window.remove_model_requested.connect(library.remove)
+        library.listed.connect(self._on_models)
+        library.progressed.connect(window.set_model_progress)
+        library.verified.connect(self._on_verified)
+        library.failed.connect(self.show_error)
+        window.download_requested.connect(downloads.add)
+        window.download_paused.connect(downloads.pause)
+        window.download_resumed.connect(downloads.resume)
+        window.download_cancelled.connect(downloads.cancel)
+        downloads.published.connect(window.set_downloads)
+        downloads.finished.connect(self._on_downloaded)
+        downloads.failed.connect(self.show_error)
+
+    def _on_send(self, text: str) -> None:
+        self._window.show_notice(None)
+        self.chat.send(text)
+
+    def _on_delete(self, conversation_id: int) -> None:
+        self.chat.forget(conversation_id)
+        self.conversations.delete(conversation_id)
+
+    def _on_hit(self, conversation_id: int, message_id: int) -> None:
+        # The hit may lie on another branch than the one shown last.
+        def show(found: tuple[Conversation, list[Message]]) -> None:
+            self.chat.show(*found)
+            self._window.scroll_to(message_id)
+
+        self._bridge.run(
+            lambda: self._services.storage.call(
+                lambda store: (
+                    store.conversations.select(conversation_id, message_id),
+                    store.conversations.path(conversation_id),
+                )
+            ),
+            show,
+            self.show_error,
+        )
+
+    def _on_listed(self, conversations: list[Conversation]) -> None:
+        self._window.set_conversations(conversations, self.chat.conversation_id)
+
+    def _on_models(self, entries: list[ModelEntry]) -> None:
+        self._entries = entries
+        self._show_models()
+
+    def _show_models(self) -> None:
+        names = {entry.name for entry in self._entries}
+        current = self.chat.model if self.chat.model in names else None
+        self._window.set_models(self._entries, current)
+        state = self._services.engines.state
+        self._window.set_engine_state(state if state.name == current else None)
+
+    def _on_engine_state(self, state: EngineState) -> None:
+        if state.name == self.chat.model:
+            self._window.set_engine_state(state)
+        if state.error is not None:
+            self.show_error(state.error)
+
+    def _on_verified(self, entry: ModelEntry) -> None:
+        self._window.show_notice(
+            Notice("info", tr("{name} is intact: every byte is what it should be.", name=entry.name))
+        )
+
+    def _on_downloaded(self, snapshot: DownloadSnapshot) -> None:
+        self._window.show_notice(
+            Notice(
+                "info",
+                tr("{name} has been downloaded and verified.", name=snapshot.name),
+                tr("Choose a model"),
+                "choose_model",
+            )
+        )
+
+    def _on_notice_action(self, action_id: str) -> None:
+        if action_id in _DOORS:
+            return
+        self._window.show_notice(None)
+        if action_id == "restart_engine":
+            self.chat.load_model()
+        elif action_id == "retry":
+            self.chat.retry()
+        elif action_id == "show_log":
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._services.paths.log_file)))
+
+    def _on_setting_changed(self, key: str, value: object) -> None:
+        self._bridge.run(
+            lambda: self._services.set_setting(key, value),
+            lambda _nothing: self._after_setting(key),
+            self.show_error,
+        )
+
+    def _after_setting(self, key: str) -> None:
+        if key in ("models_dir", "hub_endpoint"):
+            self._window.show_notice(
+                Notice("info", tr("This takes effect when Coterie is started the next time."))
+            )

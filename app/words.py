@@ -1,0 +1,41 @@
+"""Errors of the roof in words; all others are `ui.text`'s."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.errors import BadUsage, DataFolderUnusable, Interrupted, OwnerGone, OwnerSilent
+from ui import text
+from ui.i18n import tr
+from ui.values import Notice
+
+
+def sentence(error: BaseException) -> str:
+    """What happened and the next step, in the language in use."""
+    match error:
+        case DataFolderUnusable():
+            return tr(
+                "The data folder {path} cannot be used ({reason}). Choose another with --data-dir, or make it writable.",
+                path=error.path,
+                reason=error.reason,
+            )
+        case OwnerGone():
+            return tr(
+                "The Coterie that did this for us has ended. What was stored is kept; run the command again."
+            )
+        case OwnerSilent():
+            return tr(
+                "Another Coterie (process {pid}) uses {path} and does not answer. End that process, then try again.",
+                pid=error.pid or "?",
+                path=error.path,
+            )
+        case Interrupted():
+            return tr("Stopped.")
+        case BadUsage():
+            return str(error)
+    return text.sentence(error)
+
+
+def notice_for(error: BaseException) -> Notice:
+    """The sentence with the one button that helps most."""
+    return replace(text.notice_for(error), sentence=sentence(error))
