@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
+# It tells every method that it tried and why, at INFO; one line of ours is enough.
+logging.getLogger("wakepy").setLevel(logging.WARNING)
+
 
 @contextlib.contextmanager
 def keep_awake() -> Iterator[None]:
@@ -17,7 +20,7 @@ def keep_awake() -> Iterator[None]:
     """
     from wakepy import keep  # 0.1 s, which the start of the window need not wait for
 
-    mode = keep.running(on_fail=lambda result: log.info("cannot keep the machine awake: %s", result))
+    mode = keep.running(on_fail=lambda _result: log.info("cannot keep the machine awake here"))
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(mode)

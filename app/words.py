@@ -15,17 +15,17 @@ def sentence(error: BaseException) -> str:
     match error:
         case DataFolderUnusable():
             return tr(
-                "The data folder {path} cannot be used ({reason}). Choose another with --data-dir, or make it writable.",
+                "The data folder {path} cannot be used ({reason})."
+                " Choose another with --data-dir, or make it writable.",
                 path=error.path,
                 reason=error.reason,
             )
         case OwnerGone():
-            return tr(
-                "The Coterie that did this for us has ended. What was stored is kept; run the command again."
-            )
+            return tr("The Coterie that did this for us has ended. What was stored is kept; run it again.")
         case OwnerSilent():
             return tr(
-                "Another Coterie (process {pid}) uses {path} and does not answer. End that process, then try again.",
+                "Another Coterie (process {pid}) uses {path} and does not answer."
+                " End that process, then try again.",
                 pid=error.pid or "?",
                 path=error.path,
             )

@@ -20,7 +20,7 @@ def register(package: Path) -> int:
     Returns:
         Number of devices, the processor included.
     """
-    ggml, base = _library(package, "ggml"), _library(package, "ggml-base")
+    ggml, base = library(package, "ggml"), library(package, "ggml-base")
     count = (
         ggml.ggml_backend_dev_count
         if hasattr(ggml, "ggml_backend_dev_count")
@@ -34,7 +34,7 @@ def register(package: Path) -> int:
     return int(count())
 
 
-def _library(package: Path, name: str) -> ctypes.CDLL:
+def library(package: Path, name: str) -> ctypes.CDLL:
     """The copy of a ggml library that libllama itself is linked to.
 
     The wheel holds each library three times, as copies. Only the name with the major version is the one in

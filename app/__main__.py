@@ -1,0 +1,31 @@
+"""The program: the window, every sub-command, and the worker process of an engine.
+
+Nothing heavy is imported before it is known what was asked for: a worker must start fast, and so must a
+command that another Coterie carries out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run what the command line says; returns the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # These two are for our own processes only.
+    if arguments[:1] == ["worker"]:
+        from model_manager.engine import worker
+
+        return worker.main(arguments[1:])
+    if arguments[:1] == ["system-report"]:
+        from model_manager.engine import devices
+
+        return devices.main()
+    from app.cli import program
+
+    return program.main(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""`coterie chat`: one question, or a conversation on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from app.answering import Answered, Ask, Started
+from app.cli.output import print_json
+from app.console import Console
+from app.errors import Interrupted
+from app.services import Services
+from model_manager.engine.client import Cancel
+from model_manager.types import ReasoningDelta, TextDelta, Usage
+from ui import formats
+from ui.i18n import tr
+
+_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
+_PROMPT_SIGN = "› "
+
+
+def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("chat", parents=parents, help="ask a model, or talk with it")
+    parser.add_argument("-m", "--model", metavar="MODEL", help="name in the library, or a file")
+    parser.add_argument("-c", "--conversation", metavar="ID", type=int, help="go on with a conversation")
+    parser.add_argument("--max-tokens", metavar="N", type=_positive)
+    parser.add_argument("--seed", metavar="N", type=int)
+    parser.add_argument("--temperature", metavar="T", type=_not_negative)
+    parser.add_argument("--system", metavar="TEXT", help="system prompt")
+    parser.add_argument("--think", choices=("on", "off", "auto"), help="whether to reason first")
+    parser.add_argument("--think-budget", metavar="N", type=_positive, help="reasoning tokens at most")
+    parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="without it, one turn a line from stdin")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, services: Services, console: Console) -> int:
+    """Answer the prompt, or every line of the input."""
+    talk = _Talk(arguments, services, console)
+    if arguments.prompt is not None:
+        return talk.turn(arguments.prompt)
+    if console.is_interactive and not arguments.json:
+        entry = services.library.get(arguments.model) if arguments.model else services.default_model()
+        console.err(tr("Talking with {name}. Ctrl+C stops an answer, Ctrl+D ends.", name=entry.name) + "\n")
+    code = 0
+    while (line := console.read_line(_PROMPT_SIGN)) is not None:
+        if line.strip():
+            code = max(code, talk.turn(line))
+    return code
+
+
+class _Talk:
+    """A conversation as it goes on."""
+
+    def __init__(self, arguments: argparse.Namespace, services: Services, console: Console) -> None:
+        self._services = services
+        self._console = console
+        self._as_json = arguments.json
+        self._model = arguments.model
+        self._system = arguments.system
+        self._conversation_id: int | None = arguments.conversation
+        self._sampling = {
+            "max_tokens": arguments.max_tokens,
+            "seed": arguments.seed,
+            "temperature": arguments.temperature,
+            "thinking": arguments.think,
+            "think_budget_tokens": arguments.think_budget,
+        }
+
+    def turn(self, text: str) -> int:
+        """Ask, print what arrives; returns an exit code.
+
+        Raises:
+            ModelManagerError, StorageError: The answer failed; what had arrived is kept.
+        """
+        cancel = Cancel()
+        printer = _Printer(self._console, self._as_json)
+        order = Ask(text, self._conversation_id, self._model, self._system, self._sampling)
+        answered: Answered | None = None
+        with self._console.on_interrupt(cancel.set):
+            events = self._services.answering.answer(order, cancel)
+            try:
+                for event in events:
+                    match event:
+                        case Started():
+                            self._conversation_id = event.conversation.id
+                        case ReasoningDelta():
+                            printer.show("reasoning", event.text)
+                        case TextDelta():
+                            printer.show("text", event.text)
+                        case Answered():
+                            answered = event
+            except Interrupted:
+                cancel.set()
+                raise
+            finally:
+                events.close()
+        assert answered is not None
+        printer.end(answered)
+        if answered.error is not None:
+            raise answered.error
+        return 0
+
+
+class _Printer:
+    """One answer on the way out: JSON lines, or text with the reasoning dimmed."""
+
+    def __init__(self, console: Console, as_json: bool) -> None:
+        self._console = console
+        self._as_json = as_json
+        self._kind = ""
+
+    def show(self, kind: str, text: str) -> None:
+        if self._as_json:
+            print_json(self._console, {"type": kind, "text": text})
+            return
+        if kind != self._kind and self._console.is_screen:
+            begin = _DIM if kind == "reasoning" else _PLAIN
+            self._console.out(f"{_PLAIN}\n\n{begin}" if self._kind else begin)
+        elif kind != self._kind and self._kind:
+            self._console.out("\n\n")
+        self._kind = kind
+        self._console.out(text)
+
+    def end(self, answered: Answered) -> None:
+        if not self._as_json:
+            if self._kind:
+                self._console.out(f"{_PLAIN}\n" if self._console.is_screen else "\n")
+            self._show_facts(answered)
+            return
+        if answered.error is not None:
+            return  # said by whoever catches it
+        finished, answer = answered.finished, answered.answer
+        usage = finished.usage if finished else Usage(0, 0, 0, 0)
+        timings = asdict(finished.timings) if finished else dict.fromkeys(_TIMINGS)
+        print_json(
+            self._console,
+            {
+                "type": "done",
+                "conversation_id": answer.conversation_id,
+                "message_id": answer.id,
+                "usage": asdict(usage),
+                "timings": timings,
+                "stop_reason": answer.generation.stop_reason if answer.generation else None,
+            },
+        )
+
+    def _show_facts(self, answered: Answered) -> None:
+        finished = answered.finished
+        if finished is None or not self._console.is_screen:
+            return
+        rate = finished.timings.decode_tokens_per_s
+        facts = [tr("{n} tokens", n=finished.usage.completion_tokens)]
+        if rate is not None:
+            facts.append(tr("{rate} tokens/s", rate=formats.decimal(rate)))
+        self._console.err(f"{_DIM}{' · '.join(facts)}{_PLAIN}\n\n")
+
+
+_TIMINGS = ("ttft_ms", "prefill_tokens_per_s", "decode_tokens_per_s")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 10:
+        raise argparse.ArgumentTypeError("must be between 0 and 10")
+    return value
