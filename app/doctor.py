@@ -23,8 +23,8 @@ from ui.i18n import tr
 _REPORT_TIMEOUT_S = 60
 _LOW_DISK_BYTES = 2 << 30
 
-# What llama.cpp prints -> the flag's name in /proc/cpuinfo. What is not listed here makes no difference to speed
-# worth a word.
+# What llama.cpp prints -> the flag's name in /proc/cpuinfo. What is not listed here makes no difference to
+# speed worth a word.
 _FEATURES = {
     "AVX": "avx",
     "AVX2": "avx2",
@@ -33,7 +33,7 @@ _FEATURES = {
     "BMI2": "bmi2",
     "AVX_VNNI": "avx_vnni",
     "AVX512": "avx512f",
-    "AVX512_VBMI": "avx512_vbmi",
+    "AVX512_VBMI": "avx512vbmi",
     "AVX512_VNNI": "avx512_vnni",
     "AVX512_BF16": "avx512_bf16",
     "NEON": "asimd",
