@@ -17,7 +17,7 @@ import psutil
 # libgomp reads this once, when it is loaded: it belongs into the environment before the process starts.
 SPIN_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
 
-_MANY_CORES = 4
+MANY_CORES = 4
 
 
 def n_usable_cores() -> int:
@@ -32,7 +32,7 @@ def initial_threads(wanted: int = 0) -> int:
     if wanted > 0:
         return wanted
     n_cores = n_usable_cores()
-    return n_cores - 1 if n_cores > _MANY_CORES else n_cores
+    return n_cores - 1 if n_cores > MANY_CORES else n_cores
 
 
 WINDOW_CALLS = 8
