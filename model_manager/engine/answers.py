@@ -28,9 +28,9 @@ from model_manager.types import StopReason, Usage
 
 DONE: Final = b"data: [DONE]\n\n"
 HEARTBEAT: Final = b": working\n\n"
-# Each packet wakes both ends on cores that are busy decoding. Where no core is left free for that, events wait for
-# each other this long: on two cores one packet a token took a tenth of the decode rate, 20 a second take a
-# twentieth. Measured with `python -m benchmarks.decode`.
+# Each packet wakes both ends on cores that are busy decoding. Where no core is left free for that, events
+# wait for each other this long: on two cores one packet a token took a tenth of the decode rate, 20 a second
+# take a twentieth. Measured with `python -m benchmarks.decode`.
 PACE_S: Final = 0.05 if n_usable_cores() <= MANY_CORES else 0.0
 
 _FINISH_REASONS: Final[dict[StopReason, str]] = {
