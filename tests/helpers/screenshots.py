@@ -1,6 +1,6 @@
 """Pictures of the real program on a virtual screen: `make screenshots`, then look at them.
 
-    python -m tests.helpers.screenshots FOLDER
+python -m tests.helpers.screenshots FOLDER
 """
 
 from __future__ import annotations
@@ -35,14 +35,19 @@ def main(folder: Path) -> None:
             for key, value in (
                 ("theme", theme),
                 ("language", language),
-                ("sampling_defaults", json.dumps({"max_tokens": 160, "temperature": 0, "think_budget_tokens": 60})),
+                (
+                    "sampling_defaults",
+                    json.dumps({"max_tokens": 160, "temperature": 0, "think_budget_tokens": 60}),
+                ),
             ):
                 coterie(data_dir, "settings", "set", key, value)
             coterie(data_dir, "chat", "Name three rivers of Europe.")
             coterie(data_dir, "chat", "-m", "starter-thinking", "为什么天空是蓝色的？")
             with Program(env=screen.environment(), data_dir=data_dir) as program:
                 program.wait_for("window ready")
-                window = screen.xdotool("search", "--sync", "--onlyvisible", "--name", "Coterie").splitlines()[-1]
+                window = screen.xdotool(
+                    "search", "--sync", "--onlyvisible", "--name", "Coterie"
+                ).splitlines()[-1]
                 screen.xdotool("windowmove", window, "0", "0")
                 screen.xdotool("windowsize", "--sync", window, str(width), str(height))
                 screen.xdotool("windowfocus", "--sync", window)
@@ -54,7 +59,11 @@ def main(folder: Path) -> None:
                 screen.key("Return")
                 program.wait_for("ended: complete")
                 screen.shoot(folder / f"{name}-answer.png")
-                for shortcut, page in (("ctrl+j", "downloads"), ("ctrl+l", "models"), ("ctrl+comma", "settings")):
+                for shortcut, page in (
+                    ("ctrl+j", "downloads"),
+                    ("ctrl+l", "models"),
+                    ("ctrl+comma", "settings"),
+                ):
                     screen.key(shortcut)
                     screen.xdotool("sleep", "1")
                     screen.shoot(folder / f"{name}-{page}.png")

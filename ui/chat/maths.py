@@ -28,7 +28,7 @@ _KEPT_PICTURES = 400
 _VIEW_BOX = re.compile(r'viewBox="([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+)"')
 
 
-class CannotSet(Exception):  # noqa: N818  # errors here end in what went wrong
+class CannotSet(Exception):
     """LaTeX that is too long, too deep or unknown to the typesetter."""
 
 
