@@ -22,9 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         from model_manager.engine import devices
 
         return devices.main()
-    from app.cli import program
+    try:
+        from app.cli import program
 
-    return program.main(arguments)
+        return program.main(arguments)
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener, answer_challenge, deliver_challenge
@@ -38,6 +39,8 @@ from app.errors import Interrupted, OwnerGone
 log = logging.getLogger(__name__)
 
 _MAX_MESSAGE_BYTES = 16 * 2**20
+# A visitor that does not read, or never spoke, is not waited for longer at the end.
+_FAREWELL_S = 3.0
 # What multiprocessing.connection raises when the other end is gone or is not one of us.
 _LOST = (EOFError, OSError, AuthenticationError)
 
@@ -118,7 +121,8 @@ class ControlServer:
         self._run: RunCommand | None = None
         self._on_raise: Callable[[], None] | None = None
         self._is_serving = threading.Event()
-        self._is_closing = False
+        self._is_closing = False  # no more commands are taken
+        self._is_ended = False  # no more visitors are
         self._changed = threading.Condition()
         self._consoles: set[RemoteConsole] = set()
         self._threads: set[threading.Thread] = set()
@@ -151,7 +155,7 @@ class ControlServer:
     def close(self) -> None:
         """Stop whatever still runs for others, tell them, and stop listening. May be called twice."""
         with self._changed:
-            self._is_closing = True
+            self._is_closing = self._is_ended = True
             consoles = list(self._consoles)
         self._is_serving.set()
         for console in consoles:
@@ -161,19 +165,20 @@ class ControlServer:
             Client(self.address).close()
         self._acceptor.join()
         self._listener.close()
+        deadline = time.monotonic() + _FAREWELL_S
         for thread in list(self._threads):
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accept(self) -> None:
         while True:
             try:
                 connection = self._listener.accept()
             except _LOST:
-                log.info("a visitor left at the door")
-                if self._is_closing:
+                if self._is_ended:
                     return
+                log.info("a visitor left at the door")
                 continue
-            if self._is_closing and not self._consoles:
+            if self._is_ended:
                 connection.close()
                 return
             thread = threading.Thread(target=self._visit, args=(connection,), name="visitor", daemon=True)

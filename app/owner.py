@@ -3,7 +3,7 @@
 The owner holds an operating-system lock on `owner.lock`; it goes with the process, however that ends, so
 there is no stale lock. Beside it `owner.json` (mode 0600) tells the others where to knock:
 
-    {"address": the control socket, "key": hex, "pid": int, "version": str}
+    {"address": the control socket, "key": hex, "pid": int}
 
 A file left over from a dead owner is harmless: whoever gets the lock replaces it.
 """
@@ -47,16 +47,20 @@ class Owner:
             self.runtime_dir = paths.make_runtime_dir()
             key = secrets.token_bytes(32)
             self.control = ControlServer(_new_address(self.runtime_dir), key)
-            _write_private(
-                paths.owner,
-                json.dumps({"address": self.control.address, "key": key.hex(), "pid": os.getpid()}),
-            )
         except OSError as error:
             lock.release()
             raise DataFolderUnusable(paths.data_dir, error.strerror or str(error)) from error
         except BaseException:
             lock.release()
             raise
+        try:
+            _write_private(
+                paths.owner,
+                json.dumps({"address": self.control.address, "key": key.hex(), "pid": os.getpid()}),
+            )
+        except OSError as error:
+            self.close()
+            raise DataFolderUnusable(paths.data_dir, error.strerror or str(error)) from error
 
     def close(self) -> None:
         """Stop what runs for others and give the folder up; close the data before. May be called twice."""
@@ -65,6 +69,8 @@ class Owner:
         self.control.close()
         with contextlib.suppress(OSError):
             self.paths.owner.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.runtime_dir.rmdir()  # empty, unless a worker was killed
         self._lock.release()
 
 

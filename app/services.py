@@ -32,7 +32,8 @@ def self_command() -> tuple[str, ...]:
     """What starts this program again, frozen or not."""
     if getattr(sys, "frozen", False):
         return (sys.executable,)
-    return (sys.executable, "-m", "app")
+    # -P: else a folder of the person with an `app.py` in it would be run in our place.
+    return (sys.executable, "-P", "-m", "app")
 
 
 class Services:

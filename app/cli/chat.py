@@ -7,12 +7,16 @@ from dataclasses import asdict
 from typing import Any
 
 from app.answering import Answered, Ask, Started
-from app.cli.output import print_json
+from app.cli.choices import model_name
+from app.cli.failures import report
+from app.cli.output import print_json, printable
 from app.console import Console
 from app.errors import Interrupted
 from app.services import Services
 from model_manager.engine.client import Cancel
+from model_manager.errors import ModelManagerError
 from model_manager.types import ReasoningDelta, TextDelta, Usage
+from storage.errors import StorageError
 from ui import formats
 from ui.i18n import tr
 
@@ -41,23 +45,33 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
     if arguments.prompt is not None:
         return talk.turn(arguments.prompt)
     if console.is_interactive and not arguments.json:
-        entry = services.library.get(arguments.model) if arguments.model else services.default_model()
+        entry = services.library.get(talk.model) if talk.model else services.default_model()
         console.err(tr("Talking with {name}. Ctrl+C stops an answer, Ctrl+D ends.", name=entry.name) + "\n")
-    code = 0
     while (line := console.read_line(_PROMPT_SIGN)) is not None:
-        if line.strip():
-            code = max(code, talk.turn(line))
-    return code
+        if not line.strip():
+            continue
+        try:
+            talk.turn(line)
+        except (ModelManagerError, StorageError) as error:
+            # A person reads it and goes on; a script must not lose it among the answers.
+            if not console.is_interactive:
+                raise
+            report(error, console, as_json=arguments.json)
+    return 0
 
 
 class _Talk:
-    """A conversation as it goes on."""
+    """A conversation as it goes on.
+
+    Attributes:
+        model: Name or whole path; None where none was named.
+    """
 
     def __init__(self, arguments: argparse.Namespace, services: Services, console: Console) -> None:
         self._services = services
         self._console = console
         self._as_json = arguments.json
-        self._model = arguments.model
+        self.model = model_name(arguments.model, services, console) if arguments.model else None
         self._system = arguments.system
         self._conversation_id: int | None = arguments.conversation
         self._sampling = {
@@ -76,7 +90,7 @@ class _Talk:
         """
         cancel = Cancel()
         printer = _Printer(self._console, self._as_json)
-        order = Ask(text, self._conversation_id, self._model, self._system, self._sampling)
+        order = Ask(text, self._conversation_id, self.model, self._system, self._sampling)
         answered: Answered | None = None
         with self._console.on_interrupt(cancel.set):
             events = self._services.answering.answer(order, cancel)
@@ -121,7 +135,7 @@ class _Printer:
         elif kind != self._kind and self._kind:
             self._console.out("\n\n")
         self._kind = kind
-        self._console.out(text)
+        self._console.out(printable(text) if self._console.is_screen else text)
 
     def end(self, answered: Answered) -> None:
         if not self._as_json:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from app.cli.output import print_json, print_table
+from app.cli.output import print_json, print_table, printable
 from app.console import Console
 from app.services import Services
 from storage.records import Conversation, Message
@@ -59,15 +59,16 @@ def show(arguments: argparse.Namespace, services: Services, console: Console) ->
         messages = [_message_json(message) for message in path]
         print_json(console, _conversation_json(conversation) | {"messages": messages})
         return 0
-    console.out(f"# {conversation.title}\n")
+    shown = printable if console.is_screen else str
+    console.out(f"# {shown(conversation.title)}\n")
     for message in path:
         generation = message.generation
         name = generation.model_name if generation else tr("You")
         console.out(f"\n## {name}\n\n")
         if message.reasoning:
-            quoted = "\n".join(f"> {line}".rstrip() for line in message.reasoning.strip().splitlines())
+            quoted = "\n".join(f"> {line}".rstrip() for line in shown(message.reasoning).strip().splitlines())
             console.out(f"{quoted}\n\n")
-        console.out(f"{message.text}\n")
+        console.out(f"{shown(message.text)}\n")
         if message.status != "complete":
             console.out(f"({message.status})\n")
     return 0
@@ -93,8 +94,8 @@ def search(arguments: argparse.Namespace, services: Services, console: Console) 
         )
         return 0
     for hit in hits:
-        snippet = hit.snippet.translate(_BOLD if console.is_screen else _MARKS)
-        console.out(f"{hit.conversation_id}  {hit.title}\n    {snippet}\n")
+        snippet = printable(hit.snippet).translate(_BOLD if console.is_screen else _MARKS)
+        console.out(f"{hit.conversation_id}  {printable(hit.title)}\n    {snippet}\n")
     return 0
 
 

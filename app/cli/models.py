@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
 from app.console import Console
@@ -115,7 +116,7 @@ def import_model(arguments: argparse.Namespace, services: Services, console: Con
 def verify(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Read every byte and compare."""
     line = ProgressLine(console)
-    entry = services.library.verify(arguments.name, line.show_share)
+    entry = services.library.verify(model_name(arguments.name, services, console), line.show_share)
     line.clear()
     _print_entry(arguments, console, entry)
     return 0

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import time
 from collections.abc import Sequence
 
 from app import logs
+from app.cli.failures import FAILED, USAGE, report
 from app.cli.parser import HelpWanted, parse
-from app.cli.runner import FAILED, USAGE, relay_runner, report, run
+from app.cli.runner import relay_runner, run
 from app.console import Terminal
 from app.control import OwnerBusy, OwnerLink
-from app.errors import AppError, BadUsage
+from app.errors import BadUsage
 from app.owner import Owner, acquire_or_connect
 from app.paths import Paths, resolve
 from app.services import Services
-from storage.errors import StorageError
+
+_BUSY_RETRY_S = 0.05
+_SILENT_WAIT_S = 1.0
+_WAITING = "coterie: done; another command still uses this program, so it ends with that one.\n"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,12 +34,13 @@ def main(argv: Sequence[str]) -> int:
     except BadUsage as error:
         terminal.err(f"{error}\n")
         return USAGE
-    paths = resolve(arguments.data_dir)
-    if getattr(arguments, "needs_owner", True) is False:
-        return int(arguments.run(arguments, None, terminal))
     try:
-        return _run(argv, arguments, paths, terminal)
-    except (AppError, StorageError) as error:
+        # The window has signals of its own. Here they hold from now on: opening may take a while, too.
+        with terminal.signals() if arguments.run is not None else contextlib.nullcontext():
+            if getattr(arguments, "needs_owner", True) is False:
+                return int(arguments.run(arguments, None, terminal))
+            return _run(argv, arguments, resolve(arguments.data_dir), terminal)
+    except Exception as error:  # noqa: BLE001 : one clear line, whatever it was
         return report(error, terminal, as_json=arguments.json)
 
 
@@ -44,6 +51,8 @@ def _run(argv: Sequence[str], arguments: argparse.Namespace, paths: Paths, termi
             handlers = logs.start(paths, arguments.verbosity)
             try:
                 return _own(arguments, paths, found, terminal)
+            except Exception as error:  # noqa: BLE001 : while the log is open, for its trace
+                return report(error, terminal, as_json=arguments.json)
             finally:
                 found.close()
                 logs.stop(handlers)
@@ -53,7 +62,7 @@ def _run(argv: Sequence[str], arguments: argparse.Namespace, paths: Paths, termi
             if arguments.run is None:
                 terminal.err("coterie: another command uses this data folder; try again when it has ended.\n")
                 return FAILED
-            continue  # the owner is about to end: look again
+            time.sleep(_BUSY_RETRY_S)  # the owner is about to end: look again
 
 
 def _own(arguments: argparse.Namespace, paths: Paths, owner: Owner, terminal: Terminal) -> int:
@@ -64,9 +73,10 @@ def _own(arguments: argparse.Namespace, paths: Paths, owner: Owner, terminal: Te
     services = Services(paths, owner.runtime_dir)
     try:
         owner.control.serve(relay_runner(services))
-        with terminal.signals():
-            code = run(arguments, services, terminal)
-            # What others run here goes on until it has ended.
+        code = run(arguments, services, terminal)
+        # What others run here goes on until it has ended.
+        if not owner.control.wait_idle(_SILENT_WAIT_S):
+            terminal.err(_WAITING)
             owner.control.wait_idle()
         return code
     finally:
@@ -78,5 +88,4 @@ def _relay(argv: Sequence[str], arguments: argparse.Namespace, link: OwnerLink, 
     if arguments.run is None:
         link.raise_window()
         return 0
-    with terminal.signals():
-        return link.run(argv, terminal)
+    return link.run(argv, terminal)

@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-import logging
 from collections.abc import Sequence
 
+from app.cli.failures import report
 from app.cli.parser import HelpWanted, parse
 from app.console import Console
 from app.control import RunCommand
-from app.errors import AppError, BadUsage, Interrupted
+from app.errors import BadUsage
 from app.services import Services
-from app.words import sentence
-from model_manager.errors import ModelManagerError
-from storage.errors import StorageError
-
-log = logging.getLogger(__name__)
-
-FAILED = 1
-USAGE = 2
-INTERRUPTED = 130
 
 
 def run(arguments: argparse.Namespace, services: Services, console: Console) -> int:
@@ -29,22 +19,6 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
         return int(arguments.run(arguments, services, console))
     except BaseException as error:  # noqa: BLE001 : a relayed command must not end its owner
         return report(error, console, as_json=arguments.json)
-
-
-def report(error: BaseException, console: Console, *, as_json: bool = False) -> int:
-    """Say an error on stderr; returns the exit code. What is our own mistake is logged with its trace."""
-    if isinstance(error, Interrupted | KeyboardInterrupt):
-        return INTERRUPTED
-    if isinstance(error, BadUsage):
-        console.err(f"{error}\n")
-        return USAGE
-    if not isinstance(error, ModelManagerError | StorageError | AppError | OSError):
-        log.error("command failed", exc_info=error)
-    text = sentence(error)
-    if as_json:
-        console.out(json.dumps({"type": "error", "error": type(error).__name__, "message": text}) + "\n")
-    console.err(f"coterie: {text}\n")
-    return FAILED
 
 
 def relay_runner(services: Services) -> RunCommand:

@@ -50,7 +50,8 @@ class Cancel:
     """A switch that ends one answer at once, from any thread, also before it began."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Re-entrant: a signal handler may call `set` on a thread that is just inside.
+        self._lock = threading.RLock()
         self._is_set = False
         self._connection: Connection | None = None
         self._concluder: _Concluder | None = None

@@ -1,0 +1,19 @@
+"""What a person may name on the command line: a model by its name, or a file of the folder they are in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.console import Console
+from app.services import Services
+
+
+def model_name(text: str, services: Services, console: Console) -> str:
+    """A name for the library: as typed where an entry has it, else a whole path.
+
+    The command may run in another process, whose folder is not the person's.
+    """
+    if any(entry.name == text for entry in services.library.list()):
+        return text
+    path = console.cwd / Path(text).expanduser()
+    return str(path) if path.is_file() else text
