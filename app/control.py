@@ -24,6 +24,7 @@ import json
 import logging
 import os
 import queue
+import socket
 import sys
 import threading
 import time
@@ -229,8 +230,11 @@ class ControlServer:
         try:
             code = run(argv, console)
         finally:
-            with contextlib.suppress(OSError):
-                channel.send({"type": "exit", "code": code})
+            # One that the owner's end has stopped gets no exit code: the other end says what happened.
+            if not self._is_ended:
+                with contextlib.suppress(OSError):
+                    channel.send({"type": "exit", "code": code})
+            channel.end()
             with self._changed:
                 self._consoles.discard(console)
                 self._changed.notify_all()
@@ -247,6 +251,12 @@ class _Channel:
         data = json.dumps(message).encode()
         with self._lock:
             self._connection.send_bytes(data)
+
+    def end(self) -> None:
+        """Make both ends' `receive` return; the connection itself is closed by the thread that reads it."""
+        if sys.platform != "win32":  # a pipe is closed when the other end has read the exit code
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
+                end.shutdown(socket.SHUT_RDWR)
 
     def receive(self) -> _Message:
         """Raises EOFError or OSError when there is no more."""
