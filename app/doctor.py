@@ -6,7 +6,6 @@ import json
 import platform
 import re
 import shutil
-import sqlite3
 import subprocess
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -17,6 +16,7 @@ import psutil
 
 from app.services import Services, self_command
 from model_manager import starter
+from storage.database import SQLITE_VERSION
 from ui import formats
 from ui.i18n import tr
 
@@ -177,7 +177,7 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         "llama-cpp-python": version("llama-cpp-python"),
         "qt": version("PySide6-Essentials"),
-        "sqlite": sqlite3.sqlite_version,
+        "sqlite": SQLITE_VERSION,
         "system": platform.platform(),
     }
 

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
+SQLITE_VERSION = sqlite3.sqlite_version
 BUSY_TIMEOUT_MS = 5_000
 _SIGNATURE = b"SQLite format 3\0"
 # The log is cut back to this after a checkpoint; a long import would leave it large for ever.

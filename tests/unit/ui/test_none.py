@@ -1,4 +1,7 @@
-"""PySide6 6.12.0 takes a reference of None with every void call; the program has to survive millions."""
+"""The pinned PySide6 counts references: 6.12.0 loses one of None with every void call on Python 3.11.
+
+A program with that version aborts in `none_dealloc` after some thousand calls.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,10 @@ import sys
 
 from PySide6.QtCore import QSize
 
-import ui
 
-
-def test_none_outlives_the_calls_of_a_long_day() -> None:
-    assert ui.__doc__
-    assert sys.version_info >= (3, 12) or sys.getrefcount(None) > 1 << 50
+def test_void_calls_leave_none_alone() -> None:
     size = QSize()
-    for width in range(50_000):
+    before = sys.getrefcount(None)
+    for width in range(1_000):
         size.setWidth(width)
-    assert size.width() == 49_999
+    assert abs(sys.getrefcount(None) - before) < 100

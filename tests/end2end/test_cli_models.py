@@ -1,0 +1,97 @@
+"""`coterie models` against a local hub that speaks the Hub's real API."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.cli import coterie, events, refuse, start, succeed
+from tests.helpers.hub_server import HubServer
+
+REPO = "coterie-tests/Demo-MoE-GGUF"
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    with HubServer() as server:
+        server.add_demo()
+        yield server
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def environment(hub: HubServer) -> dict[str, str]:
+    return {"HF_ENDPOINT": hub.endpoint}
+
+
+def test_download_is_verified_and_joins_the_library(data_dir: Path, hub: HubServer) -> None:
+    done = succeed(coterie(data_dir, "models", "download", REPO, "--json", env=environment(hub)))
+    *progress, last = events(done)
+    for event in progress:
+        assert set(event) == {"type", "received_bytes", "size_bytes", "rate_bytes_per_s", "eta_s"}
+    assert progress[-1]["received_bytes"] == progress[-1]["size_bytes"]
+    path = Path(last["path"])
+    assert last["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert path.is_relative_to(data_dir / "models")
+
+    listed = json.loads(succeed(coterie(data_dir, "models", "list", "--json")).stdout)
+    assert [entry["name"] for entry in listed[:3]] == ["starter", "starter-dense", "starter-thinking"]
+    (entry,) = [entry for entry in listed if not entry["is_starter"]]
+    assert entry["sha256"] == [last["sha256"]]
+    succeed(coterie(data_dir, "models", "verify", entry["name"]))
+    with path.open("r+b") as file:
+        file.seek(1 << 20)
+        file.write(b"damage")
+    refuse(coterie(data_dir, "models", "verify", entry["name"]), path.name)
+    succeed(coterie(data_dir, "models", "remove", entry["name"]))
+    assert not path.exists()
+    refuse(coterie(data_dir, "models", "verify", entry["name"]), entry["name"])
+
+
+def test_killed_download_goes_on(data_dir: Path, hub: HubServer) -> None:
+    hub.rate_bytes_per_s = 16 << 20
+    with start(data_dir, "models", "download", REPO, "--json", env=environment(hub)) as program:
+        assert program.stdout is not None
+        while json.loads(program.stdout.readline())["received_bytes"] < 4 << 20:
+            pass
+        program.kill()
+    (part,) = (data_dir / "models").rglob("*.part")
+    had_bytes = part.stat().st_size
+    sent_before = hub.sent_bytes
+    hub.rate_bytes_per_s = None
+    last = events(succeed(coterie(data_dir, "models", "download", REPO, "--json", env=environment(hub))))[-1]
+    path = Path(last["path"])
+    assert last["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert hub.sent_bytes - sent_before <= path.stat().st_size - had_bytes + (1 << 20)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_hub_refuses(data_dir: Path, hub: HubServer, status: int) -> None:
+    hub.misbehave("api", status=status, times=-1)
+    refuse(coterie(data_dir, "models", "download", REPO, env=environment(hub)))
+    assert not list(data_dir.rglob("*.gguf"))
+
+
+def test_wrong_bytes_never_get_the_name(data_dir: Path, hub: HubServer) -> None:
+    hub.misbehave("body", is_corrupt=True, times=-1)
+    refuse(coterie(data_dir, "models", "download", REPO, env=environment(hub)), "Demo-MoE")
+    assert not list((data_dir / "models").rglob("*.gguf"))
+
+
+def test_reference_that_is_none(data_dir: Path) -> None:
+    refuse(coterie(data_dir, "models", "download", "not a reference"))
+    refuse(coterie(data_dir, "models", "import", str(data_dir / "nothing.gguf")), "nothing.gguf")
+    refuse(coterie(data_dir, "models", "remove", "starter"), "starter")
+
+
+def test_offline_sends_nothing(data_dir: Path, hub: HubServer) -> None:
+    succeed(coterie(data_dir, "settings", "set", "offline", "true"))
+    env = {"HF_ENDPOINT": "https://hub.example"}
+    refuse(coterie(data_dir, "models", "download", REPO, env=env), "offline")
