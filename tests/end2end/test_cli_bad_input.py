@@ -53,6 +53,17 @@ def test_model_that_llama_cpp_refuses(
     assert questions(data_dir) == ["Hello"]  # the question is kept
 
 
+def test_model_whose_numbers_are_damaged(data_dir: Path, tmp_path: Path) -> None:
+    path = tmp_path / "damaged.gguf"
+    write_model(path)
+    data = bytearray(path.read_bytes())
+    begin = len(data) // 2  # tensors lie last, and are most of the file
+    data[begin:] = b"\xff" * (len(data) - begin)  # each number is none
+    path.write_bytes(data)
+    refuse(coterie(data_dir, "chat", "-m", str(path), "Hello"), "damaged")
+    assert questions(data_dir) == ["Hello"]
+
+
 def test_context_larger_than_the_model(data_dir: Path) -> None:
     succeed(coterie(data_dir, "settings", "set", "n_ctx_tokens", "9999999"))
     refuse(coterie(data_dir, "chat", "Hello"), "context")
