@@ -32,6 +32,9 @@ def merge(*layers: Mapping[str, Any]) -> AnswerOptions:
     known = {name: value for name, value in merged.items() if name in _SAMPLING_NAMES}
     if "stop" in known:
         known["stop"] = tuple(known["stop"])
+    if "logit_bias" in known:
+        # JSON, which layers are kept in, has only strings as keys.
+        known["logit_bias"] = {int(token): bias for token, bias in known["logit_bias"].items()}
     thinking = merged.get("thinking")
     return AnswerOptions(
         SamplingParams(**known),
