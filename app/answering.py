@@ -225,9 +225,13 @@ def _write(
             parent_id = question.id
         case Regenerate():
             answered = conversations.message(order.message_id)
-            if answered.parent_id is None:
-                raise EmptyPrompt
-            parent_id = answered.parent_id if answered.role == "assistant" else answered.id
+            # A question that a crash left without an answer is answered, too.
+            if answered.role == "assistant":
+                if answered.parent_id is None:
+                    raise EmptyPrompt
+                parent_id = answered.parent_id
+            else:
+                parent_id = answered.id
     options = merge(store.settings.get("sampling_defaults"), conversation.sampling, order.sampling)
     generation = Generation(
         model_name=entry.name,
