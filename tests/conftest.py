@@ -92,17 +92,17 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     threads = set(threading.enumerate())
     children = set(psutil.Process().children(recursive=True))
     yield
+    if _uses_shared_fixture(request):
+        return
     for thread in set(threading.enumerate()) - threads:
         thread.join(timeout=5)
     left = [thread.name for thread in set(threading.enumerate()) - threads if thread.is_alive()]
     # Qt's own and the interpreter's pool threads carry these names and end with the process.
     left = [name for name in left if not name.startswith("Dummy-")]
-    if not _uses_shared_fixture(request):
-        assert not left, f"threads left behind: {left}"
+    assert not left, f"threads left behind: {left}"
     gone = set(psutil.Process().children(recursive=True)) - children
     _, alive = psutil.wait_procs(gone, timeout=5)
-    if not _uses_shared_fixture(request):
-        assert not alive, f"processes left behind: {alive}"
+    assert not alive, f"processes left behind: {alive}"
 
 
 def _uses_shared_fixture(request: pytest.FixtureRequest) -> bool:
