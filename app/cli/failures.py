@@ -27,6 +27,8 @@ def report(error: BaseException, console: Console, *, as_json: bool = False) -> 
         return USAGE
     if not isinstance(error, ModelManagerError | StorageError | AppError | OSError):
         log.error("command failed", exc_info=error)
+    else:
+        log.info("command failed: %s: %s", type(error).__name__, error)  # the sentence leaves the details out
     text = sentence(error)
     if as_json:
         console.out(json.dumps({"type": "error", "error": type(error).__name__, "message": text}) + "\n")

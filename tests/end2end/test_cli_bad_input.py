@@ -61,6 +61,7 @@ def test_model_whose_numbers_are_damaged(data_dir: Path, tmp_path: Path) -> None
     data[begin:] = b"\xff" * (len(data) - begin)  # each number is none
     path.write_bytes(data)
     refuse(coterie(data_dir, "chat", "-m", str(path), "Hello"), "damaged")
+    assert "LoadFailed: damaged: " in (data_dir / "logs" / "coterie.log").read_text()
     assert questions(data_dir) == ["Hello"]
 
 
