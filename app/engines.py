@@ -116,7 +116,8 @@ class Engines:
             if entry_name is not None and (self._entry is None or self._entry.name != entry_name):
                 return
             self._plan = self._entry = None
-        self._supervisor.stop()
+            # Whoever wants a model meanwhile waits: the end of this worker would be told as that of the next.
+            self._supervisor.stop()
 
     def close(self) -> None:
         """End the worker; answers that still run are cut off."""
