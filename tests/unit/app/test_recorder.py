@@ -76,7 +76,8 @@ def test_finish_stores_everything(storage: StorageThread, answer: Message, recor
     assert generation.parameters["seed"] == 7
     assert (generation.prompt_tokens, generation.cached_tokens) == (5, 2)
     assert (generation.completion_tokens, generation.reasoning_tokens) == (4, 2)
-    assert generation.reasoning_ms is not None and generation.reasoning_ms >= 0
+    assert generation.reasoning_ms is not None
+    assert generation.reasoning_ms >= 0
 
 
 def test_finish_without_a_word(recorder: Recorder) -> None:
