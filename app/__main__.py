@@ -6,6 +6,7 @@ command that another Coterie carries out.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -22,12 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         from model_manager.engine import devices
 
         return devices.main()
-    try:
-        from app.cli import program
+    # While modules are loaded Ctrl+C ends the process at once: nothing is open yet, and an exception in the
+    # middle of an extension's loading is printed as a crash. Commands and the window then take over.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from app.cli import program
 
-        return program.main(arguments)
-    except KeyboardInterrupt:
-        return 130
+    return program.main(arguments)
 
 
 if __name__ == "__main__":
