@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.helpers.cli import coterie, start, succeed
 
@@ -25,6 +26,7 @@ def rows(data_dir: Path, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         connection.close()
 
 
+@pytest.mark.timeout(900)  # fifty starts of the whole program
 def test_fifty_kills_while_it_streams(tmp_path: Path) -> None:
     """One data folder that accumulates, as a person's would; each start meets what the last kill left."""
     data_dir = tmp_path / "data"

@@ -18,6 +18,12 @@ def command(data_dir: Path, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "app", "--data-dir", str(data_dir), *arguments]
 
 
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's, where compiled modules may be kept: tests start the program many times."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | dict(more or {})
+
+
 def coterie(
     data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None, stdin: str = "", **options: Any
 ) -> subprocess.CompletedProcess[str]:
@@ -28,7 +34,7 @@ def coterie(
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
-        env={**os.environ, **(env or {})},
+        env=environment(env),
         check=False,
         **options,
     )
@@ -42,7 +48,7 @@ def start(data_dir: Path, *arguments: str, env: Mapping[str, str] | None = None)
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, **(env or {})},
+        env=environment(env),
     )
 
 
