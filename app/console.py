@@ -89,10 +89,15 @@ class Interrupts:
 
 
 class Terminal:
-    """The standard streams of this process. Made on the main thread, which then runs the command."""
+    """The standard streams of this process. Made on the main thread, which then runs the command.
+
+    Attributes:
+        is_told_to_end: The system wants the process to end, not only its command to stop.
+    """
 
     def __init__(self) -> None:
         self.interrupts = Interrupts()
+        self.is_told_to_end = False
         for stream in (sys.stdout, sys.stderr):
             # A console that cannot show a character shows a question mark; that is no reason to fail.
             reconfigure = getattr(stream, "reconfigure", None)
@@ -166,6 +171,7 @@ class Terminal:
                 raise Interrupted
 
         def on_end(_signum: int, _frame: FrameType | None) -> None:
+            self.is_told_to_end = True
             self.interrupts.press()
             raise Interrupted
 

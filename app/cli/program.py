@@ -75,7 +75,7 @@ def _own(arguments: argparse.Namespace, paths: Paths, owner: Owner, terminal: Te
         owner.control.serve(relay_runner(services))
         code = run(arguments, services, terminal)
         # What others run here goes on until it has ended.
-        if not owner.control.wait_idle(_SILENT_WAIT_S):
+        if not terminal.is_told_to_end and not owner.control.wait_idle(_SILENT_WAIT_S):
             terminal.err(_WAITING)
             owner.control.wait_idle()
         return code
