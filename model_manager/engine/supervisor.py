@@ -15,6 +15,7 @@ import json
 import logging
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -314,7 +315,7 @@ class _Run:
     def _new_http(self) -> Client | None:
         message = self._message
         if message.socket_path is not None:
-            return engine_client(message.socket_path) if message.socket_path.exists() else None
+            return engine_client(message.socket_path) if is_listening(message.socket_path) else None
         assert message.port_path is not None
         try:
             port = int(message.port_path.read_text())
@@ -352,3 +353,18 @@ class _Run:
             self._supervisor._publish(self, state)
         else:
             self._give_up(error_from(event, 503))
+
+
+def is_listening(path: Path) -> bool:
+    """Whether somebody takes connections on this Unix socket.
+
+    The file is there a moment before that; the HTTP client would leave the refused socket unclosed.
+    """
+    if sys.platform == "win32":  # there, workers listen on loopback
+        return False
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
