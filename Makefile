@@ -45,7 +45,8 @@ $(VENV)/.libraries: $(VENV)/.tools $(LOCKS)/runtime.txt $(LOCKS)/engine.txt pack
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.libraries pyproject.toml $(LOCKS)/starter.txt
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	# Its build tool warns at length that an editable install follows the checkout, which is what we want.
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 	@mkdir -p $(CACHE)/downloads
 	$(BIN)/pip download --quiet --no-deps --require-hashes -r $(LOCKS)/starter.txt -d $(CACHE)/downloads
 	PYTHONPATH=. $(BIN)/python packaging/fetch_starter.py $(CACHE)/downloads

@@ -30,7 +30,7 @@ def thinking(message: Message, live: StreamUpdate | None) -> str:
 def prefill(live: StreamUpdate) -> str:
     """What is shown until the first token."""
     if live.prefill_permille <= 0:
-        return tr("Reading the prompt…")
+        return tr("Waiting for the model…")
     return tr("Reading the prompt… {percent} %", percent=live.prefill_permille // 10)
 
 

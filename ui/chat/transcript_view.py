@@ -145,6 +145,7 @@ class TranscriptView(QAbstractScrollArea):
             value = self.scene.settle(None if self.is_following else self._anchor, height)
             bar = self.verticalScrollBar()
             bar.setRange(0, max(0, round(self.scene.height + self._top_margin) - height))
+            bar.setEnabled(bar.maximum() > 0)  # the theme shows no handle where there is nothing to scroll
             bar.setPageStep(height)
             bar.setSingleStep(round(self.style_now.em * 3))
             if self.is_following:
