@@ -1,0 +1,177 @@
+"""The window with everything behind it: real services, a real worker, the starter; no screen is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app.bridge import Bridge
+from app.paths import Paths
+from app.services import Services
+from app.window import WindowWiring
+from storage.records import Message
+from ui.main_window import MainWindow
+from ui.values import ConversationSettings
+
+ANSWER_TIMEOUT_MS = 60_000
+
+
+class Coterie:
+    """A window and what is behind it."""
+
+    def __init__(self, data_dir: Path, qtbot: QtBot) -> None:
+        data_dir.mkdir(exist_ok=True)
+        runtime_dir = data_dir / "run"
+        runtime_dir.mkdir(mode=0o700, exist_ok=True)
+        self.qtbot = qtbot
+        self.services = Services(Paths(data_dir), runtime_dir)
+        self.services.set_setting("sampling_defaults", {"max_tokens": 24, "temperature": 0.0})
+        self.bridge = Bridge()
+        self.window = MainWindow()
+        self.wiring = WindowWiring(self.window, self.services, self.bridge)
+        self.chat = self.wiring.chat
+        self.wiring.begin()
+        self.window.show()
+
+    def close(self) -> None:
+        self.window.close()
+        self.wiring.end()
+        self.bridge.close()
+        self.services.close()
+        self.window.page.transcript.workshop.close()
+        self.window.deleteLater()
+        QApplication.processEvents()
+
+    def ask(self, text: str) -> Message:
+        with self.qtbot.waitSignal(self.chat.answered, timeout=ANSWER_TIMEOUT_MS) as blocker:
+            self.window.send_requested.emit(text)
+        answer: Message = blocker.args[0]
+        return answer
+
+    def path(self) -> list[Message]:
+        conversation_id = self.chat.conversation_id
+        assert conversation_id is not None
+        return self.services.storage.call(lambda store: store.conversations.path(conversation_id))
+
+
+@pytest.fixture
+def coterie(tmp_path: Path, qtbot: QtBot) -> Iterator[Coterie]:
+    made = Coterie(tmp_path / "data", qtbot)
+    yield made
+    made.close()
+
+
+def test_question_answer_and_versions(coterie: Coterie, qtbot: QtBot) -> None:
+    window, chat = coterie.window, coterie.chat
+    first = coterie.ask("Say hello.")
+    assert first.text
+    assert window.windowTitle().startswith("Say hello")
+    assert [message.text for message in coterie.path()] == ["Say hello.", first.text]
+
+    # Another answer: a sibling, and the arrows go back to the first.
+    with qtbot.waitSignal(chat.answered, timeout=ANSWER_TIMEOUT_MS) as blocker:
+        window.regenerate_requested.emit(first.id)
+    second: Message = blocker.args[0]
+    assert second.sibling_ids == (first.id, second.id)
+    assert coterie.path()[-1].id == second.id
+    with qtbot.waitSignal(chat.shown):
+        window.version_requested.emit(first.id)
+    assert coterie.path()[-1].id == first.id
+
+    # The question in other words: a sibling of the question.
+    question_id = coterie.path()[0].id
+    with qtbot.waitSignal(chat.answered, timeout=ANSWER_TIMEOUT_MS):
+        window.edit_requested.emit(question_id, "Say goodbye.")
+    question, answer = coterie.path()
+    assert question.text == "Say goodbye."
+    assert question.sibling_ids == (question_id, question.id)
+    assert answer.generation is not None
+    assert answer.generation.stop_reason in ("stop", "length")
+
+
+def test_stop_keeps_the_text(coterie: Coterie, qtbot: QtBot) -> None:
+    coterie.services.set_setting("sampling_defaults", {"max_tokens": 2000})
+    with qtbot.waitSignal(coterie.chat.streamed, timeout=ANSWER_TIMEOUT_MS):
+        coterie.window.send_requested.emit("Write a long story.")
+    with qtbot.waitSignal(coterie.chat.answered, timeout=ANSWER_TIMEOUT_MS) as blocker:
+        # Until text is there, a stop would leave an empty answer.
+        qtbot.waitUntil(lambda: bool(coterie.services.engines.state.status == "ready"), timeout=30_000)
+        coterie.window.stop_requested.emit()
+    answer: Message = blocker.args[0]
+    assert answer.generation is not None
+    assert answer.generation.stop_reason == "cancelled"
+    assert answer.status == "complete"
+
+
+def test_settings_of_a_fresh_conversation_are_kept_with_it(coterie: Coterie) -> None:
+    settings = ConversationSettings("Greetings", "Be brief.", {"max_tokens": 5})
+    coterie.window.conversation_settings_changed.emit(settings)
+    answer = coterie.ask("Say hello.")
+    assert answer.generation is not None
+    assert answer.generation.completion_tokens is not None
+    assert answer.generation.completion_tokens <= 5
+    conversation = coterie.services.storage.call(
+        lambda store: store.conversations.get(answer.conversation_id)
+    )
+    assert (conversation.title, conversation.system_prompt) == ("Greetings", "Be brief.")
+    assert conversation.sampling == {"max_tokens": 5}
+
+
+def test_list_search_rename_delete(coterie: Coterie, qtbot: QtBot) -> None:
+    window, conversations = coterie.window, coterie.wiring.conversations
+    answer = coterie.ask("什么是专家混合模型？")
+    with qtbot.waitSignal(conversations.found) as found:
+        window.search_changed.emit("专家")
+    assert [hit.message_id for hit in found.args[0]][-1] == answer.parent_id
+    with qtbot.waitSignal(coterie.chat.shown):
+        window.hit_selected.emit(answer.conversation_id, answer.parent_id)
+    with qtbot.waitSignal(conversations.listed) as listed:
+        window.conversation_rename_requested.emit(answer.conversation_id, "Experts")
+    assert [conversation.title for conversation in listed.args[0]] == ["Experts"]
+    with qtbot.waitSignal(conversations.listed) as listed:
+        window.conversation_delete_requested.emit(answer.conversation_id)
+    assert listed.args[0] == []
+    assert coterie.chat.conversation_id is None
+
+
+def test_model_that_cannot_be_loaded_is_said_and_the_next_works(
+    coterie: Coterie, qtbot: QtBot, tmp_path: Path
+) -> None:
+    window = coterie.window
+    path = tmp_path / "poem.gguf"
+    path.write_text("Roses are red")
+    with qtbot.waitSignal(coterie.wiring.library.failed):
+        window.import_model_requested.emit(str(path))
+    assert "GGUF" in window.page.notice_bar.sentence_label.text()
+    coterie.services.set_setting("n_ctx_tokens", 9_999_999)
+    with qtbot.waitSignal(coterie.chat.failed, timeout=ANSWER_TIMEOUT_MS):
+        window.send_requested.emit("Say hello.")
+    qtbot.waitUntil(lambda: not coterie.chat._running)
+    assert coterie.path()[-1].status == "failed"
+    coterie.services.set_setting("n_ctx_tokens", 0)
+    assert coterie.ask("Say hello again.").text
+
+
+def test_question_to_a_missing_model_comes_back(coterie: Coterie, qtbot: QtBot) -> None:
+    coterie.chat._model = "gone"
+    with qtbot.waitSignal(coterie.chat.draft_returned, timeout=ANSWER_TIMEOUT_MS):
+        coterie.window.send_requested.emit("Are you there?")
+    assert coterie.window.page.composer.text() == "Are you there?"
+    assert coterie.services.storage.call(lambda store: store.conversations.list()) == []
+
+
+def test_layout_and_conversation_come_back(tmp_path: Path, qtbot: QtBot) -> None:
+    first = Coterie(tmp_path / "data", qtbot)
+    first.window.resize(700, 560)
+    first.ask("Say hello.")
+    conversation_id = first.chat.conversation_id
+    first.close()
+    second = Coterie(tmp_path / "data", qtbot)
+    qtbot.waitUntil(lambda: second.chat.conversation_id == conversation_id)
+    size = second.window.size().toTuple()
+    second.close()
+    assert size == (700, 560)
