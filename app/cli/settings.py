@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.console import Console
+from app.errors import BadUsage
 from app.services import Services
 from storage.errors import NoSuchSetting
+from storage.settings import DEFAULTS
+from ui.i18n import tr
 
 # Where the window lies is kept like a setting, but is none of a person's.
 _HIDDEN = ("window_geometry", "window_state", "splitter_sizes", "last_conversation_id")
@@ -48,10 +55,56 @@ def get(arguments: argparse.Namespace, services: Services, console: Console) -> 
 
 
 def set_value(arguments: argparse.Namespace, services: Services, console: Console) -> int:
-    """Change one setting."""
+    """Change one setting; `null` gives the default back."""
+    key = arguments.key
+    if key not in services.settings():
+        raise NoSuchSetting(key)
     try:
         value = json.loads(arguments.value)
     except ValueError:
         value = arguments.value
-    services.set_setting(arguments.key, value)
+    value = DEFAULTS[key] if value is None else _checked(key, value, services, console)
+    services.set_setting(key, value)
+    if arguments.json:
+        print_json(console, {key: value})
     return 0
+
+
+def _checked(key: str, value: Any, services: Services, console: Console) -> Any:
+    """What is to be stored. The data folder is opened with it, so what makes no sense must not get there.
+
+    Raises:
+        BadUsage: Of the wrong kind.
+        ModelNotFound: As the default model.
+    """
+    match key:
+        case "default_model" if isinstance(value, str):
+            return services.library.get(model_name(value, services, console)).name
+        case "models_dir" if isinstance(value, str) and value:
+            return str(console.cwd / Path(value).expanduser())
+    fits = _FITS.get(key)
+    if fits is None or not fits(value):
+        raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value=json.dumps(value), key=key))
+    return value
+
+
+def _is_address(value: Any) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
+
+
+# `type() is`: true is no number here.
+_FITS: Mapping[str, Callable[[Any], bool]] = {
+    "hub_endpoint": _is_address,
+    "language": ("system", "en", "zh_CN").__contains__,
+    "n_ctx_tokens": lambda value: type(value) is int and value >= 0,
+    "offline": lambda value: type(value) is bool,
+    "sampling_defaults": lambda value: type(value) is dict,
+    "theme": ("system", "light", "dark").__contains__,
+    "zoom_percent": lambda value: type(value) is int and 25 <= value <= 500,
+}
