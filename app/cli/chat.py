@@ -10,6 +10,7 @@ from app.answering import Answered, Ask, Started
 from app.cli.choices import model_name
 from app.cli.failures import report
 from app.cli.output import print_json, printable
+from app.cli.progress import LoadingLine
 from app.console import Console
 from app.errors import Interrupted
 from app.services import Services
@@ -92,7 +93,8 @@ class _Talk:
         printer = _Printer(self._console, self._as_json)
         order = Ask(text, self._conversation_id, self.model, self._system, self._sampling)
         answered: Answered | None = None
-        with self._console.on_interrupt(cancel.set):
+        loading = LoadingLine(self._console, self._services.engines)
+        with self._console.on_interrupt(cancel.set), loading:
             events = self._services.answering.answer(order, cancel)
             try:
                 for event in events:
@@ -100,8 +102,10 @@ class _Talk:
                         case Started():
                             self._conversation_id = event.conversation.id
                         case ReasoningDelta():
+                            loading.end()
                             printer.show("reasoning", event.text)
                         case TextDelta():
+                            loading.end()
                             printer.show("text", event.text)
                         case Answered():
                             answered = event
