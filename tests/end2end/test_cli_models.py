@@ -72,10 +72,13 @@ def test_killed_download_goes_on(data_dir: Path, hub: HubServer) -> None:
     assert hub.sent_bytes - sent_before <= path.stat().st_size - had_bytes + (1 << 20)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
-def test_hub_refuses(data_dir: Path, hub: HubServer, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(401, ""), (403, ""), (404, ""), (429, "Wait a few minutes"), (500, "try again")],
+)
+def test_hub_refuses(data_dir: Path, hub: HubServer, status: int, words: str) -> None:
     hub.misbehave("api", status=status, times=-1)
-    refuse(coterie(data_dir, "models", "download", REPO, env=environment(hub)))
+    refuse(coterie(data_dir, "models", "download", REPO, env=environment(hub)), words)
     assert not list(data_dir.rglob("*.gguf"))
 
 
