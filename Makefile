@@ -31,6 +31,15 @@ lint:
 types:
 	$(BIN)/mypy
 
+# Speed, against real peers in the same run; minutes, on an otherwise idle machine.
+bench: setup
+	@for name in decode busy_core download transcript; do \
+	    echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+# Pictures of the real program on a virtual screen; look at them after every visible change.
+screenshots: setup $(VENV)/.ready-tests
+	$(BIN)/python -m tests.helpers.screenshots screenshots
+
 $(VENV)/.tools: $(LOCKS)/build.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed"; exit 1; }
 	@bash packaging/system_packages.sh run
