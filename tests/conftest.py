@@ -20,8 +20,6 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # A person's language and theme must not decide what tests see.
 os.environ["LC_ALL"] = "C.UTF-8"
 os.environ["LANGUAGE"] = "en"
-# Tests never ask a keyring of the desktop.
-os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
 class LogGuard(logging.Handler):

@@ -28,7 +28,6 @@ FIRST_PARTY = {
 LIBRARY_OWNERS = {
     "sqlite_utils": ("storage",),
     "sqlite3": ("storage",),
-    "zstandard": ("storage",),
     "numpy": ("storage", "model_manager", "ui"),
     "huggingface_hub": ("model_manager.hub",),
     "httpx2": ("model_manager.http",),
@@ -39,7 +38,6 @@ LIBRARY_OWNERS = {
     "starlette": ("model_manager.engine",),
     "uvicorn": ("model_manager.engine",),
     "filelock": ("model_manager", "app"),
-    "keyring": ("app",),
     "platformdirs": ("model_manager.starter", "app"),
     "psutil": ("model_manager", "app"),
     "markdown_it": ("ui",),
