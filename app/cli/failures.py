@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import logging
 
+from app.cli.output import printable
 from app.console import Console
 from app.errors import AppError, BadUsage, Interrupted
 from app.words import sentence
-from model_manager.errors import ModelManagerError
+from model_manager.errors import LoadFailed, ModelManagerError
 from storage.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,9 @@ def report(error: BaseException, console: Console, *, as_json: bool = False) -> 
         log.info("command failed: %s: %s", type(error).__name__, error)  # the sentence leaves the details out
     text = sentence(error)
     if as_json:
-        console.out(json.dumps({"type": "error", "error": type(error).__name__, "message": text}) + "\n")
+        facts = {"type": "error", "error": type(error).__name__, "message": text, "detail": str(error)}
+        console.out(json.dumps(facts) + "\n")
+    if isinstance(error, LoadFailed):  # the window has a button for the details
+        text = f"{text} ({printable(' '.join(error.reason.split()))})"
     console.err(f"coterie: {text}\n")
     return FAILED

@@ -49,7 +49,7 @@ def test_model_that_llama_cpp_refuses(
     expected_logs("Duplicated key name")  # the writer notices the lie
     path = tmp_path / "odd.gguf"
     write_model(path, metadata={"general.architecture": "no-such-thing"})
-    refuse(coterie(data_dir, "chat", "-m", str(path), "Hello"), "odd")
+    refuse(coterie(data_dir, "chat", "-m", str(path), "Hello"), "odd", "no-such-thing")
     assert questions(data_dir) == ["Hello"]  # the question is kept
 
 
