@@ -17,10 +17,10 @@ from app.errors import BadUsage
 from app.owner import Owner, acquire_or_connect
 from app.paths import Paths, resolve
 from app.services import Services
+from ui.i18n import set_language, tr
 
 _BUSY_RETRY_S = 0.05
 _SILENT_WAIT_S = 1.0
-_WAITING = "coterie: done; another command still uses this program, so it ends with that one.\n"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -60,7 +60,8 @@ def _run(argv: Sequence[str], arguments: argparse.Namespace, paths: Paths, termi
             return _relay(argv, arguments, found, terminal)
         except OwnerBusy:
             if arguments.run is None:
-                terminal.err("coterie: another command uses this data folder; try again when it has ended.\n")
+                words = tr("Another command uses this data folder. Try again when it has ended.")
+                terminal.err(f"coterie: {words}\n")
                 return FAILED
             time.sleep(_BUSY_RETRY_S)  # the owner is about to end: look again
 
@@ -72,11 +73,13 @@ def _own(arguments: argparse.Namespace, paths: Paths, owner: Owner, terminal: Te
         return run_window(paths, owner, arguments)
     services = Services(paths, owner.runtime_dir)
     try:
+        set_language(services.setting("language"))
         owner.control.serve(relay_runner(services))
         code = run(arguments, services, terminal)
         # What others run here goes on until it has ended.
         if not terminal.is_told_to_end and not owner.control.wait_idle(_SILENT_WAIT_S):
-            terminal.err(_WAITING)
+            words = tr("Done; another command still uses this program, so it ends with that one.")
+            terminal.err(f"coterie: {words}\n")
             owner.control.wait_idle()
         return code
     finally:

@@ -135,3 +135,8 @@ def test_starter_is_missing(data_dir: Path, tmp_path: Path) -> None:
     refuse(
         coterie(data_dir, "chat", "Hello", env={"COTERIE_CACHE_DIR": str(tmp_path / "empty")}), "make setup"
     )
+
+
+def test_sentences_follow_the_language_that_is_set(data_dir: Path) -> None:
+    succeed(coterie(data_dir, "settings", "set", "language", "zh_CN"))
+    refuse(coterie(data_dir, "chat", "-m", "nobody", "Hello"), "模型")
