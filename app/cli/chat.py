@@ -16,7 +16,7 @@ from app.errors import Interrupted
 from app.services import Services
 from model_manager.engine.client import Cancel
 from model_manager.errors import ModelManagerError
-from model_manager.types import ReasoningDelta, TextDelta, Usage
+from model_manager.types import ModelEntry, ReasoningDelta, TextDelta, Usage
 from storage.errors import StorageError
 from ui import formats
 from ui.i18n import tr
@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
     if arguments.prompt is not None:
         return talk.turn(arguments.prompt)
     if console.is_interactive and not arguments.json:
-        entry = services.library.get(talk.model) if talk.model else services.default_model()
+        entry = talk.entry()
         console.err(tr("Talking with {name}. Ctrl+C stops an answer, Ctrl+D ends.", name=entry.name) + "\n")
     while (line := console.read_line(_PROMPT_SIGN)) is not None:
         if not line.strip():
@@ -82,6 +82,18 @@ class _Talk:
             "thinking": arguments.think,
             "think_budget_tokens": arguments.think_budget,
         }
+
+    def entry(self) -> ModelEntry:
+        """The model that will answer.
+
+        Raises:
+            ModelNotFound, NoSuchConversation: It is not there.
+        """
+        name = self.model
+        if name is None and (conversation_id := self._conversation_id) is not None:
+            found = self._services.storage.call(lambda store: store.conversations.get(conversation_id))
+            name = found.model_name
+        return self._services.library.get(name) if name else self._services.default_model()
 
     def turn(self, text: str) -> int:
         """Ask, print what arrives; returns an exit code.

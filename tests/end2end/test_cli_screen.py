@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.helpers.cli import command, environment
+from tests.helpers.cli import command, coterie, environment, succeed
 
-_DEADLINE_S = 60
+_DEADLINE_S = 30
 
 
 @contextmanager
@@ -35,10 +36,12 @@ def on_a_terminal(*arguments: str, data_dir: Path) -> Iterator[tuple[subprocess.
         os.close(person)
 
 
-def read_all(person: int) -> str:
-    """What is shown until the program ends."""
+def read(person: int, until: str | None = None) -> str:
+    """What is shown until there is `until`, or until the program ends."""
     shown = b""
-    while True:
+    while until is None or until.encode() not in shown:
+        ready, _, _ = select.select([person], [], [], _DEADLINE_S)
+        assert ready, f"nothing more came after {shown!r}"
         try:
             piece = os.read(person, 65536)
         except OSError:  # Linux's way to say that the other end is closed
@@ -52,7 +55,7 @@ def read_all(person: int) -> str:
 def test_loading_is_shown_and_makes_room_for_the_answer(tmp_path: Path) -> None:
     arguments = ("chat", "--seed", "1", "--max-tokens", "4", "Hello")
     with on_a_terminal(*arguments, data_dir=tmp_path / "data") as (program, person):
-        shown = read_all(person)
+        shown = read(person)
         assert program.wait(_DEADLINE_S) == 0
     assert "Loading" in shown
     after = shown[shown.rindex("Loading") :]
@@ -71,3 +74,13 @@ def test_nothing_is_drawn_for_a_script(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert "\x1b" not in done.stdout
+
+
+def test_greeting_names_the_model_of_the_conversation(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    succeed(coterie(data_dir, "chat", "-m", "starter-dense", "--max-tokens", "2", "Hello"))
+    with on_a_terminal("chat", "-c", "1", data_dir=data_dir) as (program, person):
+        assert "starter-dense" in read(person, until="› ")
+        os.write(person, b"\x04")  # Ctrl+D, which ends the input only where a line is read
+        read(person)
+        assert program.wait(_DEADLINE_S) == 0
