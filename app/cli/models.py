@@ -147,6 +147,8 @@ def pause(arguments: argparse.Namespace, services: Services, console: Console) -
     """Stop a download and keep what has arrived."""
     _require(services, arguments.id)
     services.downloads.pause(arguments.id)
+    if arguments.json:
+        print_json(console, {"paused": arguments.id})
     return 0
 
 
@@ -162,6 +164,8 @@ def cancel(arguments: argparse.Namespace, services: Services, console: Console) 
     """Stop a download and remove what has arrived."""
     _require(services, arguments.id)
     services.downloads.cancel(arguments.id)
+    if arguments.json:
+        print_json(console, {"cancelled": arguments.id})
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,3 +99,31 @@ def test_offline_sends_nothing(data_dir: Path, hub: HubServer) -> None:
     succeed(coterie(data_dir, "settings", "set", "offline", "true"))
     env = {"HF_ENDPOINT": "https://hub.example"}
     refuse(coterie(data_dir, "models", "download", REPO, env=env), "offline")
+
+
+def test_downloads_are_listed_and_cancelled(data_dir: Path, hub: HubServer) -> None:
+    hub.misbehave("body", is_corrupt=True, times=-1)
+    refuse(coterie(data_dir, "models", "download", REPO, env=environment(hub)))
+    (listed,) = json.loads(succeed(coterie(data_dir, "models", "downloads", "--json")).stdout)
+    assert (listed["ref"], listed["status"]) == (REPO, "failed")
+    done = succeed(coterie(data_dir, "models", "cancel", str(listed["id"]), "--json"))
+    assert json.loads(done.stdout) == {"cancelled": listed["id"]}
+    (listed,) = json.loads(succeed(coterie(data_dir, "models", "downloads", "--json")).stdout)
+    assert (listed["status"], listed["received_bytes"]) == ("cancelled", 0)
+    assert not list((data_dir / "models").rglob("*.part"))
+
+
+def test_ctrl_c_pauses(data_dir: Path, hub: HubServer) -> None:
+    hub.rate_bytes_per_s = 4 << 20
+    with start(data_dir, "models", "download", REPO, "--json", env=environment(hub)) as program:
+        assert program.stdout is not None
+        while json.loads(program.stdout.readline())["received_bytes"] < 1 << 20:
+            pass
+        program.send_signal(signal.SIGINT)
+        _output, errors = program.communicate(timeout=30)
+        assert program.returncode == 1
+    (line,) = errors.splitlines()
+    assert "Run the same command to go on" in line
+    hub.rate_bytes_per_s = None
+    last = events(succeed(coterie(data_dir, "models", "download", REPO, "--json", env=environment(hub))))[-1]
+    assert last["type"] == "done"
