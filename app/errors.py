@@ -1,4 +1,4 @@
-"""What can go wrong in the roof itself, as facts; `app.cli.words` and the window make the sentences."""
+"""What can go wrong in the roof itself, as facts; `app.words` makes the sentences."""
 
 from __future__ import annotations
 
