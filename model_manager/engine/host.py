@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import logging
 import secrets
 import threading
@@ -92,6 +93,7 @@ class Host:
             log.exception("loading failed")
             self._change(status="failed", error=LoadFailed(self._state.name, repr(error)))
         else:
+            gc.freeze()  # what the loading made stays; no collection between two tokens need look at it
             self._change(status="ready", load_permille=1000, info=self._loaded.info)
 
     def _prepare_to_answer(self, model: LlamaModel) -> _Loaded:

@@ -9,6 +9,7 @@ Source: design 4.1
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -215,12 +216,18 @@ class Scheduler:
                 self._choose(job, share.row)
 
     def _choose(self, job: Job, row: int) -> None:
-        logits = self._model.logits(row)
-        best = int(logits.argmax())
-        if logits[best] != logits[best]:  # argmax finds a NaN wherever there is one
+        if job.sampler is None or job.n_completion == 0:
+            logits = self._model.logits(row)
+            best = int(logits.argmax())
+            logit = float(logits[best])  # argmax finds a NaN wherever there is one
+            token_id = best if job.sampler is None else job.sampler.sample(row)
+        else:
+            # A model whose numbers were good and then are not has none that are: the chosen one tells.
+            token_id = job.sampler.sample(row)
+            logit = self._model.logit(row, token_id)
+        if math.isnan(logit):
             self._finish(job, "error", DecodeFailed(0))
             return
-        token_id = best if job.sampler is None else job.sampler.sample(row)
         if self._model.is_end(token_id):
             self._finish(job, "stop")
         else:
