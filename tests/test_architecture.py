@@ -183,7 +183,7 @@ def test_modules_stay_small() -> None:
 
 
 def test_repo_names_no_registry_host() -> None:
-    hosts = ("pypi" + ".org", "pythonhosted" + ".org", "registry.npmjs" + ".org", "deb.debian" + ".org")
+    hosts = tuple(f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs", "deb.debian"))
     text_files = [*ROOT.glob("packaging/**/*"), *ROOT.glob("*.toml"), ROOT / "Makefile", ROOT / "README.md"]
     wrong = [
         str(path)
