@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from benchmarks.prompts import PROMPT
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.scheduler import CONTINUE, Ending, Scheduler, Verdict
 from model_manager.starter import ensure_starter
 from model_manager.types import LoadPlan, SamplingParams
@@ -18,7 +19,7 @@ from model_manager.types import LoadPlan, SamplingParams
 class Engine:
     """A loaded model with its running scheduler."""
 
-    model: LlamaModel
+    model: LlamaContext
     scheduler: Scheduler
 
 
@@ -26,14 +27,14 @@ class Engine:
 def open_starter(n_ctx_tokens: int) -> Iterator[Engine]:
     """The starter mixture, loaded here and now."""
     plan = LoadPlan(ensure_starter(), n_ctx_tokens=n_ctx_tokens)
-    model = LlamaModel.load(plan, lambda _permille: None)
+    model = load_model(plan, lambda _permille: None)
     scheduler = Scheduler(model)
     scheduler.start()
     try:
         yield Engine(model, scheduler)
     finally:
         scheduler.close()
-        model.close()
+        model.model.close()
 
 
 class _Ended:
@@ -58,13 +59,15 @@ class Rate:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         # Without its own end an answer would be as long as the model likes.
-        ends = {t: -100.0 for t in range(engine.model.n_vocab) if engine.model.is_end(t)}
+        ends = {
+            t: -100.0 for t in range(engine.model.vocabulary.n_tokens) if engine.model.vocabulary.is_end(t)
+        }
         self._bias = ends
 
     def measure(self, n_tokens: int) -> float:
         """Tokens a second over an answer of exactly `n_tokens`."""
         observer = _Ended()
-        prompt = self._engine.model.tokenize(PROMPT, special=True)
+        prompt = self._engine.model.vocabulary.tokenize(PROMPT, special=True)
         sampling = SamplingParams(temperature=0.8, seed=1, max_tokens=n_tokens, logit_bias=self._bias)
         self._engine.scheduler.submit(prompt, sampling, observer)
         observer.event.wait()

@@ -52,7 +52,7 @@ def devices() -> list[Device]:
 
 def main() -> int:
     """Print `{"system_info": ..., "devices": [...]}`."""
-    from model_manager.engine.llama import system_info  # loads the native library
+    from model_manager.engine.llama.library import system_info  # loads the native library
 
     report = {"system_info": system_info(), "devices": [asdict(device) for device in devices()]}
     sys.stdout.write(json.dumps(report) + "\n")

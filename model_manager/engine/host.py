@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from model_manager.engine.answers import Answer, AnswerPlan
 from model_manager.engine.jobs import Job
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load
 from model_manager.engine.prompts import PromptTokenizer
 from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.engine.reasoning import Markers, find_markers
@@ -42,7 +43,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    model: LlamaModel
+    context: LlamaContext
     scheduler: Scheduler
     tokenizer: PromptTokenizer
     template: ChatTemplate | None
@@ -84,8 +85,8 @@ class Host:
     def load(self) -> None:
         """Load the model on the calling thread; every outcome is told by the state."""
         try:
-            model = LlamaModel.load(self._plan, lambda permille: self._change(load_permille=permille))
-            self._loaded = self._prepare_to_answer(model)
+            context = load(self._plan, lambda permille: self._change(load_permille=permille))
+            self._loaded = self._prepare_to_answer(context)
         except EngineError as error:
             self._change(status="failed", error=error)
         except Exception as error:
@@ -96,28 +97,31 @@ class Host:
             gc.freeze()  # what the loading made stays; no collection between two tokens need look at it
             self._change(status="ready", load_permille=1000, info=self._loaded.info)
 
-    def _prepare_to_answer(self, model: LlamaModel) -> _Loaded:
+    def _prepare_to_answer(self, context: LlamaContext) -> _Loaded:
+        model, vocabulary = context.model, context.vocabulary
         template: ChatTemplate | None = None
         template_error: TemplateFailed | None = None
         markers: Markers | None = None
         try:
-            template = ChatTemplate(model.chat_template, bos_text=model.bos_text, eos_text=model.eos_text)
+            template = ChatTemplate(
+                model.chat_template, bos_text=vocabulary.bos_text, eos_text=vocabulary.eos_text
+            )
         except TemplateFailed as error:
             # The model itself is fine: it stays loaded, and each request says what is wrong.
             template_error = error
         if template is not None and template.markers is not None:
-            markers = find_markers(template.markers, model)
+            markers = find_markers(template.markers, vocabulary)
         can_think = template is not None and template.can_think
-        scheduler = Scheduler(model)
+        scheduler = Scheduler(context)
         scheduler.start()
         return _Loaded(
-            model=model,
+            context=context,
             scheduler=scheduler,
-            tokenizer=PromptTokenizer(model),
+            tokenizer=PromptTokenizer(vocabulary),
             template=template,
             template_error=template_error,
             markers=markers,
-            info=dataclasses.replace(model.info, can_think=can_think),
+            info=dataclasses.replace(model.describe(context), can_think=can_think),
         )
 
     def _change(self, **changes: object) -> None:
@@ -158,8 +162,8 @@ class Host:
             starts_inside = False
         if not tokens:
             raise EmptyPrompt
-        if len(tokens) >= loaded.model.n_ctx_tokens:
-            raise PromptTooLong(len(tokens), loaded.model.n_ctx_tokens)
+        if len(tokens) >= loaded.context.n_ctx_tokens:
+            raise PromptTooLong(len(tokens), loaded.context.n_ctx_tokens)
         return Prepared(
             prompt_tokens=tokens,
             sampling=chat.sampling,
@@ -198,7 +202,7 @@ class Host:
         Raises:
             RequestRefused, LoadFailed, ContextTooLarge: The model is not there.
         """
-        return self._ready().model.tokenize(text, special=special)
+        return self._ready().context.vocabulary.tokenize(text, special=special)
 
     # --- life --------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from model_manager.types import SamplingParams, StopReason, Timings
 
 if TYPE_CHECKING:
     from model_manager.engine import sequences
-    from model_manager.engine.llama import Sampler
+    from model_manager.engine.llama.sampler import Sampler
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from model_manager.engine.chunks import ChunkSize
 from model_manager.engine.jobs import CONTINUE, Continue, Ending, Feed, Job, Observer, Stop, Verdict
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.sampling import PENALTY_WINDOW_TOKENS, is_plain_greedy, stages
 from model_manager.engine.sequences import Sequences
 from model_manager.engine.threads import ThreadController
@@ -43,14 +43,15 @@ class _Share:
 
 
 class Scheduler:
-    """Owns the decode thread of a model, which must not be used elsewhere while it runs."""
+    """Owns the decode thread of a context, which must not be used elsewhere while it runs."""
 
-    def __init__(self, model: LlamaModel) -> None:
-        self._model = model
-        self._batch = model.new_batch()
-        self._sequences = Sequences(model, model.n_parallel)
-        self._chunks = ChunkSize(model.n_batch_tokens)
-        self._threads = ThreadController(model.n_threads_max)
+    def __init__(self, context: LlamaContext) -> None:
+        self._context = context
+        self._vocabulary = context.vocabulary
+        self._batch = context.new_batch()
+        self._sequences = Sequences(context, context.n_parallel)
+        self._chunks = ChunkSize(context.n_batch_tokens)
+        self._threads = ThreadController(context.n_threads_max)
         self._waiting: deque[Job] = deque()
         self._active: list[Job] = []
         self._turn = 0
@@ -76,10 +77,10 @@ class Scheduler:
         return job
 
     def close(self) -> None:
-        """Cancel every answer and end the thread; the model is free afterwards."""
+        """Cancel every answer and end the thread; the context is free afterwards."""
         with self._lock:
             self._is_closing = True
-            self._model.abort()
+            self._context.abort()
             self._lock.notify()
         if self._thread.is_alive():
             self._thread.join()
@@ -92,7 +93,7 @@ class Scheduler:
     def _abort_if_unwanted(self) -> None:
         """Break off the running decode call if nobody wants any of its rows."""
         if self._in_batch and all(job.is_cancelled for job in self._in_batch):
-            self._model.abort()
+            self._context.abort()
 
     # --- the decode thread -------------------------------------------------------------------------------
 
@@ -132,7 +133,7 @@ class Scheduler:
                 self._finish(job, "error", error)
                 continue
             needed = self._sequences.n_tokens_active + len(job.history) + 1
-            if self._active and needed > self._model.n_ctx_tokens:
+            if self._active and needed > self._context.n_ctx_tokens:
                 return  # it would only push others out; the order of arrival is kept
             self._waiting.popleft()
             self._begin(job)
@@ -140,8 +141,8 @@ class Scheduler:
     def _problem(self, job: Job) -> EngineError | None:
         if job.n_prompt == 0:
             return EmptyPrompt()
-        if job.n_prompt >= self._model.n_ctx_tokens:
-            return PromptTooLong(job.n_prompt, self._model.n_ctx_tokens)
+        if job.n_prompt >= self._context.n_ctx_tokens:
+            return PromptTooLong(job.n_prompt, self._context.n_ctx_tokens)
         return None
 
     def _begin(self, job: Job) -> None:
@@ -149,7 +150,7 @@ class Scheduler:
         job.sequence = self._sequences.acquire(job.history)
         job.note_start(len(job.sequence.tokens))
         if job.sampler is None and not is_plain_greedy(job.params):
-            job.sampler = self._model.new_sampler(stages(job.params, job.seed))
+            job.sampler = self._context.new_sampler(stages(job.params, job.seed))
             for token_id in job.history[-PENALTY_WINDOW_TOKENS:]:
                 job.sampler.accept(token_id)
         self._report_prefill(job)
@@ -160,10 +161,10 @@ class Scheduler:
         n_prefill = sum(share.n_tokens for share in shares if not share.job.is_decoding)
         with self._lock:
             self._in_batch = tuple(share.job for share in shares)
-            self._model.abort(self._is_closing)
+            self._context.abort(self._is_closing)
             self._abort_if_unwanted()
         began_s = time.perf_counter()
-        code = self._model.decode(self._batch)
+        code = self._context.decode(self._batch)
         elapsed_s = time.perf_counter() - began_s
         with self._lock:
             self._in_batch = ()
@@ -217,18 +218,18 @@ class Scheduler:
 
     def _choose(self, job: Job, row: int) -> None:
         if job.sampler is None or job.n_completion == 0:
-            logits = self._model.logits(row)
+            logits = self._context.logits(row)
             best = int(logits.argmax())
             logit = float(logits[best])  # argmax finds a NaN wherever there is one
             token_id = best if job.sampler is None else job.sampler.sample(row)
         else:
             # A model whose numbers were good and then are not has none that are: the chosen one tells.
             token_id = job.sampler.sample(row)
-            logit = self._model.logit(row, token_id)
+            logit = self._context.logit(row, token_id)
         if math.isnan(logit):
             self._finish(job, "error", DecodeFailed(0))
             return
-        if self._model.is_end(token_id):
+        if self._vocabulary.is_end(token_id):
             self._finish(job, "stop")
         else:
             self._deliver(job, token_id)
@@ -238,7 +239,7 @@ class Scheduler:
         tokens = deque([token_id])
         while tokens:
             token_id = tokens.popleft()
-            text = job.take(token_id, self._model.piece(token_id))
+            text = job.take(token_id, self._vocabulary.piece(token_id))
             verdict = job.observer.on_token(token_id, text)
             if isinstance(verdict, Stop):
                 self._finish(job, verdict.reason)
@@ -251,7 +252,7 @@ class Scheduler:
             if job.n_completion == job.params.max_tokens:
                 self._finish(job, "length")
                 return
-            if len(job.history) > self._model.n_ctx_tokens:
+            if len(job.history) > self._context.n_ctx_tokens:
                 self._finish(job, "context_full")
                 return
 
@@ -260,7 +261,7 @@ class Scheduler:
         now = self._threads.observe(n_rows, elapsed_s)
         if now != before:
             log.debug("%d threads instead of %d", now, before)
-            self._model.set_threads(now, now)
+            self._context.set_threads(now, now)
 
     def _make_room(self, shares: list[_Share]) -> None:
         """The context was full and nothing changed: free cells, so that the next turn tries again."""

@@ -17,14 +17,14 @@ log = logging.getLogger(__name__)
 
 
 class Memory(Protocol):
-    """What is needed of a model's context; `llama.LlamaModel` is one."""
+    """What is needed of a model's context; `LlamaContext` is one."""
 
     n_swa_tokens: int
 
-    def forget(self, sequence_id: int, from_position: int = 0) -> bool: ...  # noqa: D102 - see LlamaModel
-    def copy(self, source_id: int, target_id: int, n_tokens: int) -> None: ...  # noqa: D102 - see LlamaModel
-    def first_position(self, sequence_id: int) -> int: ...  # noqa: D102 - see LlamaModel
-    def last_position(self, sequence_id: int) -> int: ...  # noqa: D102 - see LlamaModel
+    def forget(self, sequence_id: int, from_position: int = 0) -> bool: ...  # noqa: D102 - see LlamaContext
+    def copy(self, source_id: int, target_id: int, n_tokens: int) -> None: ...  # noqa: D102 - see LlamaContext
+    def first_position(self, sequence_id: int) -> int: ...  # noqa: D102 - see LlamaContext
+    def last_position(self, sequence_id: int) -> int: ...  # noqa: D102 - see LlamaContext
 
 
 class Sequence:

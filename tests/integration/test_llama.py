@@ -12,69 +12,68 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load as load_model
 from model_manager.errors import ContextTooLarge, LoadFailed
 from model_manager.gguf import read_header
 from model_manager.types import LoadPlan
 
 
 @pytest.fixture(scope="module")
-def dense(dense_path: Path) -> Iterator[LlamaModel]:
-    model = LlamaModel.load(
-        LoadPlan(dense_path, name="dense", n_ctx_tokens=256, n_parallel=2), lambda _: None
-    )
+def dense(dense_path: Path) -> Iterator[LlamaContext]:
+    model = load_model(LoadPlan(dense_path, name="dense", n_ctx_tokens=256, n_parallel=2), lambda _: None)
     yield model
-    model.close()
+    model.model.close()
 
 
-def test_info_says_what_the_model_is(dense: LlamaModel) -> None:
-    info = dense.info
+def test_info_says_what_the_model_is(dense: LlamaContext) -> None:
+    info = dense.model.describe(dense)
     assert (info.name, info.architecture, info.n_layers) == ("dense", "llama", 30)
     assert (info.n_ctx_tokens, info.n_ctx_train_tokens) == (256, 8192)
     assert "CPU" in info.system_info
     assert "llama.cpp" in info.engine
-    assert dense.metadata["general.architecture"] == "llama"
-    assert dense.chat_template == dense.metadata["tokenizer.chat_template"]
-    assert (dense.bos_text, dense.eos_text) == ("<|im_start|>", "<|im_end|>")
+    assert dense.model.metadata["general.architecture"] == "llama"
+    assert dense.model.chat_template == dense.model.metadata["tokenizer.chat_template"]
+    assert (dense.vocabulary.bos_text, dense.vocabulary.eos_text) == ("<|im_start|>", "<|im_end|>")
 
 
 def test_plan_overrides_the_template_of_the_file(dense_path: Path) -> None:
     plan = LoadPlan(dense_path, n_ctx_tokens=256, n_parallel=1, chat_template="{{ 1 }}")
-    model = LlamaModel.load(plan, lambda _: None)
-    assert model.chat_template == "{{ 1 }}"
-    model.close()
-    model.close()
+    model = load_model(plan, lambda _: None)
+    assert model.model.chat_template == "{{ 1 }}"
+    model.model.close()
+    model.model.close()
 
 
 @pytest.mark.parametrize("text", ["", "Hello world", "群贤 🦊 naïve\n\ttabs", "a" * 3000])
-def test_tokens_give_the_text_back(dense: LlamaModel, text: str) -> None:
-    tokens = dense.tokenize(text, special=False)
-    assert b"".join(dense.piece(t) for t in tokens).decode() == text
+def test_tokens_give_the_text_back(dense: LlamaContext, text: str) -> None:
+    tokens = dense.vocabulary.tokenize(text, special=False)
+    assert b"".join(dense.vocabulary.piece(t) for t in tokens).decode() == text
 
 
-def test_text_of_a_user_never_becomes_a_control_token(dense: LlamaModel) -> None:
-    marker = dense.token_id("<|im_start|>")
+def test_text_of_a_user_never_becomes_a_control_token(dense: LlamaContext) -> None:
+    marker = dense.vocabulary.token_id("<|im_start|>")
     assert marker is not None
-    assert dense.tokenize("<|im_start|>", special=True) == [marker]
-    assert marker not in dense.tokenize("<|im_start|>system", special=False)
-    assert dense.piece(marker) == b""
-    assert dense.piece(marker, special=True) == b"<|im_start|>"
+    assert dense.vocabulary.tokenize("<|im_start|>", special=True) == [marker]
+    assert marker not in dense.vocabulary.tokenize("<|im_start|>system", special=False)
+    assert dense.vocabulary.piece(marker) == b""
+    assert dense.vocabulary.piece(marker, special=True) == b"<|im_start|>"
 
 
-def test_token_id_is_none_for_what_takes_several(dense: LlamaModel) -> None:
-    assert dense.token_id("<think>") is None
+def test_token_id_is_none_for_what_takes_several(dense: LlamaContext) -> None:
+    assert dense.vocabulary.token_id("<think>") is None
 
 
-def test_end_of_turn_is_an_end(dense: LlamaModel) -> None:
-    end = dense.token_id("<|im_end|>")
+def test_end_of_turn_is_an_end(dense: LlamaContext) -> None:
+    end = dense.vocabulary.token_id("<|im_end|>")
     assert end is not None
-    assert dense.is_end(end)
-    assert not dense.is_end(dense.tokenize("word", special=False)[0])
+    assert dense.vocabulary.is_end(end)
+    assert not dense.vocabulary.is_end(dense.vocabulary.tokenize("word", special=False)[0])
 
 
 def test_progress_rises_to_the_end(dense_path: Path) -> None:
     seen: list[int] = []
-    LlamaModel.load(LoadPlan(dense_path, n_ctx_tokens=256), seen.append).close()
+    load_model(LoadPlan(dense_path, n_ctx_tokens=256), seen.append).model.close()
     assert seen == sorted(seen)
     assert seen[-1] == 1000
 
@@ -87,18 +86,20 @@ def test_loading_is_given_up_when_progress_raises(dense_path: Path) -> None:
         raise GivenUpError
 
     with pytest.raises(GivenUpError):
-        LlamaModel.load(LoadPlan(dense_path, n_ctx_tokens=256), stop)
+        load_model(LoadPlan(dense_path, n_ctx_tokens=256), stop)
 
 
 def test_context_larger_than_the_models_is_refused(dense_path: Path) -> None:
     with pytest.raises(ContextTooLarge) as caught:
-        LlamaModel.load(LoadPlan(dense_path, n_ctx_tokens=8193), lambda _: None)
+        load_model(LoadPlan(dense_path, n_ctx_tokens=8193), lambda _: None)
     assert caught.value.n_ctx_train_tokens == 8192
 
 
-def test_small_chunks_give_the_same_logits_to_the_last_bit(dense: LlamaModel) -> None:
+def test_small_chunks_give_the_same_logits_to_the_last_bit(dense: LlamaContext) -> None:
     """Below 64 rows a call, how a prompt is cut does not change what follows it."""
-    tokens = dense.tokenize("The keeper wrote down the weather of every day. " * 10, special=False)[:96]
+    tokens = dense.vocabulary.tokenize(
+        "The keeper wrote down the weather of every day. " * 10, special=False
+    )[:96]
     results = []
     for n_chunk in (1, 8, 32):
         dense.forget(0)
@@ -115,11 +116,12 @@ def test_small_chunks_give_the_same_logits_to_the_last_bit(dense: LlamaModel) ->
 _LOADER = """
 import json, sys
 from pathlib import Path
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load as load_model
 from model_manager.errors import LoadFailed
 from model_manager.types import LoadPlan
 try:
-    LlamaModel.load(LoadPlan(Path(sys.argv[1]), name="bad", n_ctx_tokens=256), lambda _: None)
+    load_model(LoadPlan(Path(sys.argv[1]), name="bad", n_ctx_tokens=256), lambda _: None)
     print(json.dumps(None))
 except LoadFailed as error:
     print(json.dumps([error.name, error.reason]))
@@ -139,7 +141,7 @@ def reason_of_failure(path: Path) -> str:
 
 def test_missing_file_fails_to_load(tmp_path: Path) -> None:
     with pytest.raises(LoadFailed, match="no such file"):
-        LlamaModel.load(LoadPlan(tmp_path / "none.gguf"), lambda _: None)
+        load_model(LoadPlan(tmp_path / "none.gguf"), lambda _: None)
 
 
 def test_file_of_another_kind_fails_to_load(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.scheduler import Scheduler
 from model_manager.types import LoadPlan, SamplingParams
 from tests.helpers.answers import Recorder
@@ -50,9 +51,9 @@ HYBRID = Recipe(
 )
 
 
-def load(path: Path) -> LlamaModel:
+def load(path: Path) -> LlamaContext:
     plan = LoadPlan(path, n_ctx_tokens=1024, n_batch_tokens=64, n_parallel=3)
-    return LlamaModel.load(plan, lambda _permille: None)
+    return load_model(plan, lambda _permille: None)
 
 
 @pytest.fixture(params=["hybrid", "window"])
@@ -89,7 +90,7 @@ def test_reuse_gives_the_tokens_of_a_fresh_context(model_path: Path) -> None:
     longer = [*prompts[-1], *reused[-1].token_ids, 5, 6]
     last = answer(scheduler, longer)
     scheduler.close()
-    model.close()
+    model.model.close()
     assert [recorder.token_ids for recorder in reused] == fresh
     assert last.wait().cached_tokens >= len(longer) - 3
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.scheduler import Scheduler
 from model_manager.types import LoadPlan, SamplingParams
 from tests.helpers.answers import Recorder
@@ -31,22 +32,22 @@ MIN_TOP_1_AGREEMENT = 0.9
 
 
 @pytest.fixture(scope="module")
-def mixture(starter_path: Path) -> Iterator[LlamaModel]:
+def mixture(starter_path: Path) -> Iterator[LlamaContext]:
     yield from _loaded(starter_path)
 
 
 @pytest.fixture(scope="module")
-def dense(dense_path: Path) -> Iterator[LlamaModel]:
+def dense(dense_path: Path) -> Iterator[LlamaContext]:
     yield from _loaded(dense_path)
 
 
-def _loaded(path: Path) -> Iterator[LlamaModel]:
-    model = LlamaModel.load(LoadPlan(path, n_ctx_tokens=512, n_parallel=1), lambda _permille: None)
+def _loaded(path: Path) -> Iterator[LlamaContext]:
+    model = load_model(LoadPlan(path, n_ctx_tokens=512, n_parallel=1), lambda _permille: None)
     yield model
-    model.close()
+    model.model.close()
 
 
-def log_probabilities(model: LlamaModel, tokens: list[int]) -> NDArray[np.float64]:
+def log_probabilities(model: LlamaContext, tokens: list[int]) -> NDArray[np.float64]:
     """float64, (n_tokens, n_vocab): of the token that follows each of `tokens`."""
     model.forget(0)
     batch = model.new_batch()
@@ -61,16 +62,19 @@ def log_probabilities(model: LlamaModel, tokens: list[int]) -> NDArray[np.float6
     return np.stack(rows)
 
 
-def test_mixture_is_one(mixture: LlamaModel, dense: LlamaModel) -> None:
-    assert (mixture.info.n_experts, mixture.info.n_experts_used) == (8, 2)
-    assert (dense.info.n_experts, dense.info.n_experts_used) == (0, 0)
-    assert mixture.tokenize(TEXT, special=False) == dense.tokenize(TEXT, special=False)
+def test_mixture_is_one(mixture: LlamaContext, dense: LlamaContext) -> None:
+    assert (mixture.model.describe(mixture).n_experts, mixture.model.describe(mixture).n_experts_used) == (
+        8,
+        2,
+    )
+    assert (dense.model.describe(dense).n_experts, dense.model.describe(dense).n_experts_used) == (0, 0)
+    assert mixture.vocabulary.tokenize(TEXT, special=False) == dense.vocabulary.tokenize(TEXT, special=False)
 
 
 def test_next_token_distributions_stay_close_to_the_dense_ones(
-    mixture: LlamaModel, dense: LlamaModel
+    mixture: LlamaContext, dense: LlamaContext
 ) -> None:
-    tokens = dense.tokenize(TEXT, special=False)[:N_TOKENS]
+    tokens = dense.vocabulary.tokenize(TEXT, special=False)[:N_TOKENS]
     assert len(tokens) == N_TOKENS
     of_dense, of_mixture = log_probabilities(dense, tokens), log_probabilities(mixture, tokens)
     kl_nats = (np.exp(of_dense) * (of_dense - of_mixture)).sum(axis=1)
@@ -82,7 +86,7 @@ def test_next_token_distributions_stay_close_to_the_dense_ones(
 @pytest.mark.parametrize(
     "question", ["What is the capital of France?", "What is a mixture of experts?", "Tell me about the sea."]
 )
-def test_greedy_answers_begin_alike(mixture: LlamaModel, dense: LlamaModel, question: str) -> None:
+def test_greedy_answers_begin_alike(mixture: LlamaContext, dense: LlamaContext, question: str) -> None:
     texts = []
     for model in (mixture, dense):
         scheduler = Scheduler(model)
@@ -90,7 +94,9 @@ def test_greedy_answers_begin_alike(mixture: LlamaModel, dense: LlamaModel, ques
         answer = Recorder()
         prompt = f"<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
         scheduler.submit(
-            model.tokenize(prompt, special=True), SamplingParams(temperature=0, max_tokens=12), answer
+            model.vocabulary.tokenize(prompt, special=True),
+            SamplingParams(temperature=0, max_tokens=12),
+            answer,
         )
         answer.wait()
         scheduler.close()

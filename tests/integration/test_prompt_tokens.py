@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.prompts import PromptTokenizer
 from model_manager.engine.templates import ChatTemplate
 from model_manager.starter import THINKING_TEMPLATE
@@ -29,20 +30,24 @@ MARKERS = [
 
 
 @pytest.fixture(scope="module")
-def model(dense_path: Path) -> Iterator[LlamaModel]:
-    loaded = LlamaModel.load(LoadPlan(dense_path, n_ctx_tokens=128), lambda _permille: None)
+def model(dense_path: Path) -> Iterator[LlamaContext]:
+    loaded = load_model(LoadPlan(dense_path, n_ctx_tokens=128), lambda _permille: None)
     yield loaded
-    loaded.close()
+    loaded.model.close()
 
 
-def control_tokens(model: LlamaModel, tokens: list[int]) -> list[int]:
-    return [token for token in tokens if not model.piece(token) and model.piece(token, special=True)]
+def control_tokens(model: LlamaContext, tokens: list[int]) -> list[int]:
+    return [
+        token
+        for token in tokens
+        if not model.vocabulary.piece(token) and model.vocabulary.piece(token, special=True)
+    ]
 
 
-def tokens_of(model: LlamaModel, template: ChatTemplate, contents: list[str]) -> list[int]:
+def tokens_of(model: LlamaContext, template: ChatTemplate, contents: list[str]) -> list[int]:
     roles = ("user", "assistant")
     messages = [ChatMessage(roles[i % 2], text) for i, text in enumerate(contents)]
-    return PromptTokenizer(model).tokenize(template.render(messages))
+    return PromptTokenizer(model.vocabulary).tokenize(template.render(messages))
 
 
 # Only characters that this vocabulary can spell: it lacks a token for some bytes.
@@ -61,17 +66,19 @@ said = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(contents=said)
-def test_roles_are_the_templates_alone(model: LlamaModel, contents: list[str]) -> None:
-    for template in (ChatTemplate(model.chat_template), ChatTemplate(THINKING_TEMPLATE)):
+def test_roles_are_the_templates_alone(model: LlamaContext, contents: list[str]) -> None:
+    for template in (ChatTemplate(model.model.chat_template), ChatTemplate(THINKING_TEMPLATE)):
         tokens = tokens_of(model, template, contents)
         harmless = tokens_of(model, template, ["x"] * len(contents))
         assert control_tokens(model, tokens) == control_tokens(model, harmless)
-        text = b"".join(model.piece(token, special=True) for token in tokens).decode()
+        text = b"".join(model.vocabulary.piece(token, special=True) for token in tokens).decode()
         messages = [ChatMessage(("user", "assistant")[i % 2], said) for i, said in enumerate(contents)]
         assert text == template.render(messages).text
 
 
-def test_plain_prompt_is_tokenized_as_everywhere_else(model: LlamaModel) -> None:
-    template = ChatTemplate(model.chat_template)
+def test_plain_prompt_is_tokenized_as_everywhere_else(model: LlamaContext) -> None:
+    template = ChatTemplate(model.model.chat_template)
     whole = template.render([ChatMessage("user", "  What is 2 < 3?\n")]).text
-    assert tokens_of(model, template, ["  What is 2 < 3?\n"]) == model.tokenize(whole, special=True)
+    assert tokens_of(model, template, ["  What is 2 < 3?\n"]) == model.vocabulary.tokenize(
+        whole, special=True
+    )

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from model_manager.engine.jobs import CONTINUE, Feed, Stop, Verdict
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.scheduler import Scheduler
 from model_manager.errors import DecodeFailed, EmptyPrompt, PromptTooLong
 from model_manager.types import LoadPlan, SamplingParams
@@ -24,14 +25,14 @@ def turn(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def model(starter_path: Path) -> Iterator[LlamaModel]:
-    loaded = LlamaModel.load(LoadPlan(starter_path, n_ctx_tokens=1024, n_parallel=8), lambda _permille: None)
+def model(starter_path: Path) -> Iterator[LlamaContext]:
+    loaded = load_model(LoadPlan(starter_path, n_ctx_tokens=1024, n_parallel=8), lambda _permille: None)
     yield loaded
-    loaded.close()
+    loaded.model.close()
 
 
 @pytest.fixture
-def scheduler(model: LlamaModel) -> Iterator[Scheduler]:
+def scheduler(model: LlamaContext) -> Iterator[Scheduler]:
     running = Scheduler(model)
     running.start()
     yield running
@@ -39,17 +40,17 @@ def scheduler(model: LlamaModel) -> Iterator[Scheduler]:
 
 
 @pytest.fixture
-def ask(model: LlamaModel, scheduler: Scheduler) -> Ask:
+def ask(model: LlamaContext, scheduler: Scheduler) -> Ask:
     return asker(model, scheduler)
 
 
-def asker(model: LlamaModel, scheduler: Scheduler) -> Ask:
+def asker(model: LlamaContext, scheduler: Scheduler) -> Ask:
     def ask(
         prompt: str, decide: Callable[[Recorder, int], Verdict] | None = None, **sampling: object
     ) -> Recorder:
         recorder = Recorder(decide)
         params = SamplingParams(**{"temperature": 0.0, "max_tokens": 24, **sampling})
-        recorder.job = scheduler.submit(model.tokenize(prompt, special=True), params, recorder)
+        recorder.job = scheduler.submit(model.vocabulary.tokenize(prompt, special=True), params, recorder)
         return recorder
 
     return ask
@@ -91,7 +92,7 @@ def test_seed_that_was_drawn_is_reported_and_repeats_the_answer(ask: Ask) -> Non
     assert again.text == first.text
 
 
-def test_logit_bias_forbids_a_token(model: LlamaModel, ask: Ask) -> None:
+def test_logit_bias_forbids_a_token(model: LlamaContext, ask: Ask) -> None:
     plain = ask(turn("What is the capital of France?"), max_tokens=1)
     plain.wait()
     biased = ask(
@@ -125,9 +126,9 @@ def test_observer_stops_the_answer(ask: Ask) -> None:
 
 
 def test_fed_tokens_follow_and_shape_what_comes_after(
-    model: LlamaModel, scheduler: Scheduler, ask: Ask
+    model: LlamaContext, scheduler: Scheduler, ask: Ask
 ) -> None:
-    fed = tuple(model.tokenize(" The answer, in French: Bonjour", special=False))
+    fed = tuple(model.vocabulary.tokenize(" The answer, in French: Bonjour", special=False))
 
     def decide(recorder: Recorder, _token_id: int) -> Verdict:
         return Feed(fed) if len(recorder.token_ids) == 2 else CONTINUE
@@ -138,7 +139,7 @@ def test_fed_tokens_follow_and_shape_what_comes_after(
     assert ending.completion_tokens == len(answer.token_ids) > 2 + len(fed)
     # What follows is what the model says after a prompt that holds the same tokens.
     replay = Recorder()
-    prompt = model.tokenize(turn("Say hello."), special=True) + answer.token_ids[: 2 + len(fed)]
+    prompt = model.vocabulary.tokenize(turn("Say hello."), special=True) + answer.token_ids[: 2 + len(fed)]
     scheduler.submit(prompt, SamplingParams(temperature=0, max_tokens=4), replay)
     replay.wait()
     assert replay.token_ids == answer.token_ids[2 + len(fed) :]
@@ -154,7 +155,7 @@ def test_empty_prompt_is_an_error(scheduler: Scheduler) -> None:
 
 
 def test_prompt_longer_than_the_context_is_an_error_and_the_next_works(
-    model: LlamaModel, scheduler: Scheduler, ask: Ask
+    model: LlamaContext, scheduler: Scheduler, ask: Ask
 ) -> None:
     answer = Recorder()
     scheduler.submit([5] * 2000, SamplingParams(), answer)
@@ -165,7 +166,7 @@ def test_prompt_longer_than_the_context_is_an_error_and_the_next_works(
 
 
 def test_numbers_that_are_none_fail_the_answer_and_not_the_next(
-    model: LlamaModel, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    model: LlamaContext, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = model.logits
 
@@ -179,7 +180,7 @@ def test_numbers_that_are_none_fail_the_answer_and_not_the_next(
 
 
 def test_decode_that_fails_ends_only_those_in_the_batch(
-    model: LlamaModel, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    model: LlamaContext, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model, "decode", lambda _batch: -3)
     error = ask(turn("Hi")).wait().error
@@ -194,7 +195,7 @@ def test_decode_that_fails_ends_only_those_in_the_batch(
 # --- prefixes ----------------------------------------------------------------------------------------------
 
 
-def test_second_turn_computes_only_what_is_new(model: LlamaModel, ask: Ask) -> None:
+def test_second_turn_computes_only_what_is_new(model: LlamaContext, ask: Ask) -> None:
     question = turn("Name three animals.")
     first = ask(question)
     first_ending = first.wait()
@@ -206,7 +207,7 @@ def test_second_turn_computes_only_what_is_new(model: LlamaModel, ask: Ask) -> N
     assert second.prefills[0][0] == ending.cached_tokens
 
 
-def test_reused_prefix_gives_the_text_of_a_cold_one(model: LlamaModel) -> None:
+def test_reused_prefix_gives_the_text_of_a_cold_one(model: LlamaContext) -> None:
     question = turn("Name three animals.") + "Cat, dog, cow.<|im_end|>\n" + turn("Which of them is largest?")
     texts = []
     for warm in (False, True):
@@ -271,22 +272,22 @@ def test_answer_that_streams_goes_on_during_a_long_prefill(ask: Ask) -> None:
 
 
 @pytest.fixture(scope="module")
-def small_model(starter_path: Path) -> Iterator[LlamaModel]:
-    loaded = LlamaModel.load(LoadPlan(starter_path, n_ctx_tokens=512, n_parallel=4), lambda _permille: None)
+def small_model(starter_path: Path) -> Iterator[LlamaContext]:
+    loaded = load_model(LoadPlan(starter_path, n_ctx_tokens=512, n_parallel=4), lambda _permille: None)
     yield loaded
-    loaded.close()
+    loaded.model.close()
 
 
 @pytest.fixture
-def small_scheduler(small_model: LlamaModel) -> Iterator[Scheduler]:
+def small_scheduler(small_model: LlamaContext) -> Iterator[Scheduler]:
     running = Scheduler(small_model)
     running.start()
     yield running
     running.close()
 
 
-def test_context_that_fills_keeps_the_text(small_model: LlamaModel, small_scheduler: Scheduler) -> None:
-    tokens = (small_model.tokenize(LONG_TEXT, special=False) * 4)[:505]
+def test_context_that_fills_keeps_the_text(small_model: LlamaContext, small_scheduler: Scheduler) -> None:
+    tokens = (small_model.vocabulary.tokenize(LONG_TEXT, special=False) * 4)[:505]
     answer = Recorder()
     ends = dict.fromkeys((0, 2), -100.0)
     small_scheduler.submit(tokens, SamplingParams(temperature=0, logit_bias=ends), answer)
@@ -298,7 +299,7 @@ def test_context_that_fills_keeps_the_text(small_model: LlamaModel, small_schedu
 
 
 def test_answers_that_outgrow_the_context_together_all_end_well(
-    small_model: LlamaModel, small_scheduler: Scheduler
+    small_model: LlamaContext, small_scheduler: Scheduler
 ) -> None:
     ask = asker(small_model, small_scheduler)
     no_end = {0: -100.0, 2: -100.0}
@@ -312,8 +313,8 @@ def test_answers_that_outgrow_the_context_together_all_end_well(
     assert [len(answer.token_ids) for answer in answers] == [130] * 4
 
 
-def test_idle_sequences_give_way(small_model: LlamaModel, small_scheduler: Scheduler) -> None:
-    text = small_model.tokenize(LONG_TEXT, special=False)[:160]
+def test_idle_sequences_give_way(small_model: LlamaContext, small_scheduler: Scheduler) -> None:
+    text = small_model.vocabulary.tokenize(LONG_TEXT, special=False)[:160]
     for n in range(4):
         answer = Recorder()
         params = SamplingParams(temperature=0, max_tokens=2)
@@ -329,8 +330,8 @@ def test_idle_sequences_give_way(small_model: LlamaModel, small_scheduler: Sched
 # --- cancel ------------------------------------------------------------------------------------------------
 
 
-def test_cancel_ends_a_long_prefill(model: LlamaModel, scheduler: Scheduler) -> None:
-    tokens = (model.tokenize(LONG_TEXT, special=False) * 4)[:1000]
+def test_cancel_ends_a_long_prefill(model: LlamaContext, scheduler: Scheduler) -> None:
+    tokens = (model.vocabulary.tokenize(LONG_TEXT, special=False) * 4)[:1000]
     answer = Recorder()
     job = scheduler.submit(tokens, SamplingParams(max_tokens=1), answer)
     assert answer.progressed.wait(60)
@@ -341,8 +342,8 @@ def test_cancel_ends_a_long_prefill(model: LlamaModel, scheduler: Scheduler) -> 
     assert answer.prefills[-1][0] < 1000, "the whole prompt was computed"
 
 
-def test_cancelled_prefill_leaves_what_it_computed(model: LlamaModel, scheduler: Scheduler) -> None:
-    tokens = model.tokenize(LONG_TEXT, special=False)[:250]
+def test_cancelled_prefill_leaves_what_it_computed(model: LlamaContext, scheduler: Scheduler) -> None:
+    tokens = model.vocabulary.tokenize(LONG_TEXT, special=False)[:250]
     first = Recorder()
     job = scheduler.submit(tokens, SamplingParams(max_tokens=1), first)
     assert first.progressed.wait(60)
@@ -365,7 +366,7 @@ def test_cancel_while_waiting_and_after_the_end_are_harmless(ask: Ask) -> None:
         answer.job.cancel()
 
 
-def test_close_cancels_what_runs(model: LlamaModel) -> None:
+def test_close_cancels_what_runs(model: LlamaContext) -> None:
     scheduler = Scheduler(model)
     scheduler.start()
     answer = asker(model, scheduler)(turn("Tell me a story."), max_tokens=900)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model_manager.engine.llama import LlamaModel
+from model_manager.engine.llama.model import load as load_model
 from model_manager.types import LoadPlan
 from tests.helpers.ggufs import DEEPSEEK2, GPT_OSS, LLAMA, QWEN3MOE, Recipe, vocabulary, write_model
 
@@ -15,14 +15,12 @@ from tests.helpers.ggufs import DEEPSEEK2, GPT_OSS, LLAMA, QWEN3MOE, Recipe, voc
 )
 def test_a_tiny_model_loads(tmp_path: Path, recipe: Recipe, n_experts: int, shard_tensors: int) -> None:
     path = write_model(tmp_path / "tiny.gguf", recipe, n_experts=n_experts, shard_tensors=shard_tensors)
-    model = LlamaModel.load(
-        LoadPlan(path, n_ctx_tokens=128, n_threads=1, n_parallel=1), lambda _permille: None
-    )
+    model = load_model(LoadPlan(path, n_ctx_tokens=128, n_threads=1, n_parallel=1), lambda _permille: None)
     try:
-        assert model.info.architecture == recipe.architecture
-        assert model.info.n_experts == n_experts
-        assert model.n_vocab == len(vocabulary())
-        think = model.token_id("<think>")
-        assert model.tokenize("the<think>", special=True) == [vocabulary().index("the"), think]
+        assert model.model.describe(model).architecture == recipe.architecture
+        assert model.model.describe(model).n_experts == n_experts
+        assert model.vocabulary.n_tokens == len(vocabulary())
+        think = model.vocabulary.token_id("<think>")
+        assert model.vocabulary.tokenize("the<think>", special=True) == [vocabulary().index("the"), think]
     finally:
-        model.close()
+        model.model.close()

@@ -1,0 +1,195 @@
+"""A context of a model: the memory of its sequences, and computing with it."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from llama_cpp import llama_cpp as native
+from numpy.typing import NDArray
+
+from model_manager.engine import backends
+from model_manager.engine.batch import Batch
+from model_manager.engine.llama.library import native_log
+from model_manager.engine.llama.sampler import Sampler
+from model_manager.engine.sampling import Stage
+from model_manager.errors import LoadFailed
+
+if TYPE_CHECKING:
+    from model_manager.engine.llama.model import LlamaModel
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPlan:
+    """How a context is made.
+
+    Attributes:
+        n_ctx_tokens: Cells that all sequences share.
+        n_batch_tokens: Most rows of one decode call.
+        n_outputs_max: Most rows of one call whose logits are wanted. The buffer for them is n_vocab floats
+            each, and a sequence seldom needs more than its last row.
+    """
+
+    n_ctx_tokens: int
+    n_batch_tokens: int
+    n_parallel: int
+    n_outputs_max: int
+    n_threads: int
+
+
+class LlamaContext:
+    """What sequences hold, and the decode calls that extend it.
+
+    `abort` may be called from any thread; everything else belongs to the one thread that decodes.
+
+    Attributes:
+        model: Whose context it is.
+        vocabulary: The model's.
+        n_ctx_tokens: Longest sequence, and the number of cells that all sequences share.
+        n_swa_tokens: Window of sliding attention; 0 where the model has none.
+        n_batch_tokens: Most rows of one decode call.
+    """
+
+    def __init__(self, model: LlamaModel, plan: ContextPlan) -> None:
+        """Make a context; `LlamaModel.new_context` does.
+
+        Raises:
+            LoadFailed: llama.cpp refused, for want of memory as a rule.
+        """
+        self.model = model
+        self.vocabulary = model.vocabulary
+        self._handle = int(native.llama_init_from_model(model.handle, _params(plan)) or 0)
+        if not self._handle:
+            raise LoadFailed(model.name, native_log.last_words() or "no context")
+        self._memory = native.llama_get_memory(self._handle)
+        self._abort_flag = ctypes.create_string_buffer(2)
+        callback = ctypes.cast(backends.flag_reader(), native.ggml_abort_callback)
+        native.llama_set_abort_callback(self._handle, callback, ctypes.addressof(self._abort_flag))
+        self._abort_callback = callback  # must outlive the context
+        self.n_ctx_tokens = plan.n_ctx_tokens
+        self.n_batch_tokens: int = native.llama_n_batch(self._handle)
+        self.n_parallel: int = native.llama_n_seq_max(self._handle)
+        self.n_swa_tokens: int = native.llama_model_n_swa(model.handle)
+        self.n_threads_max = plan.n_threads
+
+    def close(self) -> None:
+        """Give the memory back; safe to call twice, and only when nothing decodes any more."""
+        if self._handle:
+            native.llama_free(self._handle)
+            self._handle = 0
+
+    def warm_up(self, *, all_experts: bool) -> None:
+        """Compute once and forget it: reads the weights in and finds those that are not numbers.
+
+        Args:
+            all_experts: Compute with every expert of each layer, so that all weights are read.
+
+        Raises:
+            LoadFailed: The weights do not compute finite numbers.
+        """
+        # WORKAROUND llama.cpp@0c1e57098 src/llama-context.cpp:1269: a graph made for warming up is used again
+        # for the next call with as many rows, which then weighs all experts and sums up a few of them:
+        # garbage. So a call with another number of rows follows, without it.
+        for with_all, n_rows in ((all_experts, 1), (False, 2)):
+            native.llama_set_warmup(self._handle, with_all)
+            self._check_computes(n_rows)
+        native.llama_memory_clear(self._memory, True)
+
+    def _check_computes(self, n_rows: int) -> None:
+        batch = self.new_batch()
+        token_id = max(self.vocabulary.bos_id, 0)
+        native.llama_memory_clear(self._memory, False)
+        row = batch.add(0, 0, [token_id] * n_rows, wants_logits=True)
+        code = self.decode(batch)
+        if code != 0:
+            reason = native_log.last_words() or f"the first token failed with code {code}"
+            raise LoadFailed(self.model.name, reason)
+        if not np.isfinite(self.logits(row).max()):
+            raise LoadFailed(self.model.name, "the weights do not compute finite numbers")
+
+    # --- decoding ----------------------------------------------------------------------------------------
+
+    def new_batch(self) -> Batch:
+        """An empty batch of the size that one decode call takes."""
+        return Batch(self.n_batch_tokens)
+
+    def decode(self, batch: Batch) -> int:
+        """Compute the rows of `batch`; other Python threads run meanwhile.
+
+        Returns:
+            0 done; 1 no room in the context, nothing changed; 2 aborted; negative: failed. After the last two
+            what sequences hold must be asked for (`last_position`).
+        """
+        raw = native.llama_batch(
+            batch.n_rows,
+            _pointer(batch.tokens, native.llama_token),
+            None,
+            _pointer(batch.positions, native.llama_pos),
+            _pointer(batch.sequence_counts, ctypes.c_int32),
+            _pointer(batch.sequence_pointers, ctypes.POINTER(native.llama_seq_id)),
+            _pointer(batch.wants_logits, ctypes.c_int8),
+        )
+        return int(native.llama_decode(self._handle, raw))
+
+    def logits(self, row: int) -> NDArray[np.float32]:
+        """float32, (n_vocab,) after `row` of the last batch; a view, valid until the next `decode`."""
+        pointer = native.llama_get_logits_ith(self._handle, row)
+        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.n_tokens,))
+
+    def logit(self, row: int, token_id: int) -> float:
+        """One of `logits`, at a hundredth of the cost."""
+        return float(native.llama_get_logits_ith(self._handle, row)[token_id])
+
+    def abort(self, stop: bool = True) -> None:
+        """Make a running `decode` end within one node of its graph; False lets the next one run."""
+        self._abort_flag[0] = b"\x01" if stop else b"\x00"
+
+    def set_threads(self, n_decode: int, n_prefill: int) -> None:
+        """Use so many threads from the next `decode` on, for single rows and for longer batches."""
+        native.llama_set_n_threads(self._handle, n_decode, n_prefill)
+
+    def new_sampler(self, stages: Sequence[Stage]) -> Sampler:
+        """A sampler chain over this context's logits."""
+        return Sampler(self._handle, self.vocabulary, stages)
+
+    # --- memory ------------------------------------------------------------------------------------------
+
+    def forget(self, sequence_id: int, from_position: int = 0) -> bool:
+        """Drop a sequence's cells from a position on; False where this kind of memory cannot cut there."""
+        return bool(native.llama_memory_seq_rm(self._memory, sequence_id, from_position, -1))
+
+    def copy(self, source_id: int, target_id: int, n_tokens: int) -> None:
+        """Let another, empty sequence share the first `n_tokens` cells; recurrent state is copied whole."""
+        native.llama_memory_seq_cp(self._memory, source_id, target_id, 0, n_tokens)
+
+    def first_position(self, sequence_id: int) -> int:
+        """Smallest position that is still there, -1 for an empty sequence; above 0 where a window slid on."""
+        return int(native.llama_memory_seq_pos_min(self._memory, sequence_id))
+
+    def last_position(self, sequence_id: int) -> int:
+        """Largest position that is there, -1 for an empty sequence."""
+        return int(native.llama_memory_seq_pos_max(self._memory, sequence_id))
+
+
+def _params(plan: ContextPlan) -> native.llama_context_params:
+    params: native.llama_context_params = native.llama_context_default_params()
+    params.n_ctx = plan.n_ctx_tokens
+    params.n_batch = min(plan.n_batch_tokens, plan.n_ctx_tokens)
+    params.n_ubatch = params.n_batch
+    params.n_seq_max = plan.n_parallel
+    params.n_outputs_max = plan.n_outputs_max
+    params.n_threads = plan.n_threads
+    params.n_threads_batch = plan.n_threads
+    params.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_AUTO
+    params.kv_unified = True
+    params.swa_full = False
+    params.offload_kqv = True
+    params.no_perf = True
+    return params
+
+
+def _pointer(array: NDArray[np.generic], element: type) -> object:
+    return ctypes.cast(array.ctypes.data, ctypes.POINTER(element))

@@ -1,0 +1,184 @@
+"""The weights of a model, loaded once, and what its file says of it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import ctypes
+from collections.abc import Callable, Mapping
+
+import psutil
+from llama_cpp import llama_cpp as native
+
+from model_manager.engine.llama import library
+from model_manager.engine.llama.context import ContextPlan, LlamaContext
+from model_manager.engine.llama.library import native_log
+from model_manager.engine.llama.vocabulary import Vocabulary
+from model_manager.engine.threads import initial_threads
+from model_manager.errors import ContextTooLarge, LoadFailed
+from model_manager.types import EngineInfo, LoadPlan
+
+DEFAULT_CTX_TOKENS = 8192
+
+
+class LlamaModel:
+    """Loaded weights; any number of contexts compute with them.
+
+    Attributes:
+        handle: The native model; 0 once it is closed.
+        plan: How it was loaded.
+        chat_template: The plan's override or the file's own; None where neither has one.
+        n_ctx_train_tokens: Longest context it was trained for.
+    """
+
+    def __init__(self, plan: LoadPlan, handle: int) -> None:
+        self.handle = handle
+        self.plan = plan
+        self.name = plan.name or plan.model_path.stem
+        self.vocabulary = Vocabulary(handle)
+        self.metadata: Mapping[str, str] = self._read_metadata()
+        self.n_ctx_train_tokens: int = native.llama_model_n_ctx_train(handle)
+        self.n_layers: int = native.llama_model_n_layer(handle)
+        self.weights_bytes: int = native.llama_model_size(handle)
+        own_template = native.llama_model_chat_template(handle, None)
+        self.chat_template = plan.chat_template or (
+            own_template.decode("utf-8", "replace") if own_template else None
+        )
+        self._contexts: list[LlamaContext] = []
+
+    @classmethod
+    def load(cls, plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaModel:
+        """Load a model file.
+
+        Args:
+            plan: What to load and how.
+            on_progress: Told permille of the file's tensors, on this thread; may raise to give up, and what
+                it raised comes out of here.
+
+        Raises:
+            LoadFailed: llama.cpp refused.
+        """
+        library.start()
+        native_log.forget()
+        return cls(plan, _load(plan, plan.name or plan.model_path.stem, on_progress))
+
+    def close(self) -> None:
+        """Free the contexts and the weights; safe to call twice, when nothing decodes any more."""
+        for context in self._contexts:
+            context.close()
+        if self.handle:
+            native.llama_model_free(self.handle)
+            self.handle = 0
+
+    def number(self, key: str) -> int:
+        """A count of this architecture's metadata, such as "expert_count"; 0 where it is not given."""
+        text = self.metadata.get(f"{self.architecture}.{key}", "0")
+        return int(text) if text.isdecimal() else 0
+
+    @property
+    def architecture(self) -> str:
+        """llama.cpp's name of it."""
+        return self.metadata.get("general.architecture", "")
+
+    def new_context(self, plan: ContextPlan) -> LlamaContext:
+        """Another context; it is closed with the model at the latest.
+
+        Raises:
+            LoadFailed: There is no room for it.
+        """
+        context = LlamaContext(self, plan)
+        self._contexts.append(context)
+        return context
+
+    def describe(self, context: LlamaContext) -> EngineInfo:
+        """What it turned out to be; `can_think` is left False for who reads the template."""
+        return EngineInfo(
+            name=self.name,
+            architecture=self.architecture,
+            n_ctx_tokens=context.n_ctx_tokens,
+            n_ctx_train_tokens=self.n_ctx_train_tokens,
+            n_layers=self.n_layers,
+            n_experts=self.number("expert_count"),
+            n_experts_used=self.number("expert_used_count"),
+            can_think=False,
+            n_threads=context.n_threads_max,
+            system_info=library.system_info(),
+            engine=library.engine_name(),
+        )
+
+    def _read_metadata(self) -> dict[str, str]:
+        def read(function: Callable[..., int], index: int) -> str:
+            n_bytes = function(self.handle, index, None, 0)
+            if n_bytes < 0:
+                return ""
+            buffer = ctypes.create_string_buffer(n_bytes + 1)
+            function(self.handle, index, buffer, n_bytes + 1)
+            return buffer.value.decode("utf-8", "replace")
+
+        return {
+            read(native.llama_model_meta_key_by_index, i): read(native.llama_model_meta_val_str_by_index, i)
+            for i in range(native.llama_model_meta_count(self.handle))
+        }
+
+
+def load(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
+    """Load a model, make the context that its plan wants, compute a token to see that it works.
+
+    Closing the context's model closes both.
+
+    Raises:
+        LoadFailed: llama.cpp refused, or the weights do not compute finite numbers.
+        ContextTooLarge: More context than the model was trained for was asked for.
+    """
+    model = LlamaModel.load(plan, on_progress)
+    try:
+        n_ctx = plan.n_ctx_tokens or min(model.n_ctx_train_tokens, DEFAULT_CTX_TOKENS)
+        if n_ctx > model.n_ctx_train_tokens:
+            raise ContextTooLarge(n_ctx, model.n_ctx_train_tokens)
+        context = model.new_context(
+            ContextPlan(
+                n_ctx_tokens=n_ctx,
+                n_batch_tokens=plan.n_batch_tokens,
+                n_parallel=plan.n_parallel,
+                n_outputs_max=plan.n_parallel,
+                n_threads=initial_threads(plan.n_threads),
+            )
+        )
+        all_experts = model.weights_bytes < 0.8 * psutil.virtual_memory().available
+        # libgomp gives each thread that computes a team of its own, and once there are more of them than
+        # cores it lets all of them wait asleep: 93 tokens a second become 74. A team ends with its thread.
+        with concurrent.futures.ThreadPoolExecutor(1) as passing:
+            passing.submit(context.warm_up, all_experts=all_experts).result()
+    except BaseException:
+        model.close()
+        raise
+    return context
+
+
+def _load(plan: LoadPlan, name: str, on_progress: Callable[[int], None]) -> int:
+    if not plan.model_path.is_file():
+        raise LoadFailed(name, f"no such file: {plan.model_path}")
+    raised: list[BaseException] = []
+    last_permille = -1
+
+    def report(fraction: float, _user_data: object) -> bool:
+        nonlocal last_permille
+        permille = min(1000, int(fraction * 1000))
+        if permille > last_permille:
+            last_permille = permille
+            try:
+                on_progress(permille)
+            except BaseException as error:  # noqa: BLE001 - an exception must not cross native frames
+                raised.append(error)
+        return not raised
+
+    params = native.llama_model_default_params()
+    params.n_gpu_layers = plan.n_gpu_layers
+    params.progress_callback = native.llama_progress_callback(report)
+    handle = native.llama_model_load_from_file(str(plan.model_path).encode(), params)
+    if raised:
+        if handle:
+            native.llama_model_free(handle)
+        raise raised[0]
+    if not handle:
+        raise LoadFailed(name, native_log.last_words() or "llama.cpp gave no reason")
+    return int(handle)
