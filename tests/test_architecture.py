@@ -47,6 +47,7 @@ LIBRARY_OWNERS = {
     "polib": ("ui.i18n",),
     "PySide6": ("ui", "app.bridge", "app.controllers", "app.lifecycle", "app.main", "app.window"),
     "wakepy": ("app.keep_awake",),
+    "keyring": ("app.secrets",),
 }
 
 
