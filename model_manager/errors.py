@@ -303,6 +303,18 @@ class TemplateFailed(EngineError):
         self.reason = reason
 
 
+class ImageRefused(EngineError):
+    """An image of a request cannot be used; nothing was computed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NoVision(EngineError):
+    """A request brought images to a model that has no vision tower."""
+
+
 class DecodeFailed(EngineError):
     """llama.cpp could not compute a batch.
 

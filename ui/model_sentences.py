@@ -286,6 +286,17 @@ def _template_failed(_error: models.TemplateFailed) -> str:
     )
 
 
+def _image_refused(error: models.ImageRefused) -> str:
+    return tr(
+        "This image cannot be used ({reason}). Choose a PNG, JPEG, GIF or BMP of ordinary size.",
+        reason=error.reason,
+    )
+
+
+def _no_vision(_error: models.NoVision) -> str:
+    return tr("This model cannot see images. Choose one with a vision file (mmproj), or send the text alone.")
+
+
 def _decode_failed(error: models.DecodeFailed) -> str:
     return tr(
         "The model could not compute an answer (code {code}). Restart it, then try again.", code=error.code
@@ -337,6 +348,8 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.EmptyPrompt: _empty_prompt,
     models.PromptTooLong: _prompt_too_long,
     models.TemplateFailed: _template_failed,
+    models.ImageRefused: _image_refused,
+    models.NoVision: _no_vision,
     models.DecodeFailed: _decode_failed,
     models.RequestRefused: _request_refused,
 }

@@ -46,6 +46,7 @@ class LlamaContext:
     `abort` may be called from any thread; everything else belongs to the one thread that decodes.
 
     Attributes:
+        handle: The native context; 0 once it is closed.
         model: Whose context it is.
         vocabulary: The model's.
         n_ctx_tokens: Longest sequence, and the number of cells that all sequences share.
@@ -61,25 +62,25 @@ class LlamaContext:
         """
         self.model = model
         self.vocabulary = model.vocabulary
-        self._handle = int(native.llama_init_from_model(model.handle, _params(plan)) or 0)
-        if not self._handle:
+        self.handle = int(native.llama_init_from_model(model.handle, _params(plan)) or 0)
+        if not self.handle:
             raise LoadFailed(model.name, native_log.last_words() or "no context")
-        self._memory = native.llama_get_memory(self._handle)
+        self._memory = native.llama_get_memory(self.handle)
         self._abort_flag = ctypes.create_string_buffer(2)
         callback = ctypes.cast(backends.flag_reader(), native.ggml_abort_callback)
-        native.llama_set_abort_callback(self._handle, callback, ctypes.addressof(self._abort_flag))
+        native.llama_set_abort_callback(self.handle, callback, ctypes.addressof(self._abort_flag))
         self._abort_callback = callback  # must outlive the context
         self.n_ctx_tokens = plan.n_ctx_tokens
-        self.n_batch_tokens: int = native.llama_n_batch(self._handle)
-        self.n_parallel: int = native.llama_n_seq_max(self._handle)
+        self.n_batch_tokens: int = native.llama_n_batch(self.handle)
+        self.n_parallel: int = native.llama_n_seq_max(self.handle)
         self.n_swa_tokens: int = native.llama_model_n_swa(model.handle)
         self.n_threads_max = plan.n_threads
 
     def close(self) -> None:
         """Give the memory back; safe to call twice, and only when nothing decodes any more."""
-        if self._handle:
-            native.llama_free(self._handle)
-            self._handle = 0
+        if self.handle:
+            native.llama_free(self.handle)
+            self.handle = 0
 
     def warm_up(self, *, all_experts: bool) -> None:
         """Compute once and forget it: reads the weights in and finds those that are not numbers.
@@ -94,7 +95,7 @@ class LlamaContext:
         # for the next call with as many rows, which then weighs all experts and sums up a few of them:
         # garbage. So a call with another number of rows follows, without it.
         for with_all, n_rows in ((all_experts, 1), (False, 2)):
-            native.llama_set_warmup(self._handle, with_all)
+            native.llama_set_warmup(self.handle, with_all)
             self._check_computes(n_rows)
         native.llama_memory_clear(self._memory, True)
 
@@ -132,16 +133,16 @@ class LlamaContext:
             _pointer(batch.sequence_pointers, ctypes.POINTER(native.llama_seq_id)),
             _pointer(batch.wants_logits, ctypes.c_int8),
         )
-        return int(native.llama_decode(self._handle, raw))
+        return int(native.llama_decode(self.handle, raw))
 
     def logits(self, row: int) -> NDArray[np.float32]:
         """float32, (n_vocab,) after `row` of the last batch; a view, valid until the next `decode`."""
-        pointer = native.llama_get_logits_ith(self._handle, row)
+        pointer = native.llama_get_logits_ith(self.handle, row)
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.n_tokens,))
 
     def logit(self, row: int, token_id: int) -> float:
         """One of `logits`, at a hundredth of the cost."""
-        return float(native.llama_get_logits_ith(self._handle, row)[token_id])
+        return float(native.llama_get_logits_ith(self.handle, row)[token_id])
 
     def abort(self, stop: bool = True) -> None:
         """Make a running `decode` end within one node of its graph; False lets the next one run."""
@@ -149,11 +150,11 @@ class LlamaContext:
 
     def set_threads(self, n_decode: int, n_prefill: int) -> None:
         """Use so many threads from the next `decode` on, for single rows and for longer batches."""
-        native.llama_set_n_threads(self._handle, n_decode, n_prefill)
+        native.llama_set_n_threads(self.handle, n_decode, n_prefill)
 
     def new_sampler(self, stages: Sequence[Stage]) -> Sampler:
         """A sampler chain over this context's logits."""
-        return Sampler(self._handle, self.vocabulary, stages)
+        return Sampler(self.handle, self.vocabulary, stages)
 
     # --- memory ------------------------------------------------------------------------------------------
 

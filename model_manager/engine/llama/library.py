@@ -8,6 +8,7 @@ from pathlib import Path
 
 import llama_cpp
 from llama_cpp import llama_cpp as native
+from llama_cpp import mtmd_cpp as mtmd
 
 from model_manager.engine import backends
 from model_manager.engine.native_log import NativeLog
@@ -28,6 +29,8 @@ _on_native_log = native.llama_log_callback(_write_log)
 def start() -> None:
     """Route the log and register the backends, once a process."""
     native.llama_log_set(_on_native_log, ctypes.c_void_p(0))
+    mtmd.mtmd_log_set(_on_native_log, ctypes.c_void_p(0))
+    mtmd.mtmd_helper_log_set(_on_native_log, ctypes.c_void_p(0))
     native.llama_backend_init()
     backends.register(Path(llama_cpp.__file__).parent)
 

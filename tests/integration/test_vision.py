@@ -1,0 +1,81 @@
+"""Images through llama.cpp's own towers: tiny random ones of three families in front of the starter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import load
+from model_manager.engine.llama.vision import MediaChunk, Vision
+from model_manager.errors import ImageRefused, LoadFailed
+from model_manager.types import LoadPlan
+from tests.helpers.mmprojs import Family, png, write_mmproj
+
+N_EMBD = 576
+
+
+@pytest.fixture(scope="module")
+def context(dense_path: Path) -> Iterator[LlamaContext]:
+    loaded = load(LoadPlan(dense_path, n_ctx_tokens=512, n_threads=1), lambda _permille: None)
+    yield loaded
+    loaded.model.close()
+
+
+@pytest.fixture(params=["janus_pro", "gemma3"])
+def vision(context: LlamaContext, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Vision]:
+    family: Family = request.param
+    tower = Vision(context.model, write_mmproj(tmp_path / "mmproj.gguf", N_EMBD, family), 1)
+    yield tower
+    tower.close()
+
+
+def chunks_of(vision: Vision, data: bytes) -> list[MediaChunk]:
+    return [piece for piece in vision.look(data).pieces if isinstance(piece, MediaChunk)]
+
+
+def logits_after(context: LlamaContext, vision: Vision, data: bytes) -> bytes:
+    """What the model makes of an image and one word behind it."""
+    context.forget(0)
+    position = 0
+    for chunk in chunks_of(vision, data):
+        vision.evaluate(context, chunk, position, 0)
+        position += len(chunk.stand_ins)
+        assert context.last_position(0) == position - 1
+    batch = context.new_batch()
+    row = batch.add(0, position, context.vocabulary.tokenize("What", special=False), wants_logits=True)
+    assert context.decode(batch) == 0
+    return context.logits(row).tobytes()
+
+
+def test_an_image_changes_what_follows(context: LlamaContext, vision: Vision) -> None:
+    red, again, blue = png(64, 40), png(64, 40), png(64, 40, (10, 20, 220))
+    assert logits_after(context, vision, red) == logits_after(context, vision, again)
+    assert logits_after(context, vision, red) != logits_after(context, vision, blue)
+
+
+def test_stand_ins_belong_to_the_image(vision: Vision) -> None:
+    red = [chunk.stand_ins for chunk in chunks_of(vision, png(64, 40))]
+    assert red == [chunk.stand_ins for chunk in chunks_of(vision, png(64, 40))]
+    assert red != [chunk.stand_ins for chunk in chunks_of(vision, png(64, 41))]
+    assert all(number < -1 for stand_ins in red for number in stand_ins)
+
+
+def test_a_damaged_image_is_refused(vision: Vision) -> None:
+    with pytest.raises(ImageRefused):
+        vision.look(png(64, 40)[:60])
+
+
+def test_a_tower_for_another_model_is_refused(context: LlamaContext, tmp_path: Path) -> None:
+    with pytest.raises(LoadFailed, match="mismatch"):
+        Vision(context.model, write_mmproj(tmp_path / "mmproj.gguf", 128), 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"no model"])
+def test_a_file_that_is_no_tower_is_refused(context: LlamaContext, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "mmproj.gguf"
+    path.write_bytes(content)
+    with pytest.raises(LoadFailed):
+        Vision(context.model, path, 1)
