@@ -17,6 +17,7 @@ from storage.records import Conversation, Generation, Message, MessageStatus, Pa
 from storage.rows import GENERATION_COLUMNS, conversation_of, generation_values, to_json
 from storage.search import Search
 from storage.streams import Streams
+from storage.traces import Traces
 from storage.trees import Trees
 from storage.verification import problems
 
@@ -260,7 +261,7 @@ class Conversations:
         damage = self._database.damage()
         if damage:
             return damage  # nothing that is read from a damaged file proves anything
-        return [*problems(self._database), *self._search.problems()]
+        return [*problems(self._database), *self._search.problems(), *Traces(self._database).problems()]
 
     # Inside a transaction
 

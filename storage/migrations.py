@@ -143,3 +143,19 @@ def m003_create_models(db: Database) -> None:
             updated_at TEXT NOT NULL
         ) STRICT;
     """)
+
+
+@migrations()
+def m004_create_traces(db: Database) -> None:
+    """Arrays beside a message: the ids of its tokens, what its experts were. Compressed, never searched."""
+    db.executescript("""
+        CREATE TABLE traces (
+            id INTEGER PRIMARY KEY,
+            message_id INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+            kind TEXT NOT NULL,
+            dtype TEXT NOT NULL,
+            shape TEXT NOT NULL,
+            data BLOB NOT NULL,
+            UNIQUE (message_id, kind)
+        ) STRICT;
+    """)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 Role = Literal["system", "user", "assistant"]
 PartKind = Literal["text", "reasoning"]
 MessageStatus = Literal["complete", "streaming", "interrupted", "failed"]
+TraceKind = Literal["prompt_tokens", "answer_tokens", "expert_layers", "experts", "expert_weights"]
+"""Arrays that are kept beside a message; see `docs/database.md`."""
 
 
 @dataclass(frozen=True, slots=True)

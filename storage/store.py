@@ -10,6 +10,7 @@ from storage.downloads import Downloads
 from storage.models import Models
 from storage.search import Search
 from storage.settings import Settings
+from storage.traces import Traces
 
 
 class Store:
@@ -33,6 +34,7 @@ class Store:
         self.settings = Settings(self._database)
         self.models = Models(self._database)
         self.downloads = Downloads(self._database)
+        self.traces = Traces(self._database)
         try:
             self.search.fill()
         except BaseException:

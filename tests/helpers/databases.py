@@ -6,6 +6,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
+
 from storage.records import Generation, Part, StoredModel
 from storage.store import Store
 
@@ -42,6 +44,10 @@ def fill(store: Store) -> None:
         answer.id,
         [thought, Part("text", "A model that wakes a few of its experts for each token.")],
         GENERATION,
+    )
+    store.traces.put(
+        answer.id,
+        {"prompt_tokens": np.arange(12), "answer_tokens": np.arange(30), "expert_layers": np.array([1, 3])},
     )
     conversations.append(
         first.id, question.id, "assistant", text("Many small networks."), generation=GENERATION

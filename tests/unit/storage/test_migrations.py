@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlite_utils
 
@@ -94,6 +95,20 @@ def test_settings_before_models_were_kept(path: Path) -> None:
         store.close()
 
 
+def test_conversations_before_traces_were_kept(path: Path) -> None:
+    plant(path, stop_before="m004_create_traces")
+    run_sql(path, CONVERSATION)
+    store = Store(path)
+    try:
+        answer = store.conversations.append(5, 9, "assistant", text("new"))
+        assert store.traces.kinds(answer.id) == set()
+        store.traces.put(answer.id, {"answer_tokens": np.array([3, 1])})
+        assert store.traces.kinds(answer.id) == {"answer_tokens"}
+        assert store.conversations.verify() == []
+    finally:
+        store.close()
+
+
 def test_backup_precedes_a_migration_and_opens(path: Path) -> None:
     plant(path, stop_before="m003_create_models")
     run_sql(path, CONVERSATION)
@@ -135,7 +150,7 @@ def test_failed_migration_changes_nothing(path: Path, failing_step: str) -> None
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             Store(path)
-        assert read_sql(path, "PRAGMA user_version") == [(3,)]
+        assert read_sql(path, "PRAGMA user_version") == [(len(known_steps()) - 1,)]
         assert read_sql(path, "SELECT text FROM parts JOIN messages ON messages.id = message_id") == [
             ("planted words",)
         ]
