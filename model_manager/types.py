@@ -15,16 +15,31 @@ DownloadStatus = Literal["queued", "running", "verifying", "paused", "failed", "
 
 
 @dataclass(frozen=True, slots=True)
+class PromptImage:
+    """An image in a message.
+
+    Attributes:
+        offset: Characters of the message's content that stand before it.
+        data: A whole PNG, JPEG, GIF or BMP file.
+    """
+
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One turn of a prompt.
 
     Attributes:
+        images: In the order of their offsets.
         reasoning: The trace that preceded an assistant's `content`; the template decides whether it is kept.
     """
 
     role: Role
     content: str
     reasoning: str = ""
+    images: tuple[PromptImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +159,7 @@ class LoadPlan:
         n_threads: Decode threads; 0 lets the worker choose for this machine.
         chat_template: Overrides the file's own template; None keeps it.
         n_parallel: Sequences decoded together, 1 to 8.
+        mmproj_path: The vision tower; None for a model that does not see.
     """
 
     model_path: Path
@@ -154,6 +170,7 @@ class LoadPlan:
     n_parallel: int = 4
     chat_template: str | None = None
     name: str = ""
+    mmproj_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +179,7 @@ class EngineInfo:
 
     Attributes:
         can_think: The template opens or switches a thinking block.
+        can_see: Messages may carry images.
         system_info: llama.cpp's own line about processor features and backends.
     """
 
@@ -176,6 +194,7 @@ class EngineInfo:
     n_threads: int
     system_info: str
     engine: str
+    can_see: bool = False
 
 
 @dataclass(frozen=True, slots=True)

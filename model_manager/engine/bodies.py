@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from model_manager.engine import images
 from model_manager.types import ChatMessage, ChatRequest, EngineInfo, Timings, Usage
 
 
@@ -51,11 +52,24 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
     }
 
 
-def _message_body(message: ChatMessage) -> dict[str, str]:
-    body = {"role": message.role, "content": message.content}
+def _message_body(message: ChatMessage) -> dict[str, Any]:
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.images:
+        body["content"] = _content_parts(message)
     if message.reasoning:
         body["reasoning_content"] = message.reasoning
     return body
+
+
+def _content_parts(message: ChatMessage) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    start = 0
+    for image in message.images:
+        parts.append({"type": "text", "text": message.content[start : image.offset]})
+        parts.append({"type": "image_url", "image_url": {"url": images.to_data_url(image.data)}})
+        start = image.offset
+    parts.append({"type": "text", "text": message.content[start:]})
+    return [part for part in parts if part.get("text") != ""]
 
 
 # --- values in answers -----------------------------------------------------------------------------------
@@ -121,7 +135,8 @@ def info_from(body: Mapping[str, Any]) -> EngineInfo:
             "n_threads",
         )
     }
-    return EngineInfo(**text, **counts, can_think=bool(body.get("can_think")))  # type: ignore[arg-type]  # by name
+    flags = {name: bool(body.get(name)) for name in ("can_think", "can_see")}
+    return EngineInfo(**text, **counts, **flags)  # type: ignore[arg-type]  # by name
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -14,7 +14,8 @@ from model_manager.engine.answers import Answer, AnswerPlan
 from model_manager.engine.jobs import Job
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load
-from model_manager.engine.prompts import PromptTokenizer
+from model_manager.engine.llama.vision import Vision
+from model_manager.engine.prompts import PromptTokenizer, PromptTokens
 from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.engine.reasoning import Markers, find_markers
 from model_manager.engine.scheduler import Scheduler
@@ -36,7 +37,7 @@ log = logging.getLogger(__name__)
 class Prepared:
     """A request that can be answered."""
 
-    prompt_tokens: list[int]
+    prompt: PromptTokens
     sampling: SamplingParams
     plan: AnswerPlan
 
@@ -112,16 +113,21 @@ class Host:
         if template is not None and template.markers is not None:
             markers = find_markers(template.markers, vocabulary)
         can_think = template is not None and template.can_think
-        scheduler = Scheduler(context)
+        vision = None
+        if self._plan.mmproj_path is not None:
+            vision = Vision(model, self._plan.mmproj_path, context.n_threads_max)
+        scheduler = Scheduler(context, vision)
         scheduler.start()
         return _Loaded(
             context=context,
             scheduler=scheduler,
-            tokenizer=PromptTokenizer(vocabulary),
+            tokenizer=PromptTokenizer(vocabulary, vision),
             template=template,
             template_error=template_error,
             markers=markers,
-            info=dataclasses.replace(model.describe(context), can_think=can_think),
+            info=dataclasses.replace(
+                model.describe(context), can_think=can_think, can_see=vision is not None
+            ),
         )
 
     def _change(self, **changes: object) -> None:
@@ -154,7 +160,8 @@ class Host:
         if loaded.template is None:
             raise loaded.template_error or TemplateFailed("")
         prompt = loaded.template.render(chat.messages, chat.thinking, request.effort)
-        tokens = loaded.tokenizer.tokenize(prompt)
+        prompt_tokens = loaded.tokenizer.tokenize(prompt)
+        tokens = prompt_tokens.tokens
         starts_inside = prompt.opens_reasoning
         if starts_inside and chat.think_budget_tokens == 0 and loaded.markers is not None:
             # Nothing is sampled before the first token, so no budget could end it in time.
@@ -165,7 +172,7 @@ class Host:
         if len(tokens) >= loaded.context.n_ctx_tokens:
             raise PromptTooLong(len(tokens), loaded.context.n_ctx_tokens)
         return Prepared(
-            prompt_tokens=tokens,
+            prompt=prompt_tokens,
             sampling=chat.sampling,
             plan=AnswerPlan(
                 id=request.request_id or f"chatcmpl-{secrets.token_hex(12)}",
@@ -182,7 +189,8 @@ class Host:
     def submit(self, prepared: Prepared, answer: Answer) -> Job:
         """Begin to compute an answer."""
         self._running[prepared.plan.id] = answer
-        return self._ready().scheduler.submit(prepared.prompt_tokens, prepared.sampling, answer)
+        prompt = prepared.prompt
+        return self._ready().scheduler.submit(prompt.tokens, prepared.sampling, answer, prompt.media)
 
     def forget(self, answer_id: str) -> None:
         """The response of an answer is over."""

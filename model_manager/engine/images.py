@@ -35,6 +35,11 @@ def from_data_url(url: str) -> bytes:
     return data
 
 
+def to_data_url(data: bytes) -> str:
+    """The inverse; what follows decides by the bytes, not by the type that is named here."""
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
 def check(data: bytes) -> None:
     """See that these are the bytes of a PNG, JPEG, GIF or BMP of sane size.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,7 @@ from model_manager.types import SamplingParams, StopReason, Timings
 if TYPE_CHECKING:
     from model_manager.engine import sequences
     from model_manager.engine.llama.sampler import Sampler
+    from model_manager.engine.llama.vision import MediaChunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Job:
 
     Attributes:
         history: The prompt and every token after it; what the sequence does not hold yet is still to compute.
+        media: Pieces of images by the index in `history` at which their stand-ins begin.
         sequence: Where it is computed; None while it waits.
     """
 
@@ -92,12 +94,14 @@ class Job:
         params: SamplingParams,
         observer: Observer,
         on_cancel: Callable[[], None],
+        media: Mapping[int, MediaChunk] | None = None,
     ) -> None:
         self.params = params
         self.observer = observer
         self.seed = usable_seed(params.seed)
         self.history = list(prompt)
         self.n_prompt = len(self.history)
+        self.media = dict(media or {})
         self.n_cached = 0
         self.sampler: Sampler | None = None
         self.sequence: sequences.Sequence | None = None
@@ -124,6 +128,14 @@ class Job:
     def n_pending(self) -> int:
         """Tokens that are known and not computed."""
         return len(self.history) - (len(self.sequence.tokens) if self.sequence else 0)
+
+    @property
+    def n_pending_tokens(self) -> int:
+        """Of `n_pending`, those before the next piece of an image."""
+        if not self.media or self.sequence is None:
+            return self.n_pending
+        held = len(self.sequence.tokens)
+        return min((start for start in self.media if start >= held), default=len(self.history)) - held
 
     @property
     def is_decoding(self) -> bool:

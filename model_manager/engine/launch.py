@@ -40,7 +40,8 @@ class StartMessage:
         """The inverse of `to_line`."""
         fields: dict[str, Any] = json.loads(line)
         listen = fields.pop("listen")
-        plan = LoadPlan(**{**fields, "model_path": Path(fields["model_path"])})
+        paths = {name: fields[name] and Path(fields[name]) for name in ("model_path", "mmproj_path")}
+        plan = LoadPlan(**{**fields, **paths})
         return cls(
             plan=plan,
             socket_path=Path(listen["socket_path"]) if listen["socket_path"] else None,

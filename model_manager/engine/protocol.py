@@ -12,8 +12,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from model_manager.errors import RequestRefused
-from model_manager.types import ChatMessage, ChatRequest, SamplingParams, Thinking
+from model_manager.engine.images import from_data_url
+from model_manager.errors import ImageRefused, RequestRefused
+from model_manager.types import ChatMessage, ChatRequest, PromptImage, SamplingParams, Thinking
 
 MAX_STOP_STRINGS: Final = 16
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
@@ -47,26 +48,52 @@ class _Lenient(BaseModel):
 
 
 class TextPart(_Lenient):
-    """A part of a message's content; parts of other types are refused."""
+    """Text in a message's content; parts of other types than these two are refused."""
 
     type: Literal["text"]
     text: str
+
+
+class ImageUrl(_Lenient):
+    """Where an image is: a `data:` URL, as nothing is fetched."""
+
+    url: str
+
+
+class ImagePart(_Lenient):
+    """An image in a message's content."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+ContentPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 
 
 class RequestMessage(_Lenient):
     """One message of a request."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart] | None = None
+    content: str | list[ContentPart] | None = None
     reasoning_content: str | None = None
 
     def to_message(self) -> ChatMessage:
         """As the rest of the program knows it."""
-        content = self.content or ""
-        if not isinstance(content, str):
-            content = "".join(part.text for part in content)
+        content = ""
+        images: list[PromptImage] = []
+        for part in (
+            [TextPart(type="text", text=self.content)]
+            if isinstance(self.content, str)
+            else self.content or []
+        ):
+            if isinstance(part, TextPart):
+                content += part.text
+            elif self.role != "user":
+                raise ImageRefused("only messages of the user may hold images")
+            else:
+                images.append(PromptImage(len(content), from_data_url(part.image_url.url)))
         role = "system" if self.role == "developer" else self.role
-        return ChatMessage(role, content, self.reasoning_content or "")
+        return ChatMessage(role, content, self.reasoning_content or "", tuple(images))
 
 
 class StreamOptions(_Lenient):

@@ -8,17 +8,19 @@ Source: design 4.1
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from model_manager.engine.chunks import ChunkSize
 from model_manager.engine.jobs import CONTINUE, Continue, Ending, Feed, Job, Observer, Stop, Verdict
 from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.vision import MediaChunk, Vision
 from model_manager.engine.sampling import PENALTY_WINDOW_TOKENS, is_plain_greedy, stages
 from model_manager.engine.sequences import Sequences
 from model_manager.engine.threads import ThreadController
@@ -45,8 +47,9 @@ class _Share:
 class Scheduler:
     """Owns the decode thread of a context, which must not be used elsewhere while it runs."""
 
-    def __init__(self, context: LlamaContext) -> None:
+    def __init__(self, context: LlamaContext, vision: Vision | None = None) -> None:
         self._context = context
+        self._vision = vision
         self._vocabulary = context.vocabulary
         self._batch = context.new_batch()
         self._sequences = Sequences(context, context.n_parallel)
@@ -68,9 +71,22 @@ class Scheduler:
         """Begin to work."""
         self._thread.start()
 
-    def submit(self, prompt_tokens: Sequence[int], sampling: SamplingParams, observer: Observer) -> Job:
-        """Queue an answer; raises nothing, problems arrive by `observer.on_end`."""
-        job = Job(prompt_tokens, sampling, observer, self._on_cancel)
+    def submit(
+        self,
+        prompt_tokens: Sequence[int],
+        sampling: SamplingParams,
+        observer: Observer,
+        media: Mapping[int, MediaChunk] | None = None,
+    ) -> Job:
+        """Queue an answer; raises nothing, problems arrive by `observer.on_end`.
+
+        Args:
+            prompt_tokens: The prompt; an image's positions are held by its stand-ins.
+            sampling: How to choose.
+            observer: Told of everything.
+            media: Pieces of images by the index at which their stand-ins begin.
+        """
+        job = Job(prompt_tokens, sampling, observer, self._on_cancel, media)
         with self._lock:
             self._submitted.append(job)
             self._lock.notify()
@@ -152,23 +168,21 @@ class Scheduler:
         if job.sampler is None and not is_plain_greedy(job.params):
             job.sampler = self._context.new_sampler(stages(job.params, job.seed))
             for token_id in job.history[-PENALTY_WINDOW_TOKENS:]:
-                job.sampler.accept(token_id)
+                if token_id >= 0:  # not the stand-in of an image
+                    job.sampler.accept(token_id)
         self._report_prefill(job)
 
     def _step(self) -> None:
+        any(self._see(job) for job in list(self._active))  # one image a turn: others stream meanwhile
         shares = self._fill()
+        if not shares:
+            return
         alone = len(shares) == 1
         n_prefill = sum(share.n_tokens for share in shares if not share.job.is_decoding)
-        with self._lock:
-            self._in_batch = tuple(share.job for share in shares)
-            self._context.abort(self._is_closing)
-            self._abort_if_unwanted()
         began_s = time.perf_counter()
-        code = self._context.decode(self._batch)
+        with self._computing(share.job for share in shares):
+            code = self._context.decode(self._batch)
         elapsed_s = time.perf_counter() - began_s
-        with self._lock:
-            self._in_batch = ()
-
         if code == 0:
             if n_prefill:
                 self._chunks.observe(n_prefill, elapsed_s, alone=alone)
@@ -183,6 +197,17 @@ class Scheduler:
             for share in shares:
                 self._finish(share.job, "error", DecodeFailed(code))
 
+    @contextlib.contextmanager
+    def _computing(self, jobs: Iterable[Job]) -> Iterator[None]:
+        """While inside, the call is broken off when none of `jobs` is wanted any more."""
+        with self._lock:
+            self._in_batch = tuple(jobs)
+            self._context.abort(self._is_closing)
+            self._abort_if_unwanted()
+        yield
+        with self._lock:
+            self._in_batch = ()
+
     def _fill(self) -> list[_Share]:
         """One row for each answer that streams, then chunks of prompts, in turns who comes first."""
         self._batch.clear()
@@ -190,13 +215,32 @@ class Scheduler:
         start = self._turn % len(self._active)
         jobs = self._active[start:] + self._active[:start]
         shares = [self._add(job, 1) for job in jobs if job.is_decoding]
-        prefilling = [job for job in jobs if not job.is_decoding]
+        prefilling = [job for job in jobs if not job.is_decoding and job.n_pending_tokens > 0]
         n_left = min(self._chunks.tokens(alone=len(jobs) == 1), self._batch.n_rows_left)
         for n_others, job in zip(range(len(prefilling) - 1, -1, -1), prefilling, strict=True):
-            n_tokens = min(max(1, n_left // (n_others + 1)), job.n_pending)
+            n_tokens = min(max(1, n_left // (n_others + 1)), job.n_pending_tokens)
             shares.append(self._add(job, n_tokens))
             n_left -= n_tokens
         return shares
+
+    def _see(self, job: Job) -> bool:
+        """Compute the piece of an image that comes next in a prompt, if one does."""
+        assert job.sequence is not None
+        held = len(job.sequence.tokens)
+        chunk = job.media.get(held)
+        if chunk is None:
+            return False
+        assert self._vision is not None
+        with self._computing((job,)):
+            code = self._vision.evaluate(self._context, chunk, held, job.sequence.id)
+        if code == 0:
+            job.sequence.tokens.extend(chunk.stand_ins)
+            self._report_prefill(job)
+            return True
+        self._sequences.sync(job.sequence)
+        if not (job.is_cancelled or self._is_closing or self._sequences.evict_idle()):
+            self._finish(job, "error", DecodeFailed(code))
+        return True
 
     def _add(self, job: Job, n_tokens: int) -> _Share:
         assert job.sequence is not None

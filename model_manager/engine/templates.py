@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from model_manager.engine.sandbox import MAX_SOURCE_CHARS, CompiledTemplate
 from model_manager.errors import EmptyPrompt, TemplateFailed
-from model_manager.types import ChatMessage, Thinking
+from model_manager.types import ChatMessage, PromptImage, Thinking
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +75,12 @@ class Segment:
 
     Attributes:
         is_trusted: It comes from the template, so markers in it are markers; else they are mere text.
+        image: The bytes of an image that stands here in place of a text.
     """
 
     text: str
     is_trusted: bool
+    image: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ class ChatTemplate:
             TemplateFailed: The template raised, went over a limit, or leaves messages out.
         """
         said = [message for message in messages if message.role != "system"]
-        if not said or not said[-1].content.strip():
+        if not said or not (said[-1].content.strip() or said[-1].images):
             raise EmptyPrompt
         variables = self._variables(thinking, effort)
         failure: TemplateFailed | None = None
@@ -192,9 +194,9 @@ class ChatTemplate:
         plain: list[dict[str, Any]] = []
         required: list[int] = []
         for message in messages:
-            content = stand_ins.add(message.content)
-            if message.role != "assistant" and message.content.strip():
-                required.append(stand_ins.last)
+            content, numbers = stand_ins.add_content(message)
+            if message.role != "assistant":
+                required += numbers
             turn: dict[str, Any] = {
                 "role": message.role,
                 "content": [{"type": "text", "text": content}] if in_parts else content,
@@ -232,6 +234,7 @@ class _StandIns:
         self._nonce = str(secrets.randbits(64))
         self._pattern = re.compile(f"{_BEGIN}{self._nonce}:([0-9]+){_END}")
         self._texts: list[str] = []
+        self._images: dict[int, bytes] = {}
 
     @property
     def last(self) -> int:
@@ -244,7 +247,28 @@ class _StandIns:
         if not core:
             return text
         start = text.index(core)
-        return f"{text[:start]}{_BEGIN}{self._nonce}:{self.last}{_END}{text[start + len(core) :]}"
+        return f"{text[:start]}{self._stand_in(self.last)}{text[start + len(core) :]}"
+
+    def add_content(self, message: ChatMessage) -> tuple[str, list[int]]:
+        """A message's text with its images in their places, and the numbers of what is not blank."""
+        pieces: list[str] = []
+        numbers: list[int] = []
+        start = 0
+        for end, image in [*((i.offset, i.data) for i in message.images), (len(message.content), None)]:
+            text = message.content[start:end]
+            pieces.append(self.add(text))
+            if text.strip():
+                numbers.append(self.last)
+            if image is not None:
+                self._texts.append("")
+                self._images[self.last] = image
+                numbers.append(self.last)
+                pieces.append(self._stand_in(self.last))
+            start = end
+        return "".join(pieces), numbers
+
+    def _stand_in(self, number: int) -> str:
+        return f"{_BEGIN}{self._nonce}:{number}{_END}"
 
     def used(self, text: str) -> list[int]:
         return [int(match[1]) for match in self._pattern.finditer(text)]
@@ -259,7 +283,10 @@ class _StandIns:
         # With one group in the pattern, `split` alternates between text and numbers.
         for position, piece in enumerate(self._pattern.split(text)):
             if position % 2:
-                segments.append(Segment(self._texts[int(piece)], is_trusted=False))
+                number = int(piece)
+                segments.append(
+                    Segment(self._texts[number], is_trusted=False, image=self._images.get(number))
+                )
             elif self._nonce in piece:
                 raise TemplateFailed("the template cuts a message's text into pieces")
             elif piece:
@@ -273,4 +300,7 @@ def _merge_system(messages: Sequence[ChatMessage]) -> list[ChatMessage] | None:
     rest = [message for message in messages if message.role != "system"]
     if not system or not rest or rest[0].role != "user":
         return None
-    return [ChatMessage("user", f"{system}\n\n{rest[0].content}"), *rest[1:]]
+    first = rest[0]
+    before = f"{system}\n\n"
+    images = tuple(PromptImage(len(before) + image.offset, image.data) for image in first.images)
+    return [ChatMessage("user", before + first.content, images=images), *rest[1:]]

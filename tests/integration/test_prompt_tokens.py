@@ -47,7 +47,7 @@ def control_tokens(model: LlamaContext, tokens: list[int]) -> list[int]:
 def tokens_of(model: LlamaContext, template: ChatTemplate, contents: list[str]) -> list[int]:
     roles = ("user", "assistant")
     messages = [ChatMessage(roles[i % 2], text) for i, text in enumerate(contents)]
-    return PromptTokenizer(model.vocabulary).tokenize(template.render(messages))
+    return PromptTokenizer(model.vocabulary).tokenize(template.render(messages)).tokens
 
 
 # Only characters that this vocabulary can spell: it lacks a token for some bytes.

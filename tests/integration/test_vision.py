@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from model_manager.engine.client import EngineClient
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load
 from model_manager.engine.llama.vision import MediaChunk, Vision
-from model_manager.errors import ImageRefused, LoadFailed
-from model_manager.types import LoadPlan
+from model_manager.engine.supervisor import Supervisor
+from model_manager.errors import ImageRefused, LoadFailed, NoVision
+from model_manager.types import (
+    ChatFinished,
+    ChatMessage,
+    ChatRequest,
+    LoadPlan,
+    PromptImage,
+    SamplingParams,
+    TextDelta,
+)
 from tests.helpers.mmprojs import Family, png, write_mmproj
 
 N_EMBD = 576
+WORKER_COMMAND = (sys.executable, "-m", "model_manager.engine.worker")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +53,7 @@ def logits_after(context: LlamaContext, vision: Vision, data: bytes) -> bytes:
     context.forget(0)
     position = 0
     for chunk in chunks_of(vision, data):
-        vision.evaluate(context, chunk, position, 0)
+        assert vision.evaluate(context, chunk, position, 0) == 0
         position += len(chunk.stand_ins)
         assert context.last_position(0) == position - 1
     batch = context.new_batch()
@@ -79,3 +91,51 @@ def test_a_file_that_is_no_tower_is_refused(context: LlamaContext, tmp_path: Pat
     path.write_bytes(content)
     with pytest.raises(LoadFailed):
         Vision(context.model, path, 1)
+
+
+@pytest.fixture(scope="module")
+def seeing_engine(
+    dense_path: Path, runtime_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineClient]:
+    tower = write_mmproj(tmp_path_factory.mktemp("tower") / "mmproj.gguf", N_EMBD)
+    supervisor = Supervisor(WORKER_COMMAND, runtime_dir, lambda _state: None)
+    supervisor.start(LoadPlan(dense_path, name="seeing", n_ctx_tokens=1024, mmproj_path=tower))
+    supervisor.wait_ready(120)
+    yield supervisor.client
+    supervisor.stop()
+
+
+def ask(client: EngineClient, data: bytes | None, text: str = "What is this?") -> tuple[str, ChatFinished]:
+    images = () if data is None else (PromptImage(5, data),)
+    message = ChatMessage("user", text, images=images)
+    *events, finished = client.chat(ChatRequest((message,), SamplingParams(temperature=0, max_tokens=12)))
+    assert isinstance(finished, ChatFinished)
+    return "".join(event.text for event in events if isinstance(event, TextDelta)), finished
+
+
+def test_a_worker_answers_about_an_image(seeing_engine: EngineClient) -> None:
+    assert seeing_engine.info().can_see
+    red, first = ask(seeing_engine, png(64, 40))
+    blue, _other = ask(seeing_engine, png(64, 40, (10, 20, 220)))
+    again, second = ask(seeing_engine, png(64, 40))
+    assert red == again
+    # Noise from a random tower, but not the same noise; and without an image it is something else again.
+    assert len({red, blue, ask(seeing_engine, None)[0]}) > 1
+    assert first.usage.prompt_tokens > ask(seeing_engine, None)[1].usage.prompt_tokens + 10
+    assert second.usage.cached_tokens >= first.usage.prompt_tokens - 1
+
+
+def test_a_damaged_image_harms_nobody(seeing_engine: EngineClient) -> None:
+    with pytest.raises(ImageRefused):
+        ask(seeing_engine, png(64, 40)[:60])
+    assert ask(seeing_engine, None)[0]
+
+
+def test_marker_of_the_library_in_a_text_is_text(seeing_engine: EngineClient) -> None:
+    """What llama.cpp's own programs take for the place of an image."""
+    assert ask(seeing_engine, None, "What is <__media__>?")[0]
+
+
+def test_a_model_without_a_tower_says_so(starter_engine: Supervisor) -> None:
+    with pytest.raises(NoVision):
+        ask(starter_engine.client, png(8, 8))

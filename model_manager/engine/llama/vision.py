@@ -22,7 +22,7 @@ from llama_cpp import mtmd_cpp as mtmd
 
 from model_manager.engine.llama import library
 from model_manager.engine.llama.library import native_log
-from model_manager.errors import DecodeFailed, ImageRefused, LoadFailed
+from model_manager.errors import ImageRefused, LoadFailed
 
 if TYPE_CHECKING:
     from model_manager.engine.llama.context import LlamaContext
@@ -128,11 +128,13 @@ class Vision:
                 pieces.append(MediaChunk(copy, _stand_ins(digest, index, n_positions)))
         return pieces
 
-    def evaluate(self, context: LlamaContext, chunk: MediaChunk, position: int, sequence_id: int) -> None:
-        """Encode a piece and put it into a sequence behind `position` cells; minutes for a large tower.
+    def evaluate(self, context: LlamaContext, chunk: MediaChunk, position: int, sequence_id: int) -> int:
+        """Encode a piece and put it into a sequence behind `position` cells.
 
-        Raises:
-            DecodeFailed: There was no room, or it was aborted; the sequence's end must be asked for.
+        Seconds for a large tower, whose own computing cannot be aborted.
+
+        Returns:
+            0 done; else there was no room, it failed or was aborted: the sequence's end must be asked for.
         """
         ends_at = native.llama_pos(0)
         code = mtmd.mtmd_helper_eval_chunk_single(
@@ -145,9 +147,8 @@ class Vision:
             False,
             ctypes.byref(ends_at),
         )
-        if code != 0:
-            raise DecodeFailed(int(code))
-        assert ends_at.value == position + len(chunk.stand_ins)
+        assert code != 0 or ends_at.value == position + len(chunk.stand_ins)
+        return int(code)
 
 
 def _stand_ins(digest: bytes, index: int, n_positions: int) -> tuple[int, ...]:

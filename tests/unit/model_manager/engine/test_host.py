@@ -44,7 +44,7 @@ def test_error_of_python_while_loading_is_a_failed_load(
         raise RuntimeError("a bug")
 
     expected_logs("loading failed")  # type: ignore[operator]  # the fixture is a function
-    monkeypatch.setattr("model_manager.engine.host.LlamaModel.load", fails)
+    monkeypatch.setattr("model_manager.engine.host.load", fails)
     host = Host(LoadPlan(tmp_path / "model.gguf"))
     host.load()
     assert isinstance(host.state.error, LoadFailed)

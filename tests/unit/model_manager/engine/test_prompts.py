@@ -51,7 +51,7 @@ def tokens_of(*contents: str, source: str = CHATML, adds_bos: bool = False) -> l
     roles = ("user", "assistant")
     messages = [ChatMessage(roles[i % 2], text) for i, text in enumerate(contents)]
     prompt = ChatTemplate(source, bos_text="<s>").render(messages)
-    return PromptTokenizer(ToyVocabulary(adds_bos=adds_bos)).tokenize(prompt)
+    return PromptTokenizer(ToyVocabulary(adds_bos=adds_bos)).tokenize(prompt).tokens
 
 
 def markers(tokens: list[int]) -> list[int]:
