@@ -1,7 +1,9 @@
-"""Which model is loaded, and loading another when it is wanted.
+"""Which models are loaded, and loading others when they are wanted.
 
-One chat model is loaded at a time: its weights may fill the machine. Whoever wants another waits until the
-running answers of the first have ended; then its worker ends, and with it all its memory.
+A worker for each model, as many as there is memory for. Whoever wants one that does not fit beside the others
+takes the place of the least recently used one that nobody uses, or waits until there is such a one. Wishes
+are met in the order of their arrival: while the first in line waits for room, nobody behind it goes ahead,
+not even to a model that is there, or a busy model would keep the others out for ever.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.slots import Slot, Slots, forecast_bytes
 from model_manager import starter
 from model_manager.engine.client import Cancel, EngineClient
 from model_manager.engine.supervisor import Supervisor
@@ -47,41 +51,55 @@ class Engine:
 
 
 class Engines:
-    """The worker that runs, if any. All methods may be called from any thread."""
+    """The workers that run. All methods may be called from any thread."""
 
     def __init__(
         self,
         worker_command: Sequence[str],
         runtime_dir: Path,
         n_ctx_tokens: Callable[[], int],
+        memory_limit_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
         """Prepare; nothing is loaded yet.
 
         Args:
             worker_command: What starts a worker, see `Supervisor`.
-            runtime_dir: For its socket.
+            runtime_dir: For their sockets.
             n_ctx_tokens: The context that a person has set; 0 for the model's own.
+            memory_limit_bytes: What all models may take together; 0 leaves it to the machine.
         """
+        self._worker_command = worker_command
+        self._runtime_dir = runtime_dir
         self._n_ctx_tokens = n_ctx_tokens
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
-        self._plan: LoadPlan | None = None
-        self._entry: ModelEntry | None = None
-        self._n_users = 0
-        self._supervisor = Supervisor(worker_command, runtime_dir, self._on_state)
+        self._slots = Slots(memory_limit_bytes)
+        self._line: deque[object] = deque()
+        self._last_state = EngineState(name="", status="stopped")
 
     @property
     def state(self) -> EngineState:
-        """Of the model that is loaded, loading or was last."""
-        return self._supervisor.state
+        """Of the model that was wanted last; once that is gone, its last one."""
+        slot = self._slots.latest
+        return slot.supervisor.state if slot is not None else self._last_state
+
+    def state_of(self, entry_name: str) -> EngineState | None:
+        """Of one model; None where it is not loaded."""
+        states = [slot.supervisor.state for slot in self._slots if slot.plan.name == entry_name]
+        return states[-1] if states else None
+
+    def states(self) -> list[EngineState]:
+        """Of all models that are loaded, the least recently used first."""
+        return [slot.supervisor.state for slot in self._slots]
 
     @property
     def worker_pid(self) -> int | None:
-        """Process id of the worker; None while there is none."""
-        return self._supervisor.pid
+        """Process id of the worker of the model that was wanted last; None while there is none."""
+        slot = self._slots.latest
+        return slot.supervisor.pid if slot is not None else None
 
     def subscribe(self, listener: Listener) -> None:
-        """`listener` is told every state, on some other thread."""
+        """`listener` is told every state of every model, on some other thread."""
         self._listeners.append(listener)
 
     @contextlib.contextmanager
@@ -93,57 +111,91 @@ class Engines:
             LoadFailed, ContextTooLarge, EngineDied, EngineStalled: The loading failed.
             LoadCancelled: `cancel` was set while waiting.
         """
-        plan = self._plan_for(entry)
-        with self._changed:
-            while plan != self._plan and self._n_users > 0:
-                self._changed.wait(_CANCEL_POLL_S)
-                _check(cancel)
-            if plan != self._plan or self._supervisor.state.status not in ("ready", "loading"):
-                self._plan, self._entry = plan, entry
-                self._supervisor.start(plan)
-            self._n_users += 1
+        plan, need_bytes = self._plan_for(entry)
+        slot = self._enter(entry, plan, need_bytes, cancel)
         try:
-            info = self._wait_ready(cancel)
-            yield Engine(self._supervisor.client, info, entry)
+            info = self._wait_ready(slot.supervisor, cancel)
+            yield Engine(slot.supervisor.client, info, entry)
         finally:
             with self._changed:
-                self._n_users -= 1
+                slot.n_users -= 1
+                self._slots.touch(slot)
                 self._changed.notify_all()
 
     def unload(self, entry_name: str | None = None) -> None:
-        """End the worker and give its memory back; only if it holds `entry_name`, where one is given."""
+        """End a model's worker and give its memory back; where no name is given, every worker."""
         with self._changed:
-            if entry_name is not None and (self._entry is None or self._entry.name != entry_name):
-                return
-            self._plan = self._entry = None
             # Whoever wants a model meanwhile waits: the end of this worker would be told as that of the next.
-            self._supervisor.stop()
+            for slot in self._slots:
+                if entry_name in (None, slot.plan.name):
+                    self._end(slot)
 
     def close(self) -> None:
-        """End the worker; answers that still run are cut off."""
+        """End all workers; answers that still run are cut off."""
         self.unload()
 
-    def _wait_ready(self, cancel: Cancel | None) -> EngineInfo:
+    # --- who gets in -------------------------------------------------------------------------------------
+
+    def _enter(self, entry: ModelEntry, plan: LoadPlan, need_bytes: int, cancel: Cancel | None) -> Slot:
+        """Wait in line, begin to load if need be, and be one of the model's users."""
+        ticket = object()
+        with self._changed:
+            self._line.append(ticket)
+            try:
+                while self._line[0] is not ticket or (slot := self._admit(entry, plan, need_bytes)) is None:
+                    self._changed.wait(_CANCEL_POLL_S)
+                    _check(cancel)
+                slot.n_users += 1
+                self._slots.touch(slot)
+                return slot
+            finally:
+                self._line.remove(ticket)
+                self._changed.notify_all()
+
+    def _admit(self, entry: ModelEntry, plan: LoadPlan, need_bytes: int) -> Slot | None:
+        """The model's slot, loading or ready; None while there is no room for it."""
+        slot = self._slots.find(plan)
+        if slot is not None and slot.is_up:
+            return slot
+        if slot is None:
+            leaving = self._slots.in_the_way(plan, need_bytes)
+            if leaving is None:
+                return None
+            for other in leaving:
+                self._end(other)
+            supervisor = Supervisor(self._worker_command, self._runtime_dir, self._on_state)
+            slot = Slot(entry, plan, supervisor, need_bytes)
+            self._slots.add(slot)
+        slot.supervisor.start(plan)
+        return slot
+
+    def _end(self, slot: Slot) -> None:
+        self._slots.remove(slot)
+        slot.supervisor.stop()
+        self._last_state = slot.supervisor.state
+
+    def _wait_ready(self, supervisor: Supervisor, cancel: Cancel | None) -> EngineInfo:
         while True:
             _check(cancel)
             try:
-                return self._supervisor.wait_ready(_CANCEL_POLL_S)
+                return supervisor.wait_ready(_CANCEL_POLL_S)
             except TimeoutError:
                 continue
 
-    def _plan_for(self, entry: ModelEntry) -> LoadPlan:
+    def _plan_for(self, entry: ModelEntry) -> tuple[LoadPlan, int]:
         if entry.name in (starter.STARTER, starter.STARTER_THINKING) and entry.is_starter:
             starter.ensure_starter()
         elif entry.is_starter and not starter.dense_is_intact():
             raise StarterUnavailable(entry.paths[0])
         # A damaged header is said in its own words, before a process is started for it.
-        read_files(entry.paths[0])
-        return LoadPlan(
+        model = read_files(entry.paths[0])
+        plan = LoadPlan(
             model_path=entry.paths[0],
             n_ctx_tokens=self._n_ctx_tokens(),
             chat_template=entry.chat_template,
             name=entry.name,
         )
+        return plan, forecast_bytes(model, plan)
 
     def _on_state(self, state: EngineState) -> None:
         if state.status != "loading":

@@ -43,7 +43,7 @@ class Services:
         storage: The database's thread.
         library: Local models.
         downloads: Running, waiting and ended downloads.
-        engines: The loaded model.
+        engines: The loaded models.
         answering: Makes answers.
         http: The door to the network, with its log of requests.
         n_interrupted: Answers that the last owner left unfinished; they are marked now.
@@ -83,6 +83,7 @@ class Services:
                 worker_command or (*self_command(), "worker"),
                 runtime_dir,
                 lambda: int(self._settings["n_ctx_tokens"] or 0),
+                lambda: int(self._settings["models_memory_bytes"] or 0),
             )
             opened.callback(self.engines.close)
             self.answering = Answering(self.storage, self.library, self.engines)

@@ -170,8 +170,8 @@ class WindowWiring(QObject):
         names = {entry.name for entry in self._entries}
         current = self.chat.model if self.chat.model in names else None
         self._window.set_models(self._entries, current)
-        state = self._services.engines.state
-        self._window.set_engine_state(state if state.name == current else None)
+        state = self._services.engines.state_of(current) if current is not None else None
+        self._window.set_engine_state(state)
 
     def _on_engine_state(self, state: EngineState) -> None:
         if state.name == self.chat.model:

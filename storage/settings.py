@@ -19,6 +19,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "language": "system",  # "system", "en" or "zh_CN"
         "last_conversation_id": None,
         "models_dir": None,  # a path; None: beside the database
+        "models_memory_bytes": 0,  # what all loaded models may take together; 0: as the machine allows
         "n_ctx_tokens": 0,  # 0: the model's own, at most 8192
         "offline": False,
         "sampling_defaults": {},  # by parameter name

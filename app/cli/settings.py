@@ -102,6 +102,7 @@ def _is_address(value: Any) -> bool:
 _FITS: Mapping[str, Callable[[Any], bool]] = {
     "hub_endpoint": _is_address,
     "language": ("system", "en", "zh_CN").__contains__,
+    "models_memory_bytes": lambda value: type(value) is int and value >= 0,
     "n_ctx_tokens": lambda value: type(value) is int and value >= 0,
     "offline": lambda value: type(value) is bool,
     "sampling_defaults": lambda value: type(value) is dict,

@@ -289,7 +289,8 @@ def test_two_answers_at_once(services: Services) -> None:
 
 
 def test_another_model_waits_for_the_answer_that_runs(services: Services) -> None:
-    """One model is loaded at a time; an answer in its middle is never cut off by a choice elsewhere."""
+    """Where there is memory for one, an answer in its middle is never cut off by a choice elsewhere."""
+    services.set_setting("models_memory_bytes", 1)
     first = services.answering.answer(Ask(STORY, sampling={"max_tokens": 60, "seed": 1}), Cancel())
     while not isinstance(next(first), TextDelta):
         pass

@@ -99,7 +99,7 @@ def test_wanted_again_while_it_ends(engines: Engines) -> None:
     os.kill(pid, signal.SIGSTOP)
     unloading = threading.Thread(target=engines.unload)
     unloading.start()
-    while engines._plan is not None:
+    while engines._slots.latest is not None:
         unloading.join(0.01)
     again = _load(engines)
     unloading.join()

@@ -1,27 +1,73 @@
-"""Which model is loaded: one at a time, loaded once, given up on request."""
+"""Which models are loaded: each once, as many as fit, the least recently used one out, in fair turns."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
 from app.answering import Ask
-from app.engines import LoadCancelled
+from app.engines import Engines, LoadCancelled
 from app.services import Services
 from model_manager import starter
 from model_manager.engine.client import Cancel
-from model_manager.types import EngineState
-from tests.helpers.asking import Heard, hear, open_services
+from model_manager.types import EngineState, ModelEntry
+from tests.helpers.asking import Heard, hear, open_services, wait_until
+from tests.integration.conftest import WORKER_COMMAND
+
+ONE_AT_A_TIME = 1
+"""A limit in bytes: whatever is loaded is alone."""
+
+
+def _entry(name: str) -> ModelEntry:
+    return next(entry for entry in starter.entries() if entry.name == name)
+
+
+DENSE, MIXTURE, THINKING = map(_entry, (starter.STARTER_DENSE, starter.STARTER, starter.STARTER_THINKING))
 
 
 @pytest.fixture
 def services(tmp_path: Path, runtime_dir: Path) -> Iterator[Services]:
     with open_services(tmp_path / "data", runtime_dir) as opened:
         yield opened
+
+
+@pytest.fixture
+def narrow(runtime_dir: Path) -> Iterator[Engines]:
+    """There is memory for one model."""
+    engines = Engines(WORKER_COMMAND, runtime_dir, lambda: 512, lambda: ONE_AT_A_TIME)
+    yield engines
+    engines.close()
+
+
+class Wish:
+    """Somebody on a thread of its own who wants a model, keeps it until told, and notes when it got it."""
+
+    def __init__(self, engines: Engines, entry: ModelEntry, order: list[str]) -> None:
+        self.cancel = Cancel()
+        self.error: BaseException | None = None
+        self.may_leave = threading.Event()
+        self._engines, self._entry, self._order = engines, entry, order
+        self.thread = threading.Thread(target=self._want)
+        n_before = len(engines._line)
+        self.thread.start()
+        wait_until(lambda: len(engines._line) > n_before or bool(order) or not self.thread.is_alive())
+
+    def _want(self) -> None:
+        try:
+            with self._engines.use(self._entry, self.cancel):
+                self._order.append(self._entry.name)
+                self.may_leave.wait()
+        except BaseException as error:  # noqa: BLE001 : handed to the test's thread
+            self.error = error
+
+    def leave(self) -> None:
+        self.may_leave.set()
+        self.thread.join()
 
 
 def test_unload_ends_the_process(services: Services) -> None:
@@ -55,50 +101,75 @@ def test_two_that_ask_at_once_load_once(services: Services) -> None:
     assert [state.status for state in states].count("ready") == 1
 
 
-def test_another_model_waits_for_the_answer(services: Services) -> None:
-    dense = services.library.get(starter.STARTER_DENSE)
-    thinking = services.library.get(starter.STARTER_THINKING)
+def test_models_that_fit_are_loaded_beside_each_other(services: Services) -> None:
+    """An answer of one goes on while the other is loaded and answers."""
+    engines = services.engines
+    with engines.use(DENSE) as first:
+        dense_pid = engines.worker_pid
+        with engines.use(THINKING) as second:
+            assert engines.worker_pid != dense_pid
+            assert [state.name for state in engines.states()] == [DENSE.name, THINKING.name]
+            sampling = {"temperature": 0.0, "max_tokens": 8}
+            assert hear(services, Ask("Hello", model=DENSE.name, sampling=sampling)).answered.error is None
+            assert first.client.info().name == DENSE.name
+            assert second.client.info().name == THINKING.name
+    state = engines.state_of(DENSE.name)
+    assert state is not None
+    assert state.status == "ready"
+    assert engines.state_of(MIXTURE.name) is None
+
+
+def test_the_least_recently_used_one_makes_room(runtime_dir: Path) -> None:
+    limit_bytes = 0
+    engines = Engines(WORKER_COMMAND, runtime_dir, lambda: 512, lambda: limit_bytes)
+    try:
+        for entry in (DENSE, THINKING, DENSE):
+            with engines.use(entry):
+                pid = engines.worker_pid
+        limit_bytes = sum(slot.need_bytes for slot in engines._slots)
+        with engines.use(MIXTURE):
+            assert [state.name for state in engines.states()] == [DENSE.name, MIXTURE.name]
+        with engines.use(DENSE):
+            assert engines.worker_pid == pid
+    finally:
+        engines.close()
+
+
+def test_one_without_room_waits_for_the_users_of_the_other(narrow: Engines) -> None:
     order: list[str] = []
-    is_waiting = threading.Event()
-
-    def want_another() -> None:
-        is_waiting.set()
-        with services.engines.use(thinking) as engine:
-            order.append(engine.entry.name)
-
-    with services.engines.use(dense):
-        pid = services.engines.worker_pid
-        waiter = threading.Thread(target=want_another)
-        waiter.start()
-        is_waiting.wait()
-        sampling = {"temperature": 0.0, "max_tokens": 20}
-        heard = hear(services, Ask("Hello", model=starter.STARTER_DENSE, sampling=sampling))
-        assert heard.answered.error is None
-        assert services.engines.worker_pid == pid
-        order.append(dense.name)
-    waiter.join()
-    assert order == [starter.STARTER_DENSE, starter.STARTER_THINKING]
+    with narrow.use(DENSE):
+        pid = narrow.worker_pid
+        wish = Wish(narrow, THINKING, order)
+        assert narrow.worker_pid == pid
+        assert not order
+        order.append(DENSE.name)
+    wish.leave()
+    assert order == [DENSE.name, THINKING.name]
     assert pid is not None
     assert not psutil.pid_exists(pid)
 
 
-def test_waiting_for_a_model_can_be_given_up(services: Services) -> None:
-    dense = services.library.get(starter.STARTER_DENSE)
-    thinking = services.library.get(starter.STARTER_THINKING)
-    cancel = Cancel()
-    raised: list[BaseException] = []
+def test_a_busy_model_does_not_keep_others_out(narrow: Engines) -> None:
+    """Whoever wants what is loaded queues up behind the one who waits for room."""
+    order: list[str] = []
+    with ExitStack() as wishes, narrow.use(DENSE):
+        for entry in (THINKING, DENSE, THINKING):
+            wish = Wish(narrow, entry, order)
+            wishes.callback(wish.leave)
+            wish.may_leave.set()
+        assert not order
+    assert order == [THINKING.name, DENSE.name, THINKING.name]
 
-    def want_another() -> None:
-        try:
-            with services.engines.use(thinking, cancel):
-                raise AssertionError("it was loaded")
-        except BaseException as error:  # noqa: BLE001 : handed to the test's thread
-            raised.append(error)
 
-    with services.engines.use(dense):
-        waiter = threading.Thread(target=want_another)
-        waiter.start()
-        cancel.set()
-        waiter.join()
-        assert services.engines.state.name == starter.STARTER_DENSE
-    assert isinstance(raised[0], LoadCancelled)
+def test_waiting_for_a_model_can_be_given_up(narrow: Engines) -> None:
+    order: list[str] = []
+    with narrow.use(DENSE):
+        wish = Wish(narrow, THINKING, order)
+        behind = Wish(narrow, DENSE, order)
+        wish.cancel.set()
+        wish.leave()
+        # The place of the one who left is taken by the next, for whom there is room.
+        behind.leave()
+        assert narrow.state.name == DENSE.name
+    assert isinstance(wish.error, LoadCancelled)
+    assert order == [DENSE.name]
