@@ -327,6 +327,18 @@ class DecodeFailed(EngineError):
         self.code = code
 
 
+class TracingUnavailable(EngineError):
+    """Which experts a token goes to cannot be read.
+
+    Attributes:
+        reason: What is other than expected in this build or model.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class RequestRefused(EngineError):
     """The engine answered with an error that has no type of its own.
 

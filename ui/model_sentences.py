@@ -303,6 +303,13 @@ def _decode_failed(error: models.DecodeFailed) -> str:
     )
 
 
+def _tracing_unavailable(_error: models.TracingUnavailable) -> str:
+    return tr(
+        "Which experts were used cannot be read with this build of llama.cpp; answers are not affected. "
+        "Install the build that this version of Coterie was made for."
+    )
+
+
 def _request_refused(error: models.RequestRefused) -> str:
     return tr(
         "The engine refused the request (error {status}). "
@@ -351,5 +358,6 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.ImageRefused: _image_refused,
     models.NoVision: _no_vision,
     models.DecodeFailed: _decode_failed,
+    models.TracingUnavailable: _tracing_unavailable,
     models.RequestRefused: _request_refused,
 }

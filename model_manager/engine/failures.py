@@ -18,6 +18,7 @@ _TYPES: Final[Mapping[type[EngineError], tuple[tuple[str, ...], int]]] = {
     errors.NoVision: ((), 400),
     errors.LoadFailed: (("name", "reason"), 503),
     errors.DecodeFailed: (("code",), 500),
+    errors.TracingUnavailable: (("reason",), 501),
     errors.RequestRefused: (("status", "reason"), 400),
 }
 _BY_NAME: Final = {kind.__name__: (kind, facts) for kind, (facts, _status) in _TYPES.items()}

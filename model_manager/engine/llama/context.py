@@ -15,6 +15,7 @@ from model_manager.engine import backends
 from model_manager.engine.batch import Batch
 from model_manager.engine.llama.library import native_log
 from model_manager.engine.llama.sampler import Sampler
+from model_manager.engine.llama.tracing import Tracer
 from model_manager.engine.sampling import Stage
 from model_manager.errors import LoadFailed
 
@@ -31,7 +32,7 @@ class ContextPlan:
         n_batch_tokens: Most rows of one decode call.
         n_outputs_max: Most rows of one call whose logits are wanted. The buffer for them is n_vocab floats
             each, and a sequence seldom needs more than its last row.
-        embeddings: Compute the last hidden state of every row, see `LlamaContext.embedding`.
+        tracer: Sees what is computed; None leaves llama.cpp alone, which is a little faster.
     """
 
     n_ctx_tokens: int
@@ -39,7 +40,7 @@ class ContextPlan:
     n_parallel: int
     n_outputs_max: int
     n_threads: int
-    embeddings: bool = False
+    tracer: Tracer | None = None
 
 
 class LlamaContext:
@@ -50,6 +51,7 @@ class LlamaContext:
     Attributes:
         handle: The native context; 0 once it is closed.
         model: Whose context it is.
+        plan: How it was made.
         vocabulary: The model's.
         n_ctx_tokens: Longest sequence, and the number of cells that all sequences share.
         n_swa_tokens: Window of sliding attention; 0 where the model has none.
@@ -63,6 +65,7 @@ class LlamaContext:
             LoadFailed: llama.cpp refused, for want of memory as a rule.
         """
         self.model = model
+        self.plan = plan
         self.vocabulary = model.vocabulary
         self.handle = int(native.llama_init_from_model(model.handle, _params(plan)) or 0)
         if not self.handle:
@@ -83,6 +86,7 @@ class LlamaContext:
         if self.handle:
             native.llama_free(self.handle)
             self.handle = 0
+            self.model.forget(self)
 
     def warm_up(self, *, all_experts: bool) -> None:
         """Compute once and forget it: reads the weights in and finds those that are not numbers.
@@ -146,12 +150,6 @@ class LlamaContext:
         """One of `logits`, at a hundredth of the cost."""
         return float(native.llama_get_logits_ith(self.handle, row)[token_id])
 
-    def embedding(self, row: int) -> NDArray[np.float32]:
-        """float32, (n_embd,): the hidden state after `row` of the last batch; a view, as `logits` is."""
-        pointer = native.llama_get_embeddings_ith(self.handle, row)
-        n_embd = native.llama_model_n_embd_out(self.model.handle)
-        return np.ctypeslib.as_array(pointer, shape=(n_embd,))
-
     def abort(self, stop: bool = True) -> None:
         """Make a running `decode` end within one node of its graph; False lets the next one run."""
         self._abort_flag[0] = b"\x01" if stop else b"\x00"
@@ -197,9 +195,8 @@ def _params(plan: ContextPlan) -> native.llama_context_params:
     params.swa_full = False
     params.offload_kqv = True
     params.no_perf = True
-    if plan.embeddings:
-        params.embeddings = True
-        params.pooling_type = native.LLAMA_POOLING_TYPE_NONE  # pooled over any number of calls: `embeddings`
+    if plan.tracer is not None:
+        params.cb_eval = plan.tracer.callback
     return params
 
 

@@ -63,7 +63,7 @@ class LlamaModel:
 
     def close(self) -> None:
         """Free the contexts and the weights; safe to call twice, when nothing decodes any more."""
-        for context in self._contexts:
+        for context in list(self._contexts):
             context.close()
         if self.handle:
             native.llama_model_free(self.handle)
@@ -88,6 +88,11 @@ class LlamaModel:
         context = LlamaContext(self, plan)
         self._contexts.append(context)
         return context
+
+    def forget(self, context: LlamaContext) -> None:
+        """A context of this model is closed."""
+        if context in self._contexts:
+            self._contexts.remove(context)
 
     def describe(self, context: LlamaContext) -> EngineInfo:
         """What it turned out to be; `can_think` is left False for who reads the template."""
