@@ -92,6 +92,9 @@ class WindowWiring(QObject):
         window.conversation_selected.connect(chat.open_conversation)
         window.send_requested.connect(self._on_send)
         window.stop_requested.connect(chat.stop)
+        window.page.transcript.conclude_requested.connect(chat.conclude)
+        window.page.composer.thinking_button.changed.connect(chat.set_sampling)
+        chat.sampling_changed.connect(window.page.composer.thinking_button.set_values)
         window.regenerate_requested.connect(chat.regenerate)
         window.edit_requested.connect(chat.edit)
         window.version_requested.connect(chat.select_version)
@@ -171,13 +174,18 @@ class WindowWiring(QObject):
         current = self.chat.model if self.chat.model in names else None
         self._window.set_models(self._entries, current)
         state = self._services.engines.state_of(current) if current is not None else None
-        self._window.set_engine_state(state)
+        self._show_engine(state)
 
     def _on_engine_state(self, state: EngineState) -> None:
         if state.name == self.chat.model:
-            self._window.set_engine_state(state)
+            self._show_engine(state)
         if state.error is not None:
             self.show_error(state.error)
+
+    def _show_engine(self, state: EngineState | None) -> None:
+        self._window.set_engine_state(state)
+        info = state.info if state is not None else None
+        self._window.page.composer.thinking_button.setVisible(info is not None and info.can_think)
 
     def _on_verified(self, entry: ModelEntry) -> None:
         self._window.show_notice(

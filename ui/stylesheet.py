@@ -94,6 +94,11 @@ QLabel[error="true"] { color: $error; }
 #send_button:hover { background: $text; border-color: $text; }
 #send_button:focus { border: 2px solid $text; padding: 5px; }
 #send_button:disabled { background: $border; border-color: $border; }
+#thinking_button { color: $text_muted; background: transparent; border: 1px solid $border;
+    border-radius: 12px; padding: 2px 0 2px 6px; }
+#thinking_button:hover { background: $hover; color: $text; }
+#thinking_button:focus { border-color: $accent; }
+#thinking_button::menu-indicator { image: none; width: 0; }
 #row_button { text-align: left; padding: 7px 8px; }
 #model_picker { border: 1px solid $border; background: $surface_raised; }
 #model_picker:hover { background: $hover; }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
@@ -42,6 +44,7 @@ class ChatController(QObject):
         busy_changed: Whether the shown conversation has an answer in the making.
         conversations_changed: Something in the list is new.
         model_changed: Name of the model that answers here.
+        sampling_changed: The sampling overrides of the shown conversation, a mapping.
         draft_returned: A question that could not be stored.
         failed: Exception, for a sentence.
         answered: The answer's Message, when it has ended well; of any conversation.
@@ -54,6 +57,7 @@ class ChatController(QObject):
     busy_changed = Signal(bool)
     conversations_changed = Signal()
     model_changed = Signal(str)
+    sampling_changed = Signal(object)
     draft_returned = Signal(str)
     failed = Signal(object)
     answered = Signal(object)
@@ -126,6 +130,7 @@ class ChatController(QObject):
     def configure(self, settings: ConversationSettings) -> None:
         """Keep what a person set for the shown conversation; for a fresh one, until it is stored."""
         self._settings = settings
+        self.sampling_changed.emit(settings.sampling)
         conversation = self._conversation
         if conversation is None:
             return
@@ -144,6 +149,12 @@ class ChatController(QObject):
             return self._services.storage.call(write)
 
         self._bridge.run(store_it, self._on_configured, self.failed.emit)
+
+    def set_sampling(self, changes: Mapping[str, Any]) -> None:
+        """Change some of the overrides of the shown conversation; None removes one."""
+        merged = {**self._settings.sampling, **changes}
+        sampling = {name: value for name, value in merged.items() if value is not None}
+        self.configure(replace(self._settings, sampling=sampling))
 
     # --- which model ---
 
@@ -208,6 +219,12 @@ class ChatController(QObject):
         for running in self._running:
             if running.conversation_id == self.conversation_id:
                 running.cancel.set()
+
+    def conclude(self, message_id: int) -> None:
+        """End the thinking of an answer that is being made; it goes on with the answer itself."""
+        for running in self._running:
+            if running.progress is not None and running.progress.message_id == message_id:
+                self._bridge.run(running.cancel.conclude, None, self.failed.emit)
 
     def stop_all(self) -> None:
         """End every answer."""
@@ -309,6 +326,7 @@ class ChatController(QObject):
                 conversation.title, conversation.system_prompt, conversation.sampling
             )
         self.shown.emit(conversation, messages)
+        self.sampling_changed.emit(self._settings.sampling)
         self.model_changed.emit(self.model)
         self._tell_busy()
         for running in self._running:

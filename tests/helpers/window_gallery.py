@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QPoint
@@ -17,6 +18,7 @@ from model_manager.types import EngineState
 from tests.helpers.window_samples import INFO, MODELS, conversations, downloads, hits, messages
 from ui import text
 from ui.main_window import MainWindow
+from ui.values import StreamUpdate
 
 
 def _chat(window: MainWindow) -> None:
@@ -24,6 +26,33 @@ def _chat(window: MainWindow) -> None:
     window.set_models(MODELS, "starter")
     window.set_engine_state(EngineState("starter", "ready", 1000, INFO))
     window.show_conversation(conversations()[0], messages())
+
+
+def _thinking(window: MainWindow) -> None:
+    _chat(window)
+    window.page.composer.thinking_button.set_values({"thinking": "on", "think_budget_tokens": 1024})
+    window.page.composer.thinking_button.show()
+    question, answer = messages()
+    streaming = replace(answer, status="streaming", parts=(), id=answer.id)
+    window.show_conversation(conversations()[0], [question, streaming])
+    window.set_busy(True)
+    window.apply_stream(
+        StreamUpdate(
+            answer.id,
+            "reasoning",
+            reasoning="The person asks for a definition. First the idea, then an example.",
+            reasoning_tokens=318,
+            reasoning_s=4.2,
+            completion_tokens=318,
+            tokens_per_s=74.0,
+        )
+    )
+
+
+def _thinking_menu(window: MainWindow) -> None:
+    _thinking(window)
+    button = window.page.composer.thinking_button
+    button.menu().popup(button.mapToGlobal(QPoint(0, -button.menu().sizeHint().height())))
 
 
 def _welcome(window: MainWindow) -> None:
@@ -94,6 +123,8 @@ def _conversation_settings(window: MainWindow) -> None:
 
 SCENES: dict[str, Callable[[MainWindow], None]] = {
     "chat": _chat,
+    "thinking": _thinking,
+    "thinking-menu": _thinking_menu,
     "welcome": _welcome,
     "first-start": _first_start,
     "loading": _loading,

@@ -175,3 +175,27 @@ def test_layout_and_conversation_come_back(tmp_path: Path, qtbot: QtBot) -> None
     size = second.window.size().toTuple()
     second.close()
     assert size == (700, 560)
+
+
+def test_thinking_is_limited_and_ended(coterie: Coterie, qtbot: QtBot) -> None:
+    window, chat = coterie.window, coterie.chat
+    button = window.page.composer.thinking_button
+    window.model_selected.emit("starter-thinking")
+    qtbot.waitUntil(lambda: not button.isHidden(), timeout=ANSWER_TIMEOUT_MS)
+
+    # A budget chosen beside the message field: the answer begins in time, and the choice is kept.
+    button.changed.emit({"thinking": "auto", "think_budget_tokens": 8})
+    limited = coterie.ask("How many legs has a spider?")
+    assert limited.generation is not None
+    assert limited.generation.reasoning_tokens == 8
+    assert limited.text
+    assert button.values()["think_budget_tokens"] == 8
+
+    # No budget: the model would never end its thoughts by itself; a person does.
+    button.changed.emit({"thinking": "auto", "think_budget_tokens": None})
+    chat.set_sampling({"max_tokens": 400})
+    chat.streamed.connect(lambda update: window.page.transcript.conclude_requested.emit(update.message_id))
+    concluded = coterie.ask("And a bee?")
+    assert concluded.generation is not None
+    assert 0 < (concluded.generation.reasoning_tokens or 0) < 300
+    assert concluded.text

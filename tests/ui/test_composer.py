@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from ui.chat.composer import N_LINES_MAX, Composer
+from ui.chat.thinking_button import ThinkingButton
 
 
 @pytest.fixture
@@ -106,3 +107,36 @@ def test_the_button_sends_and_gives_the_focus_back(qtbot: QtBot, composer: Compo
     composer.set_text("by mouse")
     with qtbot.waitSignal(composer.send_requested):
         qtbot.mouseClick(composer.button, Qt.MouseButton.LeftButton)
+
+
+def choose(button: ThinkingButton, text: str) -> None:
+    button.menu().aboutToShow.emit()
+    next(action for action in button.menu().actions() if action.text() == text).trigger()
+
+
+def test_thinking_is_hidden_until_a_model_can(composer: Composer) -> None:
+    assert composer.thinking_button.isHidden()
+
+
+def test_thinking_is_chosen_from_a_menu(qtbot: QtBot, composer: Composer) -> None:
+    button = composer.thinking_button
+    button.show()
+    with qtbot.waitSignal(button.changed) as told:
+        choose(button, "Think first")
+    assert told.args == [{"thinking": "on", "think_budget_tokens": None}]
+    with qtbot.waitSignal(button.changed) as told:
+        choose(button, "1,024 tokens")
+    assert told.args == [{"thinking": "on", "think_budget_tokens": 1024}]
+    assert button.text() == "Think first · 1,024"
+    choose(button, "Answer at once")
+    assert button.text() == "Answer at once"
+
+
+def test_a_budget_of_ones_own_is_offered_too(composer: Composer) -> None:
+    button = composer.thinking_button
+    button.set_values({"think_budget_tokens": 777})
+    button.menu().aboutToShow.emit()
+    checked = [action.text() for action in button.menu().actions() if action.isChecked()]
+    assert checked == ["Think as the model likes", "777 tokens"]
+    button.set_values({})
+    assert button.values() == {"thinking": "auto", "think_budget_tokens": None}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QInputMethodEvent, QKeyEvent, QTextOption
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
 from ui import icons, theme
+from ui.chat.thinking_button import ThinkingButton
 from ui.i18n import tr
 
 N_LINES_MAX = 8
@@ -110,11 +111,17 @@ class Composer(QWidget):
         self.hint_label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.hint_label.setWordWrap(True)
 
-        inside = QHBoxLayout(self.frame)
+        self.thinking_button = ThinkingButton()
+        self.thinking_button.hide()
+
+        inside = QGridLayout(self.frame)
         inside.setContentsMargins(14, 8, 8, 8)
-        inside.setSpacing(theme.SPACING)
-        inside.addWidget(self.field, 1, Qt.AlignmentFlag.AlignVCenter)
-        inside.addWidget(self.button, 0, Qt.AlignmentFlag.AlignBottom)
+        inside.setHorizontalSpacing(theme.SPACING)
+        inside.setVerticalSpacing(4)
+        inside.setColumnStretch(0, 1)
+        inside.addWidget(self.field, 0, 0, Qt.AlignmentFlag.AlignVCenter)
+        inside.addWidget(self.thinking_button, 1, 0, Qt.AlignmentFlag.AlignLeft)
+        inside.addWidget(self.button, 0, 1, 2, 1, Qt.AlignmentFlag.AlignBottom)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)

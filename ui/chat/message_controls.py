@@ -23,6 +23,8 @@ def controls(item: MessageItem) -> list[Control]:
         label = message_words.thinking(item.message, item.live)
         icon = "chevron-down" if item.is_expanded else "chevron-right"
         found.append(Control("reasoning", rows.thinking, icon, label, label, is_expanded=item.is_expanded))
+        if item.live is not None and item.live.phase == "reasoning":
+            found.append(_conclude(item))
     for section, column in enumerate(item.columns):
         rect = item.section_rect(section)
         for block, inner, piece, top in column.pieces() if rect.height() > 0 else ():
@@ -32,6 +34,16 @@ def controls(item: MessageItem) -> list[Control]:
     if rows.footer.height() > 0 and not item.is_streaming:
         found.extend(footer_controls(item))
     return found
+
+
+def _conclude(item: MessageItem) -> Control:
+    """Beside the running clock of the reasoning: ends it."""
+    label = tr("Answer now")
+    thinking = item.rows.thinking
+    width = QFontMetricsF(item.style.small).horizontalAdvance(label) + 36
+    left = min(thinking.right() + 8, item.rows.header.right() - width)
+    rect = QRectF(left, thinking.top(), width, thinking.height())
+    return Control("conclude", rect, "skip", tr("End the thinking and begin the answer"), label)
 
 
 def footer_controls(item: MessageItem) -> list[Control]:

@@ -27,11 +27,13 @@ class Transcript(TranscriptView):
         regenerate_requested: message id (int) of the answer to make anew.
         edit_requested: message id (int) of a question, its new text (str).
         version_requested: message id (int) of the version to show.
+        conclude_requested: message id (int) of the answer whose thinking shall end.
     """
 
     regenerate_requested = Signal(object)
     edit_requested = Signal(object, str)
     version_requested = Signal(object)
+    conclude_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._editor: MessageEditor | None = None
@@ -106,6 +108,8 @@ class Transcript(TranscriptView):
         message_id = item.message.id
         if name == "reasoning":
             self._toggle_reasoning(number)
+        elif name == "conclude":
+            self.conclude_requested.emit(message_id)
         elif name == "copy":
             self._copy_from(message_id, name, item.message.text or item.message.reasoning)
         elif name == "regenerate":

@@ -196,6 +196,16 @@ def test_thinking_closes_when_the_answer_begins(view: Transcript) -> None:
     assert not item.is_expanded
 
 
+def test_running_thoughts_can_be_ended(view: Transcript, qtbot: QtBot) -> None:
+    view.set_messages([make_message(1, status="streaming")])
+    view.apply_stream(StreamUpdate(1, "reasoning", reasoning="Hm.", reasoning_tokens=3, reasoning_s=2.0))
+    with qtbot.waitSignal(view.conclude_requested) as told:
+        click(qtbot, view, at_control(view, 0, "conclude"))
+    assert told.args == [1]
+    view.apply_stream(StreamUpdate(1, "text", reasoning="Hm.", text="So"))
+    assert "conclude" not in [button.id for button in view.scene.items[0].controls()]
+
+
 def test_the_heading_of_the_thoughts_opens_them(view: Transcript, qtbot: QtBot) -> None:
     view.set_messages([make_message(1, text="Answer", reasoning="Secret thoughts")])
     click(qtbot, view, at_control(view, 0, "reasoning"))
