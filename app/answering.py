@@ -258,4 +258,5 @@ def _request(
         thinking=options.thinking,
         think_budget_tokens=options.think_budget_tokens,
         model=entry.name,
+        return_tokens=True,
     )

@@ -74,6 +74,7 @@ class ChatRequest:
     Attributes:
         model: Name in the library; a worker holds one model and ignores it.
         think_budget_tokens: Reasoning tokens after which the end marker is fed; None means no limit.
+        return_tokens: Report the ids of the prompt and of the answer, by which it can be looked into later.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -81,6 +82,7 @@ class ChatRequest:
     thinking: Thinking = "auto"
     think_budget_tokens: int | None = None
     model: str = ""
+    return_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +136,32 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenIds:
+    """What an answer was made from and of.
+
+    Attributes:
+        prompt: The whole prompt.
+        answer: What the model wrote and was made to say, markers of its reasoning included.
+    """
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChatFinished:
     """The end of an answer; always the last event.
 
     Attributes:
         seed: The seed that was used, so that the answer can be made again.
+        tokens: None where they were not asked for or not told, or the prompt is more than tokens.
     """
 
     stop_reason: StopReason
     usage: Usage
     timings: Timings
     seed: int | None = None
+    tokens: TokenIds | None = None
 
 
 ChatEvent = PrefillProgress | ReasoningDelta | TextDelta | ChatFinished

@@ -49,6 +49,7 @@ class AnswerPlan:
     Attributes:
         starts_inside: The prompt ends inside the reasoning.
         wants_usage_apart: Usage comes in a chunk of its own, without choices.
+        prompt_tokens: Ids to be told beside those of the answer; None where nobody wants either.
     """
 
     id: str
@@ -59,6 +60,7 @@ class AnswerPlan:
     stop: tuple[str, ...]
     wants_progress: bool
     wants_usage_apart: bool
+    prompt_tokens: tuple[int, ...] | None = None
 
 
 class AnswerReader:
@@ -124,6 +126,7 @@ class Answer:
         self._is_role_sent = False
         self._reasoning: list[str] = []
         self._answer: list[str] = []
+        self._token_ids: list[int] = []
         self._ending: Ending | None = None
         self._created = int(time.time())
         head = {
@@ -152,8 +155,19 @@ class Answer:
         """A token was decoded: one event, also when there is nothing to show yet."""
         self._activity.touch()
         parts, verdict = self._reader.read(token_id, text)
-        self._put(self._delta_event(parts))
+        if self._plan.prompt_tokens is None:
+            self._put(self._delta_event(parts))
+        else:
+            self._put(self._delta_event(parts, self._told_tokens(token_id)))
         return verdict
+
+    def _told_tokens(self, token_id: int) -> bytes:
+        """The extension of a delta that names its token, and in the first one those of the prompt."""
+        told: dict[str, Any] = {"token": token_id}
+        if not self._token_ids:
+            told["prompt_tokens"] = self._plan.prompt_tokens
+        self._token_ids.append(token_id)
+        return b', "coterie": ' + json.dumps(told).encode()
 
     def on_end(self, ending: Ending) -> None:
         """The answer is over."""
@@ -182,7 +196,7 @@ class Answer:
 
     # --- bytes -------------------------------------------------------------------------------------------
 
-    def _delta_event(self, parts: Parts) -> bytes:
+    def _delta_event(self, parts: Parts, extension: bytes = b"") -> bytes:
         fields = [] if self._is_role_sent else ['"role": "assistant"']
         self._is_role_sent = True
         if parts.reasoning:
@@ -191,7 +205,8 @@ class Answer:
         if parts.answer:
             self._answer.append(parts.answer)
             fields.append(f'"content": {json.dumps(parts.answer)}')
-        return self._delta + ", ".join(fields).encode() + b'}, "finish_reason": null}]}\n\n'
+        tail = b'}, "finish_reason": null}]' + extension + b"}\n\n"
+        return self._delta + ", ".join(fields).encode() + tail
 
     def _event(self, fields: dict[str, Any]) -> bytes:
         return b"data: " + self._head + b", " + json.dumps(fields).encode()[1:] + b"\n\n"
@@ -257,6 +272,9 @@ class Answer:
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._answer)}
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
+        tail = self._tail(self._ending)
+        if self._plan.prompt_tokens is not None:
+            tail["coterie"]["tokens"] = {"prompt": list(self._plan.prompt_tokens), "answer": self._token_ids}
         return {
             "id": self._plan.id,
             "object": "chat.completion",
@@ -269,5 +287,5 @@ class Answer:
                     "finish_reason": _FINISH_REASONS[self._ending.stop_reason],
                 }
             ],
-            **self._tail(self._ending),
+            **tail,
         }

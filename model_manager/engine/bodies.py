@@ -48,6 +48,7 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "thinking": request.thinking,
         "think_budget_tokens": request.think_budget_tokens,
         "return_progress": True,
+        "return_tokens": request.return_tokens,
         "request_id": request_id,
     }
 

@@ -183,6 +183,8 @@ class Host:
                 stop=chat.sampling.stop,
                 wants_progress=request.return_progress,
                 wants_usage_apart=request.wants_usage_apart,
+                # The stand-ins of an image are no tokens that could be computed again.
+                prompt_tokens=tuple(tokens) if chat.return_tokens and not prompt_tokens.media else None,
             ),
         )
 

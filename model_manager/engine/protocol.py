@@ -28,6 +28,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "chat_template_kwargs",
     "return_progress",
     "request_id",
+    "return_tokens",
 )
 """What a request may carry beyond OpenAI's schema."""
 
@@ -146,6 +147,7 @@ class ChatCompletionRequest(_Lenient):
     think_budget_tokens: Annotated[int, Field(ge=0)] | None = None
     chat_template_kwargs: TemplateSwitches | None = None
     return_progress: bool = False
+    return_tokens: bool = False
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
 
     @model_validator(mode="before")
@@ -223,6 +225,7 @@ class ChatCompletionRequest(_Lenient):
             thinking=self._thinking(),
             think_budget_tokens=self.think_budget_tokens,
             model=self.model,
+            return_tokens=self.return_tokens,
         )
 
     def _thinking(self) -> Thinking:
