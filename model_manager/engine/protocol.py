@@ -29,6 +29,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "return_progress",
     "request_id",
     "return_tokens",
+    "prompt",
 )
 """What a request may carry beyond OpenAI's schema."""
 
@@ -123,7 +124,7 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 class ChatCompletionRequest(_Lenient):
     """The body of `POST /v1/chat/completions`. None everywhere means: the engine's default."""
 
-    messages: list[RequestMessage]
+    messages: list[RequestMessage] = []
     model: str = ""
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -149,6 +150,8 @@ class ChatCompletionRequest(_Lenient):
     return_progress: bool = False
     return_tokens: bool = False
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    # Text or token ids to go on from, in place of messages: no template, no reasoning, markers count.
+    prompt: str | list[Annotated[int, Field(ge=0)]] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -158,6 +161,14 @@ class ChatCompletionRequest(_Lenient):
                 if data.get(name):
                     raise ValueError(f"{name}: {reason}")
         return data
+
+    @model_validator(mode="after")
+    def _demand_one_prompt(self) -> ChatCompletionRequest:
+        if "messages" not in self.model_fields_set and self.prompt is None:
+            raise ValueError("messages: a list is needed")
+        if self.messages and self.prompt is not None:
+            raise ValueError("either messages or prompt, not both")
+        return self
 
     @field_validator("n")
     @classmethod

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import hmac
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -18,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_manager.engine.answers import Answer
 from model_manager.engine.bodies import info_body
+from model_manager.engine.embeddings import EmbeddingsRequest
 from model_manager.engine.failures import error_body, status_of
 from model_manager.engine.host import Host, Prepared
 from model_manager.engine.jobs import Job
@@ -56,7 +59,9 @@ def worker_routes(host: Host) -> list[Route]:
         Route("/v1/models", routes.models),
         Route("/v1/chat/completions", routes.chat, methods=["POST"]),
         Route("/coterie/v1/load", routes.load),
+        Route("/v1/embeddings", routes.embeddings, methods=["POST"]),
         Route("/coterie/v1/tokenize", routes.tokenize, methods=["POST"]),
+        Route("/coterie/v1/detokenize", routes.detokenize, methods=["POST"]),
         Route("/coterie/v1/conclude", routes.conclude, methods=["POST"]),
     ]
 
@@ -98,6 +103,17 @@ class _Routes:
         special = fields.get("special") is True
         tokens = await asyncio.to_thread(self._host.tokenize, text, special=special)
         return JSONResponse({"tokens": tokens})
+
+    async def detokenize(self, request: Request) -> JSONResponse:
+        fields = await _json_object(request)
+        tokens = fields.get("tokens")
+        if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
+            raise RequestRefused(400, "tokens: a list of token ids is needed")
+        return JSONResponse({"text": await asyncio.to_thread(self._host.detokenize, tokens)})
+
+    async def embeddings(self, request: Request) -> ASGIApp:
+        parsed = EmbeddingsRequest.parse(await _body(request))
+        return _WholeEmbeddings(self._host, parsed)
 
     async def conclude(self, request: Request) -> JSONResponse:
         fields = await _json_object(request)
@@ -171,6 +187,43 @@ class _WholeAnswer(_AnswerResponse):
             }
         )
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+class _WholeEmbeddings:
+    """Computes vectors for as long as somebody waits for them."""
+
+    def __init__(self, host: Host, request: EmbeddingsRequest) -> None:
+        self._host = host
+        self._request = request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cancelled = threading.Event()
+        watch = asyncio.create_task(self._cancel_on_disconnect(cancelled, receive))
+        try:
+            response = JSONResponse(await self._embed(cancelled))
+        except EngineError as error:
+            response = JSONResponse(error_body(error), status_code=status_of(error))
+        finally:
+            cancelled.set()
+            watch.cancel()
+        await response(scope, receive, send)
+
+    async def _embed(self, cancelled: threading.Event) -> dict[str, Any]:
+        # On a thread that ends with it: one that stays would slow the decoding, see `llama.model.load`.
+        passing = concurrent.futures.ThreadPoolExecutor(1)
+        try:
+            made = await asyncio.wrap_future(
+                passing.submit(self._host.embed, self._request.inputs, cancelled)
+            )
+        finally:
+            passing.shutdown(wait=False)
+        return self._request.body(made, self._host.state.name)
+
+    @staticmethod
+    async def _cancel_on_disconnect(cancelled: threading.Event, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        cancelled.set()
 
 
 # --- loading ---------------------------------------------------------------------------------------------

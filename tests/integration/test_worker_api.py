@@ -126,7 +126,7 @@ def test_refusals_come_before_the_stream(
 
 
 def test_other_routes_methods_and_types_are_refused_in_json(http: Client) -> None:
-    assert http.get("/v1/embeddings").status_code == 404
+    assert http.get("/v1/images/generations").status_code == 404
     assert http.get("/v1/chat/completions").status_code == 405
     plain = http.post("/v1/chat/completions", content=b"{}", headers={"Content-Type": "text/plain"})
     assert plain.status_code == 415

@@ -33,6 +33,7 @@ class ContextPlan:
         n_outputs_max: Most rows of one call whose logits are wanted. The buffer for them is n_vocab floats
             each, and a sequence seldom needs more than its last row.
         tracer: Sees what is computed; None leaves llama.cpp alone, which is a little faster.
+        embeddings: Compute the last hidden state of every row, see `LlamaContext.embedding`.
     """
 
     n_ctx_tokens: int
@@ -41,6 +42,7 @@ class ContextPlan:
     n_outputs_max: int
     n_threads: int
     tracer: Tracer | None = None
+    embeddings: bool = False
 
 
 class LlamaContext:
@@ -150,6 +152,12 @@ class LlamaContext:
         """One of `logits`, at a hundredth of the cost."""
         return float(native.llama_get_logits_ith(self.handle, row)[token_id])
 
+    def embedding(self, row: int) -> NDArray[np.float32]:
+        """float32, (n_embd,): the hidden state after `row` of the last batch; a view, as `logits` is."""
+        pointer = native.llama_get_embeddings_ith(self.handle, row)
+        n_embd = native.llama_model_n_embd_out(self.model.handle)
+        return np.ctypeslib.as_array(pointer, shape=(n_embd,))
+
     def abort(self, stop: bool = True) -> None:
         """Make a running `decode` end within one node of its graph; False lets the next one run."""
         self._abort_flag[0] = b"\x01" if stop else b"\x00"
@@ -197,6 +205,9 @@ def _params(plan: ContextPlan) -> native.llama_context_params:
     params.no_perf = True
     if plan.tracer is not None:
         params.cb_eval = plan.tracer.callback
+    if plan.embeddings:
+        params.embeddings = True
+        params.pooling_type = native.LLAMA_POOLING_TYPE_NONE  # pooled over any number of calls: `embeddings`
     return params
 
 
