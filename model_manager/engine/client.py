@@ -6,15 +6,17 @@ everywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import threading
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from model_manager.engine.bodies import info_from, request_body
 from model_manager.engine.failures import error_from
-from model_manager.engine.stream import StreamReader, json_or_none
+from model_manager.engine.stream_reader import StreamReader, json_or_none
 from model_manager.errors import EngineError, EngineStalled, EngineUnreachable, RequestRefused
 from model_manager.http import (
     Client,
@@ -26,11 +28,7 @@ from model_manager.http import (
     StreamClosed,
     Timeout,
 )
-from model_manager.types import (
-    ChatEvent,
-    ChatRequest,
-    EngineInfo,
-)
+from model_manager.types import ChatEvent, ChatRequest, EngineInfo
 
 CONNECT_TIMEOUT_S: Final = 10.0
 CONTROL_TIMEOUT_S: Final = 10.0
@@ -97,6 +95,19 @@ class Watcher(Protocol):
     def on_broken(self, reason: str) -> EngineError:
         """The connection broke or could not be made: say why."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """An engine's answer to a request that was passed on.
+
+    Attributes:
+        chunks: The body; reading it raises what `EngineClient.forward` says.
+    """
+
+    status: int
+    content_type: str
+    chunks: Iterator[bytes]
 
 
 class EngineClient:
@@ -192,8 +203,54 @@ class EngineClient:
         finally:
             cancel._detach()
 
+    @contextlib.contextmanager
+    def forward(
+        self, path: str, body: bytes, cancel: Cancel, *, read_timeout_s: float | None
+    ) -> Iterator[Forwarded]:
+        """Pass a request of somebody else on as it is; the answer comes as the engine sends it.
+
+        Args:
+            path: Such as `/v1/chat/completions`.
+            body: JSON.
+            cancel: Ends it from another thread; the bytes then end early.
+            read_timeout_s: How long it may be silent; None waits for ever. A whole answer is silent for as
+                long as it takes.
+
+        Raises:
+            EngineDied, EngineStalled, EngineUnreachable: It says nothing, or, from the bytes, no more.
+        """
+        try:
+            response = self._post(path, body, cancel, read_timeout_s, accept="*/*")
+            try:
+                yield Forwarded(
+                    response.status_code,
+                    response.headers.get("content-type", "application/json"),
+                    self._bytes(response, cancel, read_timeout_s),
+                )
+            finally:
+                response.close()
+        except (HTTPError, StreamClosed, OSError) as error:
+            if cancel.is_set:
+                raise EngineUnreachable(self._address, "cancelled") from error
+            raise self._explained(error, read_timeout_s) from error
+        finally:
+            cancel._detach()
+
+    def _bytes(self, response: Response, cancel: Cancel, read_timeout_s: float | None) -> Iterator[bytes]:
+        try:
+            yield from response.iter_bytes()
+        except (HTTPError, StreamClosed, OSError) as error:
+            if not cancel.is_set:
+                raise self._explained(error, read_timeout_s) from error
+
     def _stream(self, body: dict[str, Any], reader: StreamReader, cancel: Cancel) -> Iterator[ChatEvent]:
-        response = self._post_stream(body, cancel)
+        response = self._post(
+            "/v1/chat/completions",
+            json.dumps(body).encode(),
+            cancel,
+            self._stall_timeout_s,
+            accept="text/event-stream",
+        )
         try:
             if response.status_code != 200:
                 raise _refusal(response)
@@ -208,22 +265,24 @@ class EngineClient:
         # Only now: whoever gets the last event may at once ask for something else.
         yield reader.finish_as(reader.stop_reason)
 
-    def _post_stream(self, body: dict[str, Any], cancel: Cancel) -> Response:
+    def _post(
+        self, path: str, body: bytes, cancel: Cancel, read_timeout_s: float | None, *, accept: str
+    ) -> Response:
         def trace(event: str, info: dict[str, Any]) -> None:
             if event.endswith(("connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete")):
                 cancel._attach(Connection(info["return_value"]))
 
         request = self._http.build_request(
             "POST",
-            "/v1/chat/completions",
-            content=json.dumps(body).encode(),
+            path,
+            content=body,
             headers={
                 "Content-Type": "application/json",
-                "Accept": "text/event-stream",
+                "Accept": accept,
                 # A connection of its own, so that cutting it hurts nobody else.
                 "Connection": "close",
             },
-            timeout=Timeout(self._stall_timeout_s, connect=CONNECT_TIMEOUT_S),
+            timeout=Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S),
             extensions={"trace": trace},
         )
         return self._http.send(request, stream=True)

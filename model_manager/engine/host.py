@@ -182,7 +182,7 @@ class Host:
                 wants_progress=request.return_progress,
                 wants_usage_apart=request.wants_usage_apart,
                 # The stand-ins of an image are no tokens that could be computed again.
-                prompt_tokens=tuple(tokens) if chat.return_tokens and not prompt_tokens.media else None,
+                prompt_tokens=tuple(tokens) if chat.return_tokens and not prompt.media else None,
             ),
         )
 

@@ -1,4 +1,4 @@
-"""The events of an answer, read from the stream of any OpenAI-compatible server."""
+"""Makes events of a stream of chat completions, from our engines and from everybody else's."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _token_ids(value: object) -> list[int]:
 
 
 def json_or_none(data: bytes) -> object:
-    """What JSON says; None for what is none."""
+    """What the text means; None where it is not JSON."""
     try:
         return json.loads(data)
     except ValueError:
