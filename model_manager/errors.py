@@ -46,6 +46,13 @@ class MissingShard(ModelFileError):
     """A split model lacks one of its files; `path` is the missing one."""
 
 
+class OnlyVision(ModelFileError):
+    """The file is the vision tower of a model; it is used from beside that model's file."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, "a vision tower, not a model")
+
+
 class ModelNotFound(ModelManagerError):
     """No entry of the library has this name and no file has this path."""
 

@@ -286,6 +286,14 @@ def _template_failed(_error: models.TemplateFailed) -> str:
     )
 
 
+def _only_vision(error: models.OnlyVision) -> str:
+    return tr(
+        "{path} is what lets a model see, not a model. "
+        "Keep it in the folder of its model; it is used from there.",
+        path=error.path,
+    )
+
+
 def _image_refused(error: models.ImageRefused) -> str:
     return tr(
         "This image cannot be used ({reason}). Choose a PNG, JPEG, GIF or BMP of ordinary size.",
@@ -355,6 +363,7 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.EmptyPrompt: _empty_prompt,
     models.PromptTooLong: _prompt_too_long,
     models.TemplateFailed: _template_failed,
+    models.OnlyVision: _only_vision,
     models.ImageRefused: _image_refused,
     models.NoVision: _no_vision,
     models.DecodeFailed: _decode_failed,
