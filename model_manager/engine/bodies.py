@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_manager.engine import images
+from model_manager.engine.placements import placement_body, placement_from
 from model_manager.types import ChatMessage, ChatRequest, EngineInfo, Timings, Usage
 
 
@@ -119,7 +120,8 @@ def timings_from(body: Mapping[str, Any]) -> Timings:
 
 def info_body(info: EngineInfo) -> dict[str, Any]:
     """What `GET /v1/models` and the load events tell of a model."""
-    return {name: getattr(info, name) for name in EngineInfo.__dataclass_fields__}
+    body = {name: getattr(info, name) for name in EngineInfo.__dataclass_fields__}
+    return body | {"placement": None if info.placement is None else placement_body(info.placement)}
 
 
 def info_from(body: Mapping[str, Any]) -> EngineInfo:
@@ -137,7 +139,12 @@ def info_from(body: Mapping[str, Any]) -> EngineInfo:
         )
     }
     flags = {name: bool(body.get(name)) for name in ("can_think", "can_see")}
-    return EngineInfo(**text, **counts, **flags)  # type: ignore[arg-type]  # by name
+    return EngineInfo(
+        **text,  # type: ignore[arg-type]  # by name
+        **counts,  # type: ignore[arg-type]  # by name
+        **flags,  # type: ignore[arg-type]  # by name
+        placement=placement_from(body.get("placement")),
+    )
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
