@@ -259,6 +259,7 @@ DEEPSEEK2 = Recipe(
         "expert_gating_func": 2,
     },
 )
+QWEN2VL = Recipe("qwen2vl", _llama, {"rope.dimension_sections": [4, 2, 2, 0]})
 GPT_OSS = Recipe("gpt-oss", _gpt_oss, {"expert_feed_forward_length": N_FF, "attention.sliding_window": 128})
 
 
