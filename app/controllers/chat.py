@@ -14,7 +14,7 @@ from app.bridge import Bridge, Latest
 from app.controllers.progress import Progress
 from app.services import Services
 from model_manager.engine.client import Cancel
-from model_manager.types import ChatFinished
+from model_manager.types import ChatFinished, TokenLogprobs
 from storage.records import Conversation, Message
 from storage.store import Store
 from ui.values import ConversationSettings, StreamUpdate
@@ -261,7 +261,7 @@ class ChatController(QObject):
             self._bridge.post(lambda: self._on_started(running, event))
         elif isinstance(event, Answered):
             self._bridge.post(lambda: self._on_answered(running, event))
-        elif not isinstance(event, ChatFinished) and running.progress is not None:
+        elif not isinstance(event, (ChatFinished, TokenLogprobs)) and running.progress is not None:
             running.progress.take(event)
             if running.conversation_id == self.conversation_id:
                 self._latest.offer(running.progress)

@@ -18,13 +18,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from model_manager.engine.bodies import timings_body, usage_body
+from model_manager.engine.bodies import logprobs_body, timings_body, usage_body
 from model_manager.engine.failures import error_body
 from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop, Verdict
 from model_manager.engine.reasoning import Markers, Parts, ReasoningParser, ThinkingBudget
 from model_manager.engine.stops import StopStrings
 from model_manager.engine.threads import MANY_CORES, n_usable_cores
-from model_manager.types import StopReason, Usage
+from model_manager.types import StopReason, TokenLogprobs, Usage
 
 DONE: Final = b"data: [DONE]\n\n"
 HEARTBEAT: Final = b": working\n\n"
@@ -49,7 +49,6 @@ class AnswerPlan:
     Attributes:
         starts_inside: The prompt ends inside the reasoning.
         wants_usage_apart: Usage comes in a chunk of its own, without choices.
-        prompt_tokens: Ids to be told beside those of the answer; None where nobody wants either.
     """
 
     id: str
@@ -60,7 +59,7 @@ class AnswerPlan:
     stop: tuple[str, ...]
     wants_progress: bool
     wants_usage_apart: bool
-    prompt_tokens: tuple[int, ...] | None = None
+    wants_logprobs: bool = False
 
 
 class AnswerReader:
@@ -76,6 +75,11 @@ class AnswerReader:
     def reasoning_tokens(self) -> int:
         """How many so far."""
         return self._parser.reasoning_tokens
+
+    @property
+    def in_reasoning(self) -> bool:
+        """Whether the next token belongs to the reasoning, as far as is known."""
+        return self._parser.in_reasoning
 
     def conclude(self) -> None:
         """End the reasoning, or the next one, as soon as possible; from any thread."""
@@ -124,9 +128,10 @@ class Answer:
         self._events: deque[bytes] = deque()
         self._is_signalled = False
         self._is_role_sent = False
+        self._told: TokenLogprobs | None = None
+        self._logprobs: list[dict[str, Any]] = []
         self._reasoning: list[str] = []
         self._answer: list[str] = []
-        self._token_ids: list[int] = []
         self._ending: Ending | None = None
         self._created = int(time.time())
         head = {
@@ -154,20 +159,17 @@ class Answer:
     def on_token(self, token_id: int, text: str) -> Verdict:
         """A token was decoded: one event, also when there is nothing to show yet."""
         self._activity.touch()
+        was_reasoning = self._reader.in_reasoning
         parts, verdict = self._reader.read(token_id, text)
-        if self._plan.prompt_tokens is None:
-            self._put(self._delta_event(parts))
-        else:
-            self._put(self._delta_event(parts, self._told_tokens(token_id)))
+        told, self._told = self._told, None
+        if was_reasoning or self._reader.in_reasoning:
+            told = None  # the reasoning's tokens and its markers are not those of the answer
+        self._put(self._delta_event(parts, told))
         return verdict
 
-    def _told_tokens(self, token_id: int) -> bytes:
-        """The extension of a delta that names its token, and in the first one those of the prompt."""
-        told: dict[str, Any] = {"token": token_id}
-        if not self._token_ids:
-            told["prompt_tokens"] = self._plan.prompt_tokens
-        self._token_ids.append(token_id)
-        return b', "coterie": ' + json.dumps(told).encode()
+    def on_logprobs(self, told: TokenLogprobs) -> None:
+        """The next token's likelihood."""
+        self._told = told
 
     def on_end(self, ending: Ending) -> None:
         """The answer is over."""
@@ -196,7 +198,7 @@ class Answer:
 
     # --- bytes -------------------------------------------------------------------------------------------
 
-    def _delta_event(self, parts: Parts, extension: bytes = b"") -> bytes:
+    def _delta_event(self, parts: Parts, told: TokenLogprobs | None = None) -> bytes:
         fields = [] if self._is_role_sent else ['"role": "assistant"']
         self._is_role_sent = True
         if parts.reasoning:
@@ -205,8 +207,11 @@ class Answer:
         if parts.answer:
             self._answer.append(parts.answer)
             fields.append(f'"content": {json.dumps(parts.answer)}')
-        tail = b'}, "finish_reason": null}]' + extension + b"}\n\n"
-        return self._delta + ", ".join(fields).encode() + tail
+        extra = b"}"
+        if told is not None:
+            self._logprobs.append(logprobs_body(told))
+            extra += b', "logprobs": ' + json.dumps({"content": self._logprobs[-1:]}).encode()
+        return self._delta + ", ".join(fields).encode() + extra + b', "finish_reason": null}]}\n\n'
 
     def _event(self, fields: dict[str, Any]) -> bytes:
         return b"data: " + self._head + b", " + json.dumps(fields).encode()[1:] + b"\n\n"
@@ -272,9 +277,6 @@ class Answer:
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._answer)}
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
-        tail = self._tail(self._ending)
-        if self._plan.prompt_tokens is not None:
-            tail["coterie"]["tokens"] = {"prompt": list(self._plan.prompt_tokens), "answer": self._token_ids}
         return {
             "id": self._plan.id,
             "object": "chat.completion",
@@ -284,8 +286,9 @@ class Answer:
                 {
                     "index": 0,
                     "message": message,
+                    "logprobs": {"content": self._logprobs} if self._plan.wants_logprobs else None,
                     "finish_reason": _FINISH_REASONS[self._ending.stop_reason],
                 }
             ],
-            **tail,
+            **self._tail(self._ending),
         }

@@ -7,8 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_manager.engine import images
-from model_manager.engine.placements import placement_body, placement_from
-from model_manager.types import ChatMessage, ChatRequest, EngineInfo, Timings, Usage
+from model_manager.types import (
+    IMPOSSIBLE_LOGPROB,
+    ChatMessage,
+    ChatRequest,
+    EngineInfo,
+    Likelihood,
+    Timings,
+    TokenLogprobs,
+    Usage,
+)
 
 
 def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, Any]:
@@ -38,6 +46,8 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         body["stop"] = list(sampling.stop)
     if sampling.logit_bias:
         body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
+    if sampling.top_logprobs is not None:
+        body |= {"logprobs": True, "top_logprobs": sampling.top_logprobs}
     if request_id is None:
         if request.thinking == "off":
             body["reasoning_effort"] = "none"
@@ -46,10 +56,11 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "top_k": sampling.top_k,
         "min_p": sampling.min_p,
         "repeat_penalty": sampling.repeat_penalty,
+        "min_tokens": sampling.min_tokens,
+        "ignore_eos": sampling.ignore_end,
         "thinking": request.thinking,
         "think_budget_tokens": request.think_budget_tokens,
         "return_progress": True,
-        "return_tokens": request.return_tokens,
         "request_id": request_id,
     }
 
@@ -118,10 +129,44 @@ def timings_from(body: Mapping[str, Any]) -> Timings:
     )
 
 
+def logprobs_body(told: TokenLogprobs) -> dict[str, Any]:
+    """One entry of `logprobs.content`."""
+    return {**_likelihood_body(told.chosen), "top_logprobs": [_likelihood_body(one) for one in told.top]}
+
+
+def logprobs_from(body: Mapping[str, Any]) -> TokenLogprobs:
+    """Read an entry of any OpenAI-compatible server."""
+    top = body.get("top_logprobs")
+    alternatives = top if isinstance(top, list) else []
+    return TokenLogprobs(
+        _likelihood_from(body), tuple(_likelihood_from(one) for one in alternatives if isinstance(one, dict))
+    )
+
+
+def _likelihood_body(one: Likelihood) -> dict[str, Any]:
+    return {
+        "id": one.token_id,
+        "token": one.piece.decode("utf-8", "replace"),
+        "bytes": list(one.piece),
+        "logprob": one.logprob,
+    }
+
+
+def _likelihood_from(body: Mapping[str, Any]) -> Likelihood:
+    told, token_id = body.get("bytes"), body.get("id")
+    is_bytes = isinstance(told, list) and all(isinstance(byte, int) and 0 <= byte < 256 for byte in told)
+    piece = bytes(told) if is_bytes else str(body.get("token") or "").encode("utf-8", "replace")  # type: ignore[arg-type]  # just seen
+    logprob = _number(body.get("logprob"))
+    return Likelihood(
+        token_id if isinstance(token_id, int) else -1,
+        piece,
+        IMPOSSIBLE_LOGPROB if logprob is None else logprob,
+    )
+
+
 def info_body(info: EngineInfo) -> dict[str, Any]:
     """What `GET /v1/models` and the load events tell of a model."""
-    body = {name: getattr(info, name) for name in EngineInfo.__dataclass_fields__}
-    return body | {"placement": None if info.placement is None else placement_body(info.placement)}
+    return {name: getattr(info, name) for name in EngineInfo.__dataclass_fields__}
 
 
 def info_from(body: Mapping[str, Any]) -> EngineInfo:
@@ -139,12 +184,7 @@ def info_from(body: Mapping[str, Any]) -> EngineInfo:
         )
     }
     flags = {name: bool(body.get(name)) for name in ("can_think", "can_see")}
-    return EngineInfo(
-        **text,  # type: ignore[arg-type]  # by name
-        **counts,  # type: ignore[arg-type]  # by name
-        **flags,  # type: ignore[arg-type]  # by name
-        placement=placement_from(body.get("placement")),
-    )
+    return EngineInfo(**text, **counts, **flags)  # type: ignore[arg-type]  # by name
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from model_manager.engine.sampling import usable_seed
 from model_manager.errors import EngineError
-from model_manager.types import SamplingParams, StopReason, Timings
+from model_manager.types import SamplingParams, StopReason, Timings, TokenLogprobs
 
 if TYPE_CHECKING:
     from model_manager.engine import sequences
+    from model_manager.engine.constraint import Constraint
     from model_manager.engine.llama.sampler import Sampler
     from model_manager.engine.llama.vision import MediaChunk
 
@@ -75,6 +76,9 @@ class Observer(Protocol):
             text: The characters that it completed; "" inside a character and for control tokens.
         """
 
+    def on_logprobs(self, told: TokenLogprobs) -> None:
+        """How likely the token was that comes next; only where `SamplingParams.top_logprobs` is set."""
+
     def on_end(self, ending: Ending) -> None:
         """The last call."""
 
@@ -85,6 +89,7 @@ class Job:
     Attributes:
         history: The prompt and every token after it; what the sequence does not hold yet is still to compute.
         media: Pieces of images by the index in `history` at which their stand-ins begin.
+        constraint: What its tokens must obey; None is nothing.
         sequence: Where it is computed; None while it waits.
     """
 
@@ -95,6 +100,7 @@ class Job:
         observer: Observer,
         on_cancel: Callable[[], None],
         media: Mapping[int, MediaChunk] | None = None,
+        constraint: Constraint | None = None,
     ) -> None:
         self.params = params
         self.observer = observer
@@ -102,6 +108,7 @@ class Job:
         self.history = list(prompt)
         self.n_prompt = len(self.history)
         self.media = dict(media or {})
+        self.constraint = constraint
         self.n_cached = 0
         self.sampler: Sampler | None = None
         self.sequence: sequences.Sequence | None = None
@@ -141,6 +148,17 @@ class Job:
     def is_decoding(self) -> bool:
         """Whether it needs one row a call and yields one token, so that a reader waits for it."""
         return self.n_pending == 1 and self.n_completion > 0
+
+    @property
+    def needs_care(self) -> bool:
+        """Whether its next token cannot be left to the sampler alone."""
+        params = self.params
+        return (
+            self.constraint is not None
+            or params.top_logprobs is not None
+            or params.ignore_end
+            or self.n_completion < params.min_tokens
+        )
 
     def note_start(self, n_cached: int) -> None:
         """The first time that it has a sequence."""

@@ -17,27 +17,26 @@ from model_manager.errors import ImageRefused, RequestRefused
 from model_manager.types import ChatMessage, ChatRequest, PromptImage, SamplingParams, Thinking
 
 MAX_STOP_STRINGS: Final = 16
+MAX_TOP_LOGPROBS: Final = 20
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
 EXTENSION_REQUEST_FIELDS: Final = (
     "top_k",
     "min_p",
     "repeat_penalty",
+    "min_tokens",
+    "ignore_eos",
     "thinking",
     "think_budget_tokens",
     "chat_template_kwargs",
     "return_progress",
     "request_id",
-    "return_tokens",
-    "prompt",
 )
 """What a request may carry beyond OpenAI's schema."""
 
 UNSUPPORTED_FIELDS: Final[Mapping[str, str]] = {
     "tools": "tools are not supported",
     "functions": "functions are not supported",
-    "logprobs": "log probabilities are not supported",
-    "top_logprobs": "log probabilities are not supported",
     "audio": "only text can be made",
     "prediction": "predicted output is not supported",
     "web_search_options": "web search is not supported",
@@ -124,7 +123,7 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 class ChatCompletionRequest(_Lenient):
     """The body of `POST /v1/chat/completions`. None everywhere means: the engine's default."""
 
-    messages: list[RequestMessage] = []
+    messages: list[RequestMessage]
     model: str = ""
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -140,18 +139,19 @@ class ChatCompletionRequest(_Lenient):
     seed: int | None = None
     reasoning_effort: str | None = None
     response_format: ResponseFormat | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
 
     top_k: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     min_p: Annotated[_Finite, Field(ge=0, le=1)] | None = None
     repeat_penalty: Annotated[_Finite, Field(gt=0, le=100)] | None = None
+    min_tokens: Annotated[int, Field(ge=0)] = 0
+    ignore_eos: bool = False
     thinking: Thinking | None = None
     think_budget_tokens: Annotated[int, Field(ge=0)] | None = None
     chat_template_kwargs: TemplateSwitches | None = None
     return_progress: bool = False
-    return_tokens: bool = False
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
-    # Text or token ids to go on from, in place of messages: no template, no reasoning, markers count.
-    prompt: str | list[Annotated[int, Field(ge=0)]] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -163,11 +163,9 @@ class ChatCompletionRequest(_Lenient):
         return data
 
     @model_validator(mode="after")
-    def _demand_one_prompt(self) -> ChatCompletionRequest:
-        if "messages" not in self.model_fields_set and self.prompt is None:
-            raise ValueError("messages: a list is needed")
-        if self.messages and self.prompt is not None:
-            raise ValueError("either messages or prompt, not both")
+    def _refuse_alternatives_alone(self) -> ChatCompletionRequest:
+        if self.top_logprobs and not self.logprobs:
+            raise ValueError("top_logprobs: needs logprobs")
         return self
 
     @field_validator("n")
@@ -232,11 +230,13 @@ class ChatCompletionRequest(_Lenient):
                 max_tokens=self.max_completion_tokens or self.max_tokens,
                 stop=tuple(string for string in stop if string),
                 logit_bias=dict(self.logit_bias or {}),
+                min_tokens=self.min_tokens,
+                ignore_end=self.ignore_eos,
+                top_logprobs=(self.top_logprobs or 0) if self.logprobs else None,
             ),
             thinking=self._thinking(),
             think_budget_tokens=self.think_budget_tokens,
             model=self.model,
-            return_tokens=self.return_tokens,
         )
 
     def _thinking(self) -> Thinking:

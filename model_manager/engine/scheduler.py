@@ -17,14 +17,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from model_manager.engine.choosing import choose_closely
 from model_manager.engine.chunks import ChunkSize
+from model_manager.engine.constraint import Constraint
 from model_manager.engine.jobs import CONTINUE, Continue, Ending, Feed, Job, Observer, Stop, Verdict
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.vision import MediaChunk, Vision
 from model_manager.engine.sampling import PENALTY_WINDOW_TOKENS, is_plain_greedy, stages
 from model_manager.engine.sequences import Sequences
 from model_manager.engine.threads import ThreadController
-from model_manager.errors import DecodeFailed, EmptyPrompt, EngineError, PromptTooLong
+from model_manager.errors import ConstraintFailed, DecodeFailed, EmptyPrompt, EngineError, PromptTooLong
 from model_manager.types import SamplingParams, StopReason
 
 __all__ = ["CONTINUE", "Continue", "Ending", "Feed", "Job", "Observer", "Scheduler", "Stop", "Verdict"]
@@ -77,6 +79,7 @@ class Scheduler:
         sampling: SamplingParams,
         observer: Observer,
         media: Mapping[int, MediaChunk] | None = None,
+        constraint: Constraint | None = None,
     ) -> Job:
         """Queue an answer; raises nothing, problems arrive by `observer.on_end`.
 
@@ -85,8 +88,9 @@ class Scheduler:
             sampling: How to choose.
             observer: Told of everything.
             media: Pieces of images by the index at which their stand-ins begin.
+            constraint: What the tokens must obey; belongs to the decode thread from now on.
         """
-        job = Job(prompt_tokens, sampling, observer, self._on_cancel, media)
+        job = Job(prompt_tokens, sampling, observer, self._on_cancel, media, constraint)
         with self._lock:
             self._submitted.append(job)
             self._lock.notify()
@@ -261,7 +265,15 @@ class Scheduler:
                 self._choose(job, share.row)
 
     def _choose(self, job: Job, row: int) -> None:
-        if job.sampler is None or job.n_completion == 0:
+        if job.needs_care:
+            try:
+                token_id, logit, told = choose_closely(job, self._context.logits(row), self._vocabulary)
+            except ConstraintFailed as error:
+                self._finish(job, "error", error)
+                return
+            if told is not None:
+                job.observer.on_logprobs(told)
+        elif job.sampler is None or job.n_completion == 0:
             logits = self._context.logits(row)
             best = int(logits.argmax())
             logit = float(logits[best])  # argmax finds a NaN wherever there is one

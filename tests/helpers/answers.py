@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from model_manager.engine.jobs import CONTINUE, Ending, Job, Verdict
+from model_manager.types import TokenLogprobs
 
 DEADLINE_S = 120.0
 
@@ -16,6 +17,7 @@ class Recorder:
     def __init__(self, decide: Callable[[Recorder, int], Verdict] | None = None) -> None:
         self.token_ids: list[int] = []
         self.text = ""
+        self.logprobs: list[TokenLogprobs] = []
         self.prefills: list[tuple[int, int]] = []
         self.job: Job | None = None
         self._decide = decide
@@ -34,6 +36,9 @@ class Recorder:
         self.text += text
         self.started.set()
         return CONTINUE if self._decide is None else self._decide(self, token_id)
+
+    def on_logprobs(self, told: TokenLogprobs) -> None:
+        self.logprobs.append(told)
 
     def on_end(self, ending: Ending) -> None:
         assert self._ending is None, "an answer ends once"

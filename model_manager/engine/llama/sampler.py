@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from llama_cpp import llama_cpp as native
+from numpy.typing import NDArray
 
+from model_manager.engine.llama.candidates import CANDIDATE, apply
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.sampling import Stage
 
@@ -16,6 +19,7 @@ class Sampler:
     def __init__(self, context_handle: int, vocabulary: Vocabulary, stages: Sequence[Stage]) -> None:
         self._context = context_handle
         self._n_vocab = vocabulary.n_tokens
+        self._candidates: NDArray[np.void] | None = None
         self._chain = native.llama_sampler_chain_init(native.llama_sampler_chain_default_params())
         for stage in stages:
             native.llama_sampler_chain_add(self._chain, self._make(stage))
@@ -35,6 +39,18 @@ class Sampler:
     def sample(self, row: int) -> int:
         """Choose the token after `row` of the last batch, and remember it for the penalties."""
         return int(native.llama_sampler_sample(self._chain, self._context, row))
+
+    def choose(self, logits: NDArray[np.float32]) -> int:
+        """Choose by these logits, without remembering it: `accept` does once the choice stands.
+
+        Args:
+            logits: float32, (n_vocab,); -inf is never chosen unless all are.
+        """
+        if self._candidates is None:
+            self._candidates = np.zeros(self._n_vocab, CANDIDATE)
+        self._candidates["id"] = np.arange(self._n_vocab)
+        self._candidates["logit"] = logits
+        return apply(self._chain, self._candidates)
 
     def accept(self, token_id: int) -> None:
         """Remember a token that was not sampled here."""

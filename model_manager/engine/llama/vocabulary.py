@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 
+import numpy as np
 from llama_cpp import llama_cpp as native
+from numpy.typing import NDArray
 
 
 class Vocabulary:
@@ -67,6 +70,18 @@ class Vocabulary:
         wanted = text.encode()
         matching = [t for t in self.tokenize(text, special=True) if self.piece(t, special=True) == wanted]
         return matching[0] if matching else None
+
+    @functools.cached_property
+    def end_ids(self) -> NDArray[np.intp]:
+        """All tokens for which `is_end` is true."""
+        return np.array([t for t in range(self.n_tokens) if self.is_end(t)], np.intp)
+
+    @functools.cached_property
+    def control_ids(self) -> NDArray[np.intp]:
+        """Tokens that are not text, apart from those that end a turn."""
+        is_control = native.llama_vocab_is_control
+        controls = [t for t in range(self.n_tokens) if is_control(self.handle, t) and not self.is_end(t)]
+        return np.array(controls, np.intp)
 
     def is_end(self, token_id: int) -> bool:
         """Whether the model says with this token that its turn is over."""

@@ -60,11 +60,13 @@ requests = st.builds(
         max_tokens=st.none() | st.integers(1, 10_000),
         stop=st.lists(st.text(min_size=1), max_size=4).map(tuple),
         logit_bias=st.dictionaries(st.integers(0, 50_000), st.floats(-100, 100), max_size=3),
+        min_tokens=st.integers(0, 100),
+        ignore_end=st.booleans(),
+        top_logprobs=st.none() | st.integers(0, 20),
     ),
     thinking=st.sampled_from(["auto", "on", "off"]),
     think_budget_tokens=st.none() | st.integers(0, 10_000),
     model=st.text(max_size=5),
-    return_tokens=st.booleans(),
 )
 
 
@@ -94,6 +96,8 @@ def test_foreign_server_gets_no_field_of_ours(request: ChatRequest) -> None:
         "stop",
         "logit_bias",
         "reasoning_effort",
+        "logprobs",
+        "top_logprobs",
     }
     assert set(request_body(request, request_id=None)) <= openai
 
@@ -154,8 +158,9 @@ def test_ways_to_say_how_to_think(fields: dict[str, Any], thinking: str, effort:
         ({"n": 2}, "one choice"),
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"functions": [{}]}, "functions"),
-        ({"logprobs": True}, "logprobs"),
         ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"min_tokens": -1}, "min_tokens"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"temperature": -1}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
