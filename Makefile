@@ -31,10 +31,10 @@ lint:
 types:
 	$(BIN)/mypy
 
-# Speed, against real peers in the same run; minutes, on an otherwise idle machine.
+# Speed, against real peers in the same minutes, on an otherwise idle machine. The first run compiles the peers.
+# `make bench BENCH="decode streams"` runs some; `make bench PAGE=docs/benchmarks.md` puts the table into the page.
 bench: setup
-	@for name in decode busy_core download transcript; do \
-	    echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	$(BIN)/python -m benchmarks $(BENCH) $(if $(PAGE),--write $(PAGE))
 
 # Pictures of the real program on a virtual screen; look at them after every visible change.
 screenshots: setup $(VENV)/.ready-tests

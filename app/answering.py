@@ -9,7 +9,7 @@ A question that was acknowledged is never lost, and an answer keeps what has arr
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ from model_manager.types import (
     TextDelta,
     TokenLogprobs,
 )
-from storage.records import Conversation, Generation, Message, MessageStatus, Part
+from storage.records import Conversation, Generation, Image, Message, MessageStatus, Part
 from storage.store import Store
 from storage.thread import StorageThread
 
@@ -48,6 +48,7 @@ class Ask:
         system_prompt: For a new conversation, or in place of the conversation's; None keeps it.
         sampling: Overrides for this answer alone.
         conversation_sampling: Overrides that a new conversation keeps.
+        images: Checked by `images.check`; they stand before the text.
     """
 
     text: str
@@ -57,6 +58,7 @@ class Ask:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     conversation_sampling: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
+    images: tuple[Image, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Answering:
             NoSuchConversation, NoSuchMessage: The order is about something that is not there.
             StorageError: The question or the answer could not be stored.
         """
-        if not isinstance(order, Regenerate) and not order.text.strip():
+        if _is_empty(order):
             raise EmptyPrompt
         started, request, entry, generation = self._begin(order)
         recorder = Recorder(self._storage, started.answer, generation)
@@ -190,6 +192,12 @@ class Answering:
         return self._storage.call(lambda store: _write(store, order, conversation, entry))
 
 
+def _is_empty(order: Order) -> bool:
+    if isinstance(order, Ask) and order.images:
+        return False
+    return isinstance(order, (Ask, Edit)) and not order.text.strip()
+
+
 def _conversation_of(store: Store, order: Order) -> Conversation | None:
     if isinstance(order, Ask):
         return None if order.conversation_id is None else store.conversations.get(order.conversation_id)
@@ -215,13 +223,21 @@ def _write(
     match order:
         case Ask():
             question = conversations.append(
-                conversation.id, conversation.head_id, "user", [Part("text", order.text)]
+                conversation.id,
+                conversation.head_id,
+                "user",
+                [Part("text", order.text)],
+                images=order.images,
             )
             parent_id = question.id
         case Edit():
             edited = conversations.message(order.message_id)
             question = conversations.append(
-                conversation.id, edited.parent_id, "user", [Part("text", order.text)]
+                conversation.id,
+                edited.parent_id,
+                "user",
+                [Part("text", order.text)],
+                images=store.images.of([edited.id]).get(edited.id, ()),
             )
             parent_id = question.id
         case Regenerate():
@@ -241,9 +257,11 @@ def _write(
     )
     answer = conversations.start_answer(conversation.id, parent_id, generation)
     system_prompt = order.system_prompt if isinstance(order, Ask) else None
+    path = conversations.path_to(parent_id)
     request = _request(
         conversation.system_prompt if system_prompt is None else system_prompt,
-        conversations.path_to(parent_id),
+        path,
+        store.images.of([message.id for message in path if message.image_names]),
         options,
         entry,
     )
@@ -251,12 +269,17 @@ def _write(
 
 
 def _request(
-    system_prompt: str, path: list[Message], options: AnswerOptions, entry: ModelEntry
+    system_prompt: str,
+    path: list[Message],
+    images: Mapping[int, Sequence[Image]],
+    options: AnswerOptions,
+    entry: ModelEntry,
 ) -> ChatRequest:
     return ChatRequest(
-        messages=turns(system_prompt, path),
+        messages=turns(system_prompt, path, images),
         sampling=options.sampling,
         thinking=options.thinking,
         think_budget_tokens=options.think_budget_tokens,
         model=entry.name,
+        return_tokens=True,
     )

@@ -23,6 +23,7 @@ from model_manager.engine.supervisor import Supervisor
 from model_manager.entries import read_files
 from model_manager.errors import StarterUnavailable
 from model_manager.types import EngineInfo, EngineState, LoadPlan, ModelEntry
+from model_manager.vision_files import find_mmproj
 
 log = logging.getLogger(__name__)
 
@@ -194,6 +195,7 @@ class Engines:
             n_ctx_tokens=self._n_ctx_tokens(),
             chat_template=entry.chat_template,
             name=entry.name,
+            mmproj_path=find_mmproj(model),
         )
         return plan, forecast_bytes(model, plan)
 

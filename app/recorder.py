@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 from model_manager.types import ChatFinished
 from storage.errors import StorageError
-from storage.records import Generation, Message, MessageStatus, Part
+from storage.records import Generation, Message, MessageStatus, Part, TraceKind
+from storage.store import Store
 from storage.thread import StorageThread
 
 log = logging.getLogger(__name__)
@@ -93,9 +95,26 @@ class Recorder:
                 decode_tokens_per_s=finished.timings.decode_tokens_per_s,
             )
         parts = self._parts()
-        return self._storage.call(
-            lambda store: store.conversations.finish_answer(self._message_id, parts, generation, status)
-        )
+
+        def write(store: Store) -> Message:
+            message = store.conversations.finish_answer(self._message_id, parts, generation, status)
+            self._keep_traces(store, finished)
+            return message
+
+        return self._storage.call(write)
+
+    def _keep_traces(self, store: Store, finished: ChatFinished | None) -> None:
+        """What the inspector needs; an answer without it is still a whole answer."""
+        if finished is None or finished.tokens is None:
+            return
+        traces: dict[TraceKind, Sequence[int]] = {
+            "prompt_tokens": finished.tokens.prompt,
+            "answer_tokens": finished.tokens.answer,
+        }
+        try:
+            store.traces.put(self._message_id, traces)
+        except (StorageError, ValueError) as error:
+            log.info("could not keep the tokens of answer %d: %s", self._message_id, error)
 
     def _end_flushing(self) -> None:
         self._is_ended.set()

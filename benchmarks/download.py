@@ -1,25 +1,28 @@
 """A download with hash and sync, against curl to a file, side by side on loopback.
 
-    python -m benchmarks.download [--size-mb 1000] [--rounds 6]
+    python -m benchmarks.download [--quick] [--json]
 
-Prints one line a round and the median ratio of the rates, to curl alone, which neither hashes nor syncs, and
-to curl followed by an fsync, which puts as much on the disk as we do. The server is a process of its own that
-sends from the page cache. Needs curl.
+Against curl alone, which neither hashes nor syncs, and against curl followed by an fsync, which puts as much
+on the disk as we do. The server is a process of its own that sends from the page cache. Needs curl.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+from benchmarks import table
+from benchmarks.pairs import contest
+from benchmarks.table import Effort, Row
 from model_manager.http import Http
 from model_manager.transfer import Transfer, TransferOptions
 
@@ -73,39 +76,39 @@ def run_ours(url: str, path: Path) -> None:
 RUNNERS = {"curl": run_curl, "curl+sync": run_curl_and_sync, "ours": run_ours}
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
-    parser.add_argument("--size-mb", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=6)
-    arguments = parser.parse_args()
+def rows(effort: Effort) -> Iterator[Row]:
+    """Two rows: against curl alone, and against curl with an fsync."""
+    size_mb = 100 if effort.is_quick else 1000
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "source.gguf", Path(folder) / "target.gguf"
-        write_random(source, arguments.size_mb)
-        server = subprocess.Popen([sys.executable, "-c", SERVER, source], stdout=subprocess.PIPE, text=True)
-        assert server.stdout is not None
-        port = int(server.stdout.readline())
-        url = f"http://127.0.0.1:{port}/x.gguf"
-        rounds: list[dict[str, float]] = []
-        for number in range(arguments.rounds):
-            rates: dict[str, float] = {}
-            # Each comes first, second and third equally often.
-            names = [*RUNNERS, *RUNNERS][number % 3 : number % 3 + 3]
-            for name in names:
-                target.unlink(missing_ok=True)
-                os.sync()
-                began_at = time.perf_counter()
-                RUNNERS[name](url, target)
-                rates[name] = arguments.size_mb / (time.perf_counter() - began_at)
-            print("   ".join(f"{name} {rates[name]:6.0f} MB/s" for name in RUNNERS), flush=True)
-            rounds.append(rates)
+        write_random(source, size_mb)
+        with _served(source) as url:
+            contenders = {name: partial(_rate, run, url, target, size_mb) for name, run in RUNNERS.items()}
+            result = contest(contenders, effort.pairs(6))
+    yield result.row("download on loopback, hashed", "", "ours", "curl", 0.95, unit="MB/s")
+    yield result.row("download on loopback, hashed", "", "ours", "curl+sync", None, unit="MB/s")
+
+
+def _rate(run: Callable[[str, Path], None], url: str, target: Path, size_mb: int) -> float:
+    target.unlink(missing_ok=True)
+    os.sync()
+    began_at = time.perf_counter()
+    run(url, target)
+    return size_mb / (time.perf_counter() - began_at)
+
+
+@contextmanager
+def _served(source: Path) -> Iterator[str]:
+    server = subprocess.Popen([sys.executable, "-c", SERVER, source], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    port = int(server.stdout.readline())
+    try:
+        yield f"http://127.0.0.1:{port}/x.gguf"
+    finally:
         with socket.create_connection(("127.0.0.1", port)):
             pass  # says nothing: the server ends
         server.wait()
-    for name in ("curl", "curl+sync"):
-        ratio = statistics.median(rates["ours"] / rates[name] for rates in rounds)
-        print(f"download: {ratio:.2f} x {name}")
 
 
 if __name__ == "__main__":
-    main()
+    table.main(rows, __doc__)

@@ -1,20 +1,17 @@
 """How the transcript behaves: a long stream of thoughts with formulas, and a chat of 10,000 messages.
 
-    python -m benchmarks.transcript [--tokens 5000] [--rate 200] [--skip-peer]
+    python -m benchmarks.transcript [--quick] [--json]
 
 A frame is one update of the stream with everything it causes: block splitting, parsing, layout, painting,
 and what the event loop finds to do until it is idle. Its peer is a QTextBrowser that gets the whole Markdown
-anew on every update, painted the same way. Prints one JSON object.
+anew on every update, painted the same way.
 """
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
 import os
 import random
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,12 +22,18 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtCore import QEventLoop
 from PySide6.QtWidgets import QApplication, QTextBrowser, QWidget
 
-from storage.records import Generation, Message, Part
+from benchmarks import table
+from benchmarks.machine import OthersMeter
+from benchmarks.table import Effort, Row
+from storage.records import Generation, Message, MessageStatus, Part, Role
 from ui import theme
 from ui.chat.transcript import Transcript
 from ui.values import StreamUpdate
 
 FRAME_S = 1 / 30
+N_MESSAGES = 10_000
+N_TOKENS = 5_000
+RATE = 200.0
 _FORMULAS = (
     r"$E = mc^2$",
     r"$\sum_{i=1}^{n} x_i^2$",
@@ -63,7 +66,7 @@ def tokens(n_tokens: int) -> Iterator[str]:
             yield random_.choice((" **", " *"))[:1] + random_.choice(_WORDS)
 
 
-def message(number: int, role: str, text: str, status: str = "complete") -> Message:
+def message(number: int, role: Role, text: str, status: MessageStatus = "complete") -> Message:
     """A message of the benchmark."""
     return Message(
         number,
@@ -71,7 +74,7 @@ def message(number: int, role: str, text: str, status: str = "complete") -> Mess
         number - 1 or None,
         role,
         status,
-        datetime.now(UTC),  # type: ignore[arg-type]  # literals
+        datetime.now(UTC),
         (Part("text", text),) if text else (),
         Generation("model") if role == "assistant" else None,
         (number,),
@@ -211,31 +214,42 @@ def measure_opening(app: QApplication, n_messages: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Measure and print."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--tokens", type=int, default=5_000)
-    options.add_argument("--rate", type=float, default=200.0)
-    options.add_argument("--messages", type=int, default=10_000)
-    options.add_argument("--skip-peer", action="store_true")
-    chosen = options.parse_args()
+def rows(effort: Effort) -> Iterator[Row]:
+    """How long a long chat takes to open, and the frames of a stream of thoughts."""
     app = QApplication(sys.argv[:1])
     theme.apply("light")
     # As the program does once its window stands: what was imported is never collected again.
     gc.collect()
     gc.freeze()
-    result: dict[str, object] = {"opening": measure_opening(app, chosen.messages)}
-    ours = measure_stream(app, chosen.tokens, chosen.rate)
-    result["stream"] = ours
-    result["rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    if not chosen.skip_peer:
-        peer = measure_peer(app, chosen.tokens, chosen.rate)
-        result["peer_set_markdown"] = peer
-        result["ratio_p99"] = round(peer["p99_ms"] / ours["p99_ms"], 1)
-        result["ratio_worst"] = round(peer["worst_ms"] / ours["worst_ms"], 1)
-    json.dump(result, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+    n_tokens = 600 if effort.is_quick else N_TOKENS
+    with OthersMeter() as meter:
+        opening = measure_opening(app, N_MESSAGES)
+    yield _row(f"open a chat of {N_MESSAGES:,} messages", opening["open_ms"], 200.0, meter)
+    what = f"{n_tokens:,} thinking tokens at {RATE:.0f} tok/s: slowest frame"
+    with OthersMeter() as meter:
+        ours = measure_stream(app, n_tokens, RATE)
+    with OthersMeter() as peer_meter:
+        peer = measure_peer(app, n_tokens, RATE)
+    # By the clock a frame also holds the waiting for other programs.
+    yield _row(what, ours["worst_ms"], 33.0, meter, f"processor time {ours['worst_cpu_ms']} ms")
+    yield _row(f"{what}, of a QTextBrowser", peer["worst_ms"], None, peer_meter)
+
+
+def _row(what: str, figure_ms: float, target_ms: float | None, meter: OthersMeter, note: str = "") -> Row:
+    return Row(
+        what=what,
+        model="",
+        ours="",
+        peer="",
+        figure=figure_ms,
+        target=target_ms,
+        sense="at most",
+        unit="ms",
+        spread=(figure_ms,),
+        others_cores=meter.cores,
+        note=note,
+    )
 
 
 if __name__ == "__main__":
-    main()
+    table.main(rows, __doc__)

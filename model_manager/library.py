@@ -26,11 +26,13 @@ from model_manager.errors import (
     ModelFileError,
     ModelNameTaken,
     ModelNotFound,
+    OnlyVision,
     StarterUnavailable,
 )
 from model_manager.filenames import safe_path_in
 from model_manager.shards import GgufModel, model_stem
 from model_manager.types import ModelEntry, ModelRecord
+from model_manager.vision_files import is_vision_file
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +117,7 @@ class Library:
             ModelNameTaken: Another model or file has its name.
             NotEnoughDisk, CannotWrite, UnsafeFilename, TransferCancelled: Of the copy; nothing is left of it.
         """
-        model = read_files(absolute(path))
+        model = _read_whole_model(absolute(path))
         name = model_stem(model.paths[0].name)
         if copy and not self._is_inside(model.paths[0]):
             with self._names:
@@ -152,7 +154,7 @@ class Library:
         Raises:
             ModelFileError: They are no usable model (one of its subclasses says why).
         """
-        model = read_files(absolute(paths[0]))
+        model = _read_whole_model(absolute(paths[0]))
         digests = {str(absolute(path)): digest for path, digest in zip(paths, sha256, strict=True)}
         ordered = tuple(digests.get(str(path), "") for path in model.paths)
         stem = name = model_stem(model.paths[0].name)
@@ -261,6 +263,13 @@ class Library:
         if record is not None and list(record.paths) != [str(path) for path in paths]:
             raise ModelNameTaken(name, Path(record.paths[0]))
         return record
+
+
+def _read_whole_model(path: Path) -> GgufModel:
+    model = read_files(path)
+    if is_vision_file(model):
+        raise OnlyVision(path)
+    return model
 
 
 def _counted(progress: Progress | None, total_bytes: int) -> Callable[[int], None]:

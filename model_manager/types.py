@@ -7,11 +7,43 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from model_manager.hub_types import (
+    DownloadFile,
+    DownloadItem,
+    DownloadRecord,
+    DownloadSnapshot,
+    DownloadStatus,
+    HubFile,
+    HubModel,
+)
+from model_manager.placement_types import (
+    Adapter,
+    DeviceMemory,
+    KvType,
+    LoadMode,
+    Placement,
+)
+
+# Only what is passed on; what is defined here needs no mention.
+__all__ = [
+    "Adapter",
+    "DeviceMemory",
+    "DownloadFile",
+    "DownloadItem",
+    "DownloadRecord",
+    "DownloadSnapshot",
+    "DownloadStatus",
+    "HubFile",
+    "HubModel",
+    "KvType",
+    "LoadMode",
+    "Placement",
+]
+
 Role = Literal["system", "user", "assistant"]
 Thinking = Literal["auto", "on", "off"]
 StopReason = Literal["stop", "length", "cancelled", "context_full", "error"]
 EngineStatus = Literal["loading", "ready", "stopped", "failed"]
-DownloadStatus = Literal["queued", "running", "verifying", "paused", "failed", "done", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +112,7 @@ class ChatRequest:
     Attributes:
         model: Name in the library; a worker holds one model and ignores it.
         think_budget_tokens: Reasoning tokens after which the end marker is fed; None means no limit.
+        return_tokens: Report the ids of the prompt and of the answer, by which it can be looked into later.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -87,6 +120,7 @@ class ChatRequest:
     thinking: Thinking = "auto"
     think_budget_tokens: int | None = None
     model: str = ""
+    return_tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,20 +205,39 @@ class TokenLogprobs:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenIds:
+    """What an answer was made from and of.
+
+    Attributes:
+        prompt: The whole prompt.
+        answer: What the model wrote and was made to say, markers of its reasoning included.
+    """
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ChatFinished:
     """The end of an answer; always the last event.
 
     Attributes:
         seed: The seed that was used, so that the answer can be made again.
+        tokens: None where they were not asked for or not told, or the prompt is more than tokens.
     """
 
     stop_reason: StopReason
     usage: Usage
     timings: Timings
     seed: int | None = None
+    tokens: TokenIds | None = None
 
 
 ChatEvent = PrefillProgress | ReasoningDelta | TextDelta | TokenLogprobs | ChatFinished
+
+
+ALL_LAYERS = -1
+"""For `LoadPlan.n_cpu_expert_layers`: the experts of every layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +247,21 @@ class LoadPlan:
     Attributes:
         n_ctx_tokens: Context shared by all sequences; 0 takes the model's own, at most 8192.
         n_threads: Decode threads; 0 lets the worker choose for this machine.
+        n_gpu_layers: So many of the last layers go to devices, 999 for all; without a device it says nothing.
         chat_template: Overrides the file's own template; None keeps it.
         n_parallel: Sequences decoded together, 1 to 8.
         mmproj_path: The vision tower; None for a model that does not see.
+        n_ubatch_tokens: Rows computed at once; 0 is `n_batch_tokens`. Compute memory grows with it.
+        n_threads_batch: Threads that read prompts; 0 is as many as decode.
+        n_cpu_expert_layers: The experts of so many of the first layers stay in main memory; `ALL_LAYERS`.
+        tensor_overrides: Regular expression of tensor names to name of a device, the first match wins; they
+            come before `n_cpu_expert_layers`.
+        cache_type_k, cache_type_v: Numbers that the context keeps its keys and values in.
+        load_mode: "auto" maps the file wherever every device can, "none" reads it, "mlock" keeps it there.
+        use_repack: Let the processor rearrange weights for its instructions; a copy that no file backs.
+        n_experts_used: Experts that answer for one token; 0 keeps the model's. Others change what it says.
+        adapters: LoRA adapters in force from the beginning.
+        rpc_devices: Other machines that compute, as "host:port".
     """
 
     model_path: Path
@@ -209,6 +274,18 @@ class LoadPlan:
     name: str = ""
     mmproj_path: Path | None = None
 
+    n_ubatch_tokens: int = 0
+    n_threads_batch: int = 0
+    n_cpu_expert_layers: int = 0
+    tensor_overrides: tuple[tuple[str, str], ...] = ()
+    cache_type_k: KvType = "f16"
+    cache_type_v: KvType = "f16"
+    load_mode: LoadMode = "auto"
+    use_repack: bool = True
+    n_experts_used: int = 0
+    adapters: tuple[Adapter, ...] = ()
+    rpc_devices: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
@@ -218,6 +295,7 @@ class EngineInfo:
         can_think: The template opens or switches a thinking block.
         can_see: Messages may carry images.
         system_info: llama.cpp's own line about processor features and backends.
+        placement: None for an engine that is not ours.
     """
 
     name: str
@@ -232,6 +310,8 @@ class EngineInfo:
     system_info: str
     engine: str
     can_see: bool = False
+
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,95 +370,3 @@ class ModelRecord:
     is_ours: bool = False
     chat_template: str | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HubFile:
-    """One file of a repository on a hub.
-
-    Attributes:
-        sha256: From the LFS metadata; None for small files that git itself holds.
-    """
-
-    path: str
-    size_bytes: int
-    sha256: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class HubModel:
-    """A repository on a hub at one commit."""
-
-    repo_id: str
-    revision: str
-    files: tuple[HubFile, ...]
-    is_gated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadFile:
-    """One file that is to be downloaded.
-
-    Attributes:
-        path: Where it goes, relative to the models folder, with forward slashes.
-        size_bytes: None while no server has said.
-        sha256: None where nobody has published it.
-    """
-
-    url: str
-    path: str
-    size_bytes: int | None
-    sha256: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadItem:
-    """What one reference means: a file, or all shards of a split model, the first one first."""
-
-    name: str
-    files: tuple[DownloadFile, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadRecord:
-    """A download as a store keeps it, so that it survives the program.
-
-    Attributes:
-        status: A `DownloadStatus`.
-        plan: The item's files as JSON values; `model_manager.downloads` owns it.
-        error: Why it failed, as `model_manager.downloads` writes it.
-    """
-
-    id: int
-    ref: str
-    name: str
-    status: str
-    plan: Mapping[str, Any]
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadSnapshot:
-    """A download at one moment, for people and scripts.
-
-    Attributes:
-        size_bytes: Of all its files together; None while no server has said.
-        rate_bytes_per_s: Over the last seconds; None while nothing moves.
-        eta_s: Seconds left at that rate; None when unknown.
-        path: The final path of the first file once `status` is "done".
-        sha256: Of the first file once `status` is "done".
-        files: Path and sha256 of every file once `status` is "done".
-    """
-
-    id: int
-    ref: str
-    name: str
-    status: DownloadStatus
-    received_bytes: int
-    size_bytes: int | None
-    rate_bytes_per_s: float | None = None
-    eta_s: float | None = None
-    error: Exception | None = None
-    path: Path | None = None
-    sha256: str | None = None
-    files: tuple[tuple[Path, str], ...] = ()

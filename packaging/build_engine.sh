@@ -1,21 +1,11 @@
 #!/usr/bin/env bash
 # Puts a wheel of the pinned llama-cpp-python into the cache unless it is there, and prints its path.
-#
-# The cache is keyed by the locked version, the build flags, the compiler and the processor (the build uses
-# every instruction of the processor it runs on). Usage: build_engine.sh VENV
+# Usage: build_engine.sh VENV
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=$1
-# One flag set everywhere: RPC is a second device for the placement tests and for several machines.
-flags="-DGGML_RPC=ON"
-lock=packaging/locks/engine.txt
-
-processor=$(sed -n 's/^model name[^:]*: //p; s/^flags[^:]*: //p; s/^Features[^:]*: //p' /proc/cpuinfo 2>/dev/null \
-    | sort -u || true)
-python_tag=$("$venv/bin/python" -c 'import sys; print(f"cp{sys.version_info[0]}{sys.version_info[1]}")')
-key=$( { cat "$lock" packaging/locks/build.txt; echo "$flags $python_tag $(uname -m) $processor"; \
-    g++ --version | head -1; } | sha256sum | cut -c1-16)
-folder=${COTERIE_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/coterie}/wheels/$key
+source packaging/engine_key.sh
+folder=$cache/wheels/$key
 find_wheel() { find "$folder" -name 'llama_cpp_python-*.whl' 2>/dev/null | head -1; }
 
 if [ -z "$(find_wheel)" ]; then

@@ -14,3 +14,4 @@ compile --allow-unsafe --no-emit-package llama-cpp-python --no-emit-package pip 
     pyproject.toml -o $locks/dev.txt
 compile --no-deps $locks/engine.in -o $locks/engine.txt
 compile --no-deps $locks/starter.in -o $locks/starter.txt
+compile $locks/peer.in -o $locks/peer.txt

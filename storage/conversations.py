@@ -13,7 +13,8 @@ from typing import Any
 
 from storage.database import Database, now_text, storable
 from storage.errors import NoSuchConversation, NoSuchMessage
-from storage.records import Conversation, Generation, Message, MessageStatus, Part, Role
+from storage.images import Images
+from storage.records import Conversation, Generation, Image, Message, MessageStatus, Part, Role
 from storage.rows import GENERATION_COLUMNS, conversation_of, generation_values, to_json
 from storage.search import Search
 from storage.streams import Streams
@@ -28,6 +29,7 @@ class Conversations:
     def __init__(self, database: Database, search: Search) -> None:
         self._database = database
         self._search = search
+        self._images = Images(database)
         self._streams = Streams(database)
         self._trees = Trees(database, self._streams)
 
@@ -118,6 +120,7 @@ class Conversations:
         *,
         status: MessageStatus = "complete",
         generation: Generation | None = None,
+        images: Sequence[Image] = (),
     ) -> Message:
         """Add a finished message below `parent_id` and show it; on the disk when this returns.
 
@@ -128,6 +131,7 @@ class Conversations:
             parts: What, in order.
             status: Anything but "streaming", which `start_answer` is for.
             generation: How it was made, for an answer.
+            images: What came with it.
 
         Raises:
             NoSuchConversation: There is no such conversation.
@@ -140,6 +144,7 @@ class Conversations:
             if generation is not None:
                 self._insert_generation(message_id, generation, ended_at=now_text())
             self._store_parts(message_id, parts)
+            self._images.insert(message_id, images)
         return self.message(message_id)
 
     def start_answer(self, conversation_id: int, parent_id: int | None, generation: Generation) -> Message:

@@ -159,3 +159,18 @@ def m004_create_traces(db: Database) -> None:
             UNIQUE (message_id, kind)
         ) STRICT;
     """)
+
+
+@migrations()
+def m005_create_images(db: Database) -> None:
+    """Images that were sent with a message, as the files they were."""
+    db.executescript("""
+        CREATE TABLE images (
+            id INTEGER PRIMARY KEY,
+            message_id INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            data BLOB NOT NULL,
+            UNIQUE (message_id, position)
+        ) STRICT;
+    """)

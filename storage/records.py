@@ -23,6 +23,19 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """An image that came with a message.
+
+    Attributes:
+        name: Of its file, without folders.
+        data: The whole file.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """How an answer was made.
 
@@ -59,6 +72,7 @@ class Message:
     Attributes:
         parent_id: None for a first message.
         sibling_ids: All messages with the same parent, oldest first, this one included: its versions.
+        image_names: Of the images that came with it; `Store.images` has them whole.
     """
 
     id: int
@@ -70,6 +84,7 @@ class Message:
     parts: tuple[Part, ...]
     generation: Generation | None = None
     sibling_ids: tuple[int, ...] = ()
+    image_names: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

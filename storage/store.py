@@ -7,6 +7,7 @@ from pathlib import Path
 from storage.conversations import Conversations
 from storage.database import Database
 from storage.downloads import Downloads
+from storage.images import Images
 from storage.models import Models
 from storage.search import Search
 from storage.settings import Settings
@@ -30,6 +31,7 @@ class Store:
         self.path = path
         self.backup_path = self._database.backup_path
         self.search = Search(self._database)
+        self.images = Images(self._database)
         self.conversations = Conversations(self._database, self.search)
         self.settings = Settings(self._database)
         self.models = Models(self._database)

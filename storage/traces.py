@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from storage.database import Database
 from storage.errors import NoSuchMessage
@@ -39,17 +39,18 @@ class Traces:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, message_id: int, traces: Mapping[TraceKind, Array]) -> None:
+    def put(self, message_id: int, traces: Mapping[TraceKind, ArrayLike]) -> None:
         """Keep these arrays beside a message; those of the same kind are replaced.
 
         Args:
             message_id: Whose.
-            traces: Numbers that the type of their kind can hold.
+            traces: Arrays, or lists, of numbers that the type of their kind can hold.
 
         Raises:
             NoSuchMessage: Its conversation was deleted meanwhile.
+            ValueError, OverflowError: They are not of the form of their kind.
         """
-        rows = [(message_id, kind, *_packed(kind, array)) for kind, array in traces.items()]
+        rows = [(message_id, kind, *_packed(kind, numbers)) for kind, numbers in traces.items()]
         with self._database.transaction():
             if not self._database.query("SELECT 1 FROM messages WHERE id = ?", [message_id]):
                 raise NoSuchMessage(message_id)
@@ -105,12 +106,13 @@ def _problem(row: sqlite3.Row) -> str:
     return ""
 
 
-def _packed(kind: TraceKind, array: Array) -> tuple[str, str, bytes]:
+def _packed(kind: TraceKind, numbers: ArrayLike) -> tuple[str, str, bytes]:
     dtype, n_dimensions = _FORMATS[kind]
+    array = np.ascontiguousarray(numbers, dtype)
     if array.ndim != n_dimensions:
         raise ValueError(f"{kind} has {array.ndim} dimensions")
     # Level 6 of zlib: a prompt of 8,000 tokens takes 15 KB and a millisecond.
-    data = zlib.compress(np.ascontiguousarray(array, dtype).tobytes())
+    data = zlib.compress(array.tobytes())
     return dtype, json.dumps(list(array.shape)), data
 
 

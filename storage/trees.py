@@ -79,11 +79,19 @@ class Trees:
             [wanted],
         ):
             parts.setdefault(message_id, []).append(Part(kind, text))
+        images: dict[int, list[str]] = {}
+        for message_id, name in self._database.query(
+            "SELECT message_id, name FROM images WHERE message_id IN (SELECT value FROM json_each(?))"
+            " ORDER BY message_id, position",
+            [wanted],
+        ):
+            images.setdefault(message_id, []).append(name)
         return [
             message_of(
                 row,
                 self._streams.read(row["id"]) if row["status"] == "streaming" else parts.get(row["id"], []),
                 versions[row["id"]],
+                images.get(row["id"], []),
             )
             for row in rows
         ]

@@ -3,213 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from model_manager import errors as models
-from ui import formats
+from ui import formats, transfer_sentences
 from ui.i18n import tr
-
-
-def _file(path: Path | str) -> str:
-    return Path(path).name or str(path)
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or url
-
-
-# --- files -----------------------------------------------------------------------------------
-
-
-def _not_gguf(error: models.NotGguf) -> str:
-    return tr("“{file}” is not a GGUF model. Choose a file that ends in .gguf.", file=_file(error.path))
-
-
-def _truncated_gguf(error: models.TruncatedGguf) -> str:
-    return tr(
-        "“{file}” is incomplete: its end is missing. Download or copy it again.", file=_file(error.path)
-    )
-
-
-def _damaged_gguf(error: models.DamagedGguf) -> str:
-    return tr("“{file}” is damaged and cannot be read. Download or copy it again.", file=_file(error.path))
-
-
-def _unsupported_gguf(error: models.UnsupportedGguf) -> str:
-    return tr(
-        "“{file}” is a kind of GGUF that Coterie cannot read. Look for a newer conversion of the model.",
-        file=_file(error.path),
-    )
-
-
-def _missing_shard(error: models.MissingShard) -> str:
-    return tr(
-        "The model is split into several files, and “{file}” is missing. "
-        "Put it beside the others or download the model again.",
-        file=_file(error.path),
-    )
-
-
-def _model_file(error: models.ModelFileError) -> str:
-    return tr("“{file}” cannot be used as a model. Choose another file.", file=_file(error.path))
-
-
-def _model_not_found(error: models.ModelNotFound) -> str:
-    return tr(
-        "The library has no model named “{name}”. Choose another model or import its file.", name=error.name
-    )
-
-
-def _model_name_taken(error: models.ModelNameTaken) -> str:
-    return tr(
-        "The library already has a model named “{name}” ({path}). "
-        "Remove that entry or rename the new file, then try again.",
-        name=error.name,
-        path=error.path,
-    )
-
-
-def _cannot_remove_starter(error: models.CannotRemoveStarter) -> str:
-    return tr(
-        "“{name}” belongs to Coterie and cannot be removed. Choose another model if you do not want it.",
-        name=error.name,
-    )
-
-
-def _starter_unavailable(_error: models.StarterUnavailable) -> str:
-    return tr(
-        "The starter model is not on this computer. "
-        "Run “make setup” in Coterie's folder once, or download another model."
-    )
-
-
-def _hash_mismatch(error: models.HashMismatch) -> str:
-    return tr(
-        "“{file}” is not what its source says it should be: the checksum differs. "
-        "Do not use this copy; download it again.",
-        file=_file(error.path),
-    )
-
-
-# --- network ---------------------------------------------------------------------------------
-
-
-def _invalid_reference(error: models.InvalidReference) -> str:
-    if error.choices:
-        return tr(
-            "“{ref}” could mean several files. Name one of them: {choices}.",
-            ref=error.ref,
-            choices=", ".join(error.choices[:8]) + (", …" if len(error.choices) > 8 else ""),
-        )
-    return tr(
-        "“{ref}” names no model file. Write owner/repository, owner/repository:Q4_K_M, "
-        "a web address or the path of a file.",
-        ref=error.ref,
-    )
-
-
-def _host_refused(error: models.HostRefused) -> str:
-    return tr(
-        "The server pointed to {host}, which you never named, so nothing was sent there. "
-        "If you trust that host, set it as the hub's address in the settings.",
-        host=error.host,
-    )
-
-
-def _offline(error: models.Offline) -> str:
-    return tr(
-        "Coterie is working offline, so nothing was sent to {host}. "
-        "Turn off “Work offline” in the settings, then try again.",
-        host=error.host,
-    )
-
-
-def _hub_error(error: models.HubError) -> str:
-    return tr(
-        "{host} answered with error {status}. Try again later.", host=_host(error.url), status=error.status
-    )
-
-
-def _access_denied(error: models.AccessDenied) -> str:
-    return tr(
-        "{host} refused access to this model (error {status}). Accept its licence there, "
-        "set your access token as HF_TOKEN, then try again.",
-        host=_host(error.url),
-        status=error.status,
-    )
-
-
-def _not_on_hub(error: models.NotOnHub) -> str:
-    return tr("{host} has no such model or file. Check the spelling.", host=_host(error.url))
-
-
-def _rate_limited(error: models.RateLimited) -> str:
-    return tr("{host} asks for a pause. Wait a few minutes, then try again.", host=_host(error.url))
-
-
-def _hub_unavailable(error: models.HubUnavailable) -> str:
-    return tr(
-        "{host} cannot be reached. "
-        "Check the connection and the hub's address in the settings, then try again.",
-        host=error.host,
-    )
-
-
-def _transfer_stalled(error: models.TransferStalled) -> str:
-    return tr(
-        "No data came from {host} for {time}, so the download stopped; what has arrived is kept. "
-        "Try again to go on from there.",
-        host=_host(error.url),
-        time=formats.duration(error.timeout_s),
-    )
-
-
-def _transfer_cancelled(_error: models.TransferCancelled) -> str:
-    return tr("The download was stopped; what has arrived is kept. Resume it whenever you like.")
-
-
-def _remote_file_changed(error: models.RemoteFileChanged) -> str:
-    return tr(
-        "The file at {host} was replaced while it was being downloaded. "
-        "Start the download again to get the new one.",
-        host=_host(error.url),
-    )
-
-
-def _size_mismatch(error: models.SizeMismatch) -> str:
-    return tr(
-        "{host} sent {received} where {expected} were promised. "
-        "Try again; if it happens again, use another source.",
-        host=_host(error.url),
-        received=formats.size(error.received_bytes),
-        expected=formats.size(error.expected_bytes),
-    )
-
-
-def _unsafe_filename(error: models.UnsafeFilename) -> str:
-    return tr(
-        "A file named “{filename}” is not safe to save on this computer. Choose another file.",
-        filename=error.filename,
-    )
-
-
-def _not_enough_disk(error: models.NotEnoughDisk) -> str:
-    return tr(
-        "{needed} are needed in {path}, but only {free} are free. "
-        "Make room or choose another models folder, then try again.",
-        needed=formats.size(error.needed_bytes),
-        free=formats.size(error.free_bytes),
-        path=error.path,
-    )
-
-
-def _cannot_write(error: models.CannotWrite) -> str:
-    return tr(
-        "Coterie cannot write to {path}. Check its permissions and the free space, or choose another folder.",
-        path=error.path,
-    )
+from ui.transfer_sentences import file_name
 
 
 def _model_manager(_error: models.ModelManagerError) -> str:
@@ -225,7 +24,7 @@ def _engine(_error: models.EngineError) -> str:
 
 def _load_failed(error: models.LoadFailed) -> str:
     return tr(
-        "“{name}” could not be loaded. Choose another model; the details say why.", name=_file(error.name)
+        "“{name}” could not be loaded. Choose another model; the details say why.", name=file_name(error.name)
     )
 
 
@@ -235,6 +34,111 @@ def _context_too_large(error: models.ContextTooLarge) -> str:
         "Set a context of at most {trained} in the settings.",
         trained=formats.number(error.n_ctx_train_tokens),
         asked=formats.number(error.n_ctx_tokens),
+    )
+
+
+def _bad_override(error: models.BadOverride) -> str:
+    if error.reason:
+        return tr(
+            "“{pattern}” is no valid pattern for tensors ({reason}). Correct it, then try again.",
+            pattern=error.pattern,
+            reason=error.reason,
+        )
+    return tr(
+        "No tensor of this model matches “{pattern}”. "
+        "Correct the pattern, or reset the placement with “coterie models plan MODEL --reset”.",
+        pattern=error.pattern,
+    )
+
+
+def _unknown_device(error: models.UnknownDevice) -> str:
+    return tr(
+        "There is no device “{device}”. Choose one of these: {known}.",
+        device=error.device,
+        known=error.known,
+    )
+
+
+def _bad_expert_count(error: models.BadExpertCount) -> str:
+    if error.n_experts == 0:
+        return tr("This model has no experts, so none can be chosen. Reset the number of active experts.")
+    return tr(
+        "The model has {n} experts, so {used} of them cannot be active. Choose a number from 1 to {n}.",
+        n=error.n_experts,
+        used=error.n_experts_used,
+    )
+
+
+def _adapter_refused(error: models.AdapterRefused) -> str:
+    return tr(
+        "“{file}” cannot be used as a LoRA adapter ({reason}). Choose a GGUF file of an adapter.",
+        file=file_name(error.path),
+        reason=error.reason,
+    )
+
+
+def _adapter_mismatch(error: models.AdapterMismatch) -> str:
+    return tr(
+        "The adapter “{file}” was made for another model than “{name}”. "
+        "Remove it, or add it to the model that it was made for.",
+        file=file_name(error.path),
+        name=error.name,
+    )
+
+
+def _rpc_unreachable(error: models.RpcUnreachable) -> str:
+    return tr(
+        "No RPC server of llama.cpp answers at {endpoint}. "
+        "Start it there, or take the device out of the model's plan.",
+        endpoint=error.endpoint,
+    )
+
+
+def _not_enough_memory(error: models.NotEnoughMemory) -> str:
+    values = {
+        "name": error.name,
+        "needed": formats.size(error.needed_bytes),
+        "free": formats.size(error.available_bytes),
+        "missing": formats.size(error.needed_bytes - error.available_bytes),
+        "fits": formats.number(error.fits_ctx_tokens),
+    }
+    if error.device != "CPU":
+        return tr(
+            "“{name}” needs {needed} on {device}, where {free} are free: {missing} too much. "
+            "Put fewer layers there, keep more experts in main memory, or set a smaller context.",
+            device=error.device,
+            **values,
+        )
+    if error.fits_ctx_tokens:
+        return tr(
+            "“{name}” needs {needed} of memory, but only {free} are free: {missing} too much. "
+            "A context of {fits} tokens would fit; set that, or close other programs.",
+            **values,
+        )
+    return tr(
+        "“{name}” needs {needed} of memory, but only {free} are free: {missing} too much, "
+        "even with a short context. Close other programs or choose a smaller model.",
+        **values,
+    )
+
+
+def _probe_failed(error: models.ProbeFailed) -> str:
+    if error.ending == "hung":
+        return tr(
+            "Looking at “{name}” took too long, so it was not loaded. "
+            "The file may be damaged; download it again or choose another model.",
+            name=file_name(error.name),
+        )
+    if error.ending == "memory":
+        return tr(
+            "“{name}” asked for an absurd amount of memory when it was looked at, so it was not loaded. "
+            "The file may be damaged; download it again or choose another model.",
+            name=file_name(error.name),
+        )
+    return tr(
+        "“{name}” made llama.cpp crash when it was looked at, so it was not loaded. "
+        "The file may be damaged or harmful; download it again from a source you trust.",
+        name=file_name(error.name),
     )
 
 
@@ -337,37 +241,19 @@ def _request_refused(error: models.RequestRefused) -> str:
     )
 
 
-SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
+SENTENCES: dict[type[BaseException], Callable[[Any], str]] = transfer_sentences.SENTENCES | {
     models.ModelManagerError: _model_manager,
-    models.ModelFileError: _model_file,
-    models.NotGguf: _not_gguf,
-    models.TruncatedGguf: _truncated_gguf,
-    models.DamagedGguf: _damaged_gguf,
-    models.UnsupportedGguf: _unsupported_gguf,
-    models.MissingShard: _missing_shard,
-    models.ModelNotFound: _model_not_found,
-    models.ModelNameTaken: _model_name_taken,
-    models.CannotRemoveStarter: _cannot_remove_starter,
-    models.StarterUnavailable: _starter_unavailable,
-    models.HashMismatch: _hash_mismatch,
-    models.InvalidReference: _invalid_reference,
-    models.Offline: _offline,
-    models.HostRefused: _host_refused,
-    models.HubError: _hub_error,
-    models.AccessDenied: _access_denied,
-    models.NotOnHub: _not_on_hub,
-    models.RateLimited: _rate_limited,
-    models.HubUnavailable: _hub_unavailable,
-    models.TransferStalled: _transfer_stalled,
-    models.TransferCancelled: _transfer_cancelled,
-    models.RemoteFileChanged: _remote_file_changed,
-    models.SizeMismatch: _size_mismatch,
-    models.UnsafeFilename: _unsafe_filename,
-    models.NotEnoughDisk: _not_enough_disk,
-    models.CannotWrite: _cannot_write,
     models.EngineError: _engine,
     models.LoadFailed: _load_failed,
     models.ContextTooLarge: _context_too_large,
+    models.BadOverride: _bad_override,
+    models.UnknownDevice: _unknown_device,
+    models.BadExpertCount: _bad_expert_count,
+    models.AdapterRefused: _adapter_refused,
+    models.AdapterMismatch: _adapter_mismatch,
+    models.RpcUnreachable: _rpc_unreachable,
+    models.NotEnoughMemory: _not_enough_memory,
+    models.ProbeFailed: _probe_failed,
     models.EngineDied: _engine_died,
     models.EngineStalled: _engine_stalled,
     models.EngineUnreachable: _engine_unreachable,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from app.answering import Answered, Ask, Started
@@ -13,6 +14,7 @@ from app.cli.output import print_json, printable
 from app.cli.progress import LoadingLine
 from app.console import Console
 from app.errors import Interrupted
+from app.images import image_from
 from app.services import Services
 from model_manager.engine.client import Cancel
 from model_manager.errors import ModelManagerError
@@ -34,6 +36,14 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     parser.add_argument("--seed", metavar="N", type=int)
     parser.add_argument("--temperature", metavar="T", type=_not_negative)
     parser.add_argument("--system", metavar="TEXT", help="system prompt")
+    parser.add_argument(
+        "--image",
+        metavar="FILE",
+        action="append",
+        type=Path,
+        default=[],
+        help="show it with the first message; may be given several times",
+    )
     parser.add_argument("--think", choices=("on", "off", "auto"), help="whether to reason first")
     parser.add_argument("--think-budget", metavar="N", type=_positive, help="reasoning tokens at most")
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="without it, one turn a line from stdin")
@@ -75,6 +85,7 @@ class _Talk:
         self.model = model_name(arguments.model, services, console) if arguments.model else None
         self._system = arguments.system
         self._conversation_id: int | None = arguments.conversation
+        self._images = tuple(map(image_from, arguments.image))
         self._sampling = {
             "max_tokens": arguments.max_tokens,
             "seed": arguments.seed,
@@ -103,7 +114,10 @@ class _Talk:
         """
         cancel = Cancel()
         printer = _Printer(self._console, self._as_json)
-        order = Ask(text, self._conversation_id, self.model, self._system, self._sampling)
+        order = Ask(
+            text, self._conversation_id, self.model, self._system, self._sampling, images=self._images
+        )
+        self._images = ()
         answered: Answered | None = None
         loading = LoadingLine(self._console, self._services.engines)
         with self._console.on_interrupt(cancel.set), loading:

@@ -65,6 +65,8 @@ def show(arguments: argparse.Namespace, services: Services, console: Console) ->
         generation = message.generation
         name = generation.model_name if generation else tr("You")
         console.out(f"\n## {name}\n\n")
+        for image_name in message.image_names:
+            console.out(tr("Image: {name}", name=shown(image_name)) + "\n\n")
         if message.reasoning:
             quoted = "\n".join(f"> {line}".rstrip() for line in shown(message.reasoning).strip().splitlines())
             console.out(f"{quoted}\n\n")
@@ -119,6 +121,7 @@ def _message_json(message: Message) -> dict[str, Any]:
         "status": message.status,
         "created_at": message.created_at.isoformat(),
         "parts": [asdict(part) for part in message.parts],
+        "images": list(message.image_names),
         "generation": asdict(message.generation) if message.generation else None,
         "version_ids": list(message.sibling_ids),
     }

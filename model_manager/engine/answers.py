@@ -49,6 +49,7 @@ class AnswerPlan:
     Attributes:
         starts_inside: The prompt ends inside the reasoning.
         wants_usage_apart: Usage comes in a chunk of its own, without choices.
+        prompt_tokens: Ids to be told beside those of the answer; None where nobody wants either.
     """
 
     id: str
@@ -59,6 +60,7 @@ class AnswerPlan:
     stop: tuple[str, ...]
     wants_progress: bool
     wants_usage_apart: bool
+    prompt_tokens: tuple[int, ...] | None = None
     wants_logprobs: bool = False
 
 
@@ -132,6 +134,7 @@ class Answer:
         self._logprobs: list[dict[str, Any]] = []
         self._reasoning: list[str] = []
         self._answer: list[str] = []
+        self._token_ids: list[int] = []
         self._ending: Ending | None = None
         self._created = int(time.time())
         head = {
@@ -164,12 +167,21 @@ class Answer:
         told, self._told = self._told, None
         if was_reasoning or self._reader.in_reasoning:
             told = None  # the reasoning's tokens and its markers are not those of the answer
-        self._put(self._delta_event(parts, told))
+        extension = b"" if self._plan.prompt_tokens is None else self._told_tokens(token_id)
+        self._put(self._delta_event(parts, told, extension))
         return verdict
 
     def on_logprobs(self, told: TokenLogprobs) -> None:
         """The next token's likelihood."""
         self._told = told
+
+    def _told_tokens(self, token_id: int) -> bytes:
+        """The extension of a delta that names its token, and in the first one those of the prompt."""
+        told: dict[str, Any] = {"token": token_id}
+        if not self._token_ids:
+            told["prompt_tokens"] = self._plan.prompt_tokens
+        self._token_ids.append(token_id)
+        return b', "coterie": ' + json.dumps(told).encode()
 
     def on_end(self, ending: Ending) -> None:
         """The answer is over."""
@@ -198,7 +210,7 @@ class Answer:
 
     # --- bytes -------------------------------------------------------------------------------------------
 
-    def _delta_event(self, parts: Parts, told: TokenLogprobs | None = None) -> bytes:
+    def _delta_event(self, parts: Parts, told: TokenLogprobs | None = None, extension: bytes = b"") -> bytes:
         fields = [] if self._is_role_sent else ['"role": "assistant"']
         self._is_role_sent = True
         if parts.reasoning:
@@ -211,7 +223,8 @@ class Answer:
         if told is not None:
             self._logprobs.append(logprobs_body(told))
             extra += b', "logprobs": ' + json.dumps({"content": self._logprobs[-1:]}).encode()
-        return self._delta + ", ".join(fields).encode() + extra + b', "finish_reason": null}]}\n\n'
+        tail = extra + b', "finish_reason": null}]' + extension + b"}\n\n"
+        return self._delta + ", ".join(fields).encode() + tail
 
     def _event(self, fields: dict[str, Any]) -> bytes:
         return b"data: " + self._head + b", " + json.dumps(fields).encode()[1:] + b"\n\n"
@@ -277,6 +290,9 @@ class Answer:
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._answer)}
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
+        tail = self._tail(self._ending)
+        if self._plan.prompt_tokens is not None:
+            tail["coterie"]["tokens"] = {"prompt": list(self._plan.prompt_tokens), "answer": self._token_ids}
         return {
             "id": self._plan.id,
             "object": "chat.completion",
@@ -290,5 +306,5 @@ class Answer:
                     "finish_reason": _FINISH_REASONS[self._ending.stop_reason],
                 }
             ],
-            **self._tail(self._ending),
+            **tail,
         }

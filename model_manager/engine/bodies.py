@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_manager.engine import images
+from model_manager.engine.placements import placement_body, placement_from
 from model_manager.types import (
     IMPOSSIBLE_LOGPROB,
     ChatMessage,
@@ -61,6 +62,7 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "thinking": request.thinking,
         "think_budget_tokens": request.think_budget_tokens,
         "return_progress": True,
+        "return_tokens": request.return_tokens,
         "request_id": request_id,
     }
 
@@ -166,7 +168,8 @@ def _likelihood_from(body: Mapping[str, Any]) -> Likelihood:
 
 def info_body(info: EngineInfo) -> dict[str, Any]:
     """What `GET /v1/models` and the load events tell of a model."""
-    return {name: getattr(info, name) for name in EngineInfo.__dataclass_fields__}
+    body = {name: getattr(info, name) for name in EngineInfo.__dataclass_fields__}
+    return body | {"placement": None if info.placement is None else placement_body(info.placement)}
 
 
 def info_from(body: Mapping[str, Any]) -> EngineInfo:
@@ -184,7 +187,12 @@ def info_from(body: Mapping[str, Any]) -> EngineInfo:
         )
     }
     flags = {name: bool(body.get(name)) for name in ("can_think", "can_see")}
-    return EngineInfo(**text, **counts, **flags)  # type: ignore[arg-type]  # by name
+    return EngineInfo(
+        **text,  # type: ignore[arg-type]  # by name
+        **counts,  # type: ignore[arg-type]  # by name
+        **flags,  # type: ignore[arg-type]  # by name
+        placement=placement_from(body.get("placement")),
+    )
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

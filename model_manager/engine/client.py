@@ -6,15 +6,17 @@ everywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import threading
-import time
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from model_manager.engine.bodies import info_from, logprobs_from, request_body, timings_from, usage_from
+from model_manager.engine.bodies import info_from, request_body
 from model_manager.engine.failures import error_from
+from model_manager.engine.stream_reader import StreamReader, json_or_none
 from model_manager.errors import EngineError, EngineStalled, EngineUnreachable, RequestRefused
 from model_manager.http import (
     Client,
@@ -26,24 +28,11 @@ from model_manager.http import (
     StreamClosed,
     Timeout,
 )
-from model_manager.types import (
-    ChatEvent,
-    ChatFinished,
-    ChatRequest,
-    EngineInfo,
-    PrefillProgress,
-    ReasoningDelta,
-    StopReason,
-    TextDelta,
-    Timings,
-    Usage,
-)
+from model_manager.types import ChatEvent, ChatRequest, EngineInfo
 
 CONNECT_TIMEOUT_S: Final = 10.0
 CONTROL_TIMEOUT_S: Final = 10.0
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
-_FINISH_REASONS: Final[dict[str, StopReason]] = {"stop": "stop", "length": "length"}
-_STOP_REASONS: Final[frozenset[str]] = frozenset({"stop", "length", "cancelled", "context_full", "error"})
 
 
 class Cancel:
@@ -106,6 +95,19 @@ class Watcher(Protocol):
     def on_broken(self, reason: str) -> EngineError:
         """The connection broke or could not be made: say why."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """An engine's answer to a request that was passed on.
+
+    Attributes:
+        chunks: The body; reading it raises what `EngineClient.forward` says.
+    """
+
+    status: int
+    content_type: str
+    chunks: Iterator[bytes]
 
 
 class EngineClient:
@@ -188,7 +190,7 @@ class EngineClient:
         if request_id is not None:
             answer_id = request_id
             cancel._concluder = lambda: self._conclude(answer_id)
-        reader = _StreamReader()
+        reader = StreamReader()
         try:
             if cancel.is_set:
                 yield reader.finish_as("cancelled")
@@ -201,8 +203,54 @@ class EngineClient:
         finally:
             cancel._detach()
 
-    def _stream(self, body: dict[str, Any], reader: _StreamReader, cancel: Cancel) -> Iterator[ChatEvent]:
-        response = self._post_stream(body, cancel)
+    @contextlib.contextmanager
+    def forward(
+        self, path: str, body: bytes, cancel: Cancel, *, read_timeout_s: float | None
+    ) -> Iterator[Forwarded]:
+        """Pass a request of somebody else on as it is; the answer comes as the engine sends it.
+
+        Args:
+            path: Such as `/v1/chat/completions`.
+            body: JSON.
+            cancel: Ends it from another thread; the bytes then end early.
+            read_timeout_s: How long it may be silent; None waits for ever. A whole answer is silent for as
+                long as it takes.
+
+        Raises:
+            EngineDied, EngineStalled, EngineUnreachable: It says nothing, or, from the bytes, no more.
+        """
+        try:
+            response = self._post(path, body, cancel, read_timeout_s, accept="*/*")
+            try:
+                yield Forwarded(
+                    response.status_code,
+                    response.headers.get("content-type", "application/json"),
+                    self._bytes(response, cancel, read_timeout_s),
+                )
+            finally:
+                response.close()
+        except (HTTPError, StreamClosed, OSError) as error:
+            if cancel.is_set:
+                raise EngineUnreachable(self._address, "cancelled") from error
+            raise self._explained(error, read_timeout_s) from error
+        finally:
+            cancel._detach()
+
+    def _bytes(self, response: Response, cancel: Cancel, read_timeout_s: float | None) -> Iterator[bytes]:
+        try:
+            yield from response.iter_bytes()
+        except (HTTPError, StreamClosed, OSError) as error:
+            if not cancel.is_set:
+                raise self._explained(error, read_timeout_s) from error
+
+    def _stream(self, body: dict[str, Any], reader: StreamReader, cancel: Cancel) -> Iterator[ChatEvent]:
+        response = self._post(
+            "/v1/chat/completions",
+            json.dumps(body).encode(),
+            cancel,
+            self._stall_timeout_s,
+            accept="text/event-stream",
+        )
         try:
             if response.status_code != 200:
                 raise _refusal(response)
@@ -217,22 +265,24 @@ class EngineClient:
         # Only now: whoever gets the last event may at once ask for something else.
         yield reader.finish_as(reader.stop_reason)
 
-    def _post_stream(self, body: dict[str, Any], cancel: Cancel) -> Response:
+    def _post(
+        self, path: str, body: bytes, cancel: Cancel, read_timeout_s: float | None, *, accept: str
+    ) -> Response:
         def trace(event: str, info: dict[str, Any]) -> None:
             if event.endswith(("connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete")):
                 cancel._attach(Connection(info["return_value"]))
 
         request = self._http.build_request(
             "POST",
-            "/v1/chat/completions",
-            content=json.dumps(body).encode(),
+            path,
+            content=body,
             headers={
                 "Content-Type": "application/json",
-                "Accept": "text/event-stream",
+                "Accept": accept,
                 # A connection of its own, so that cutting it hurts nobody else.
                 "Connection": "close",
             },
-            timeout=Timeout(self._stall_timeout_s, connect=CONNECT_TIMEOUT_S),
+            timeout=Timeout(read_timeout_s, connect=CONNECT_TIMEOUT_S),
             extensions={"trace": trace},
         )
         return self._http.send(request, stream=True)
@@ -252,7 +302,7 @@ class EngineClient:
             raise self._explained(error, CONTROL_TIMEOUT_S) from error
         if response.status_code != 200:
             raise _refusal(response)
-        fields = _json_or_none(response.content)
+        fields = json_or_none(response.content)
         if not isinstance(fields, dict):
             raise RequestRefused(response.status_code, "the answer is not a JSON object")
         return fields
@@ -271,98 +321,6 @@ class EngineClient:
         return EngineUnreachable(self._address, reason)
 
 
-class _StreamReader:
-    """Makes events of the lines of one stream, and measures what the server does not tell."""
-
-    def __init__(self) -> None:
-        self.is_done = False
-        self.stop_reason: StopReason | None = None
-        self._started_at_s = time.perf_counter()
-        self._first_token_at_s: float | None = None
-        self._last_token_at_s = 0.0
-        self._prompt_tokens = 0
-        self._n_reasoning = 0
-        self._n_tokens = 0
-        self._usage: Usage | None = None
-        self._timings: Timings | None = None
-        self._seed: int | None = None
-
-    def read(self, line: bytes, status: int) -> Iterator[ChatEvent]:
-        """Take one line of a stream of server-sent events; comments and other fields are passed over."""
-        if not line.startswith(b"data:"):
-            return
-        data = line[5:].strip()
-        if data == b"[DONE]":
-            self.is_done = True
-            return
-        chunk = _json_or_none(data)
-        if not isinstance(chunk, dict):
-            raise RequestRefused(status, "an event is not a JSON object")
-        if "error" in chunk:
-            raise error_from(chunk, status)
-        ours = chunk.get("coterie")
-        if isinstance(ours, dict):
-            yield from self._read_extension(ours)
-        usage = chunk.get("usage")
-        if isinstance(usage, dict):
-            self._usage = usage_from(usage)
-        choices = chunk.get("choices")
-        if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-            yield from self._read_choice(choices[0])
-
-    def _read_extension(self, ours: dict[str, Any]) -> Iterator[ChatEvent]:
-        prefill = ours.get("prefill")
-        if isinstance(prefill, dict):
-            done, total = prefill.get("done"), prefill.get("total")
-            if isinstance(done, int) and isinstance(total, int):
-                self._prompt_tokens = total
-                yield PrefillProgress(done, total)
-        if isinstance(ours.get("timings"), dict):
-            self._timings = timings_from(ours["timings"])
-        if ours.get("stop_reason") in _STOP_REASONS:
-            self.stop_reason = ours["stop_reason"]
-        if isinstance(ours.get("seed"), int):
-            self._seed = ours["seed"]
-
-    def _read_choice(self, choice: dict[str, Any]) -> Iterator[ChatEvent]:
-        logprobs = choice.get("logprobs")
-        if isinstance(logprobs, dict) and isinstance(logprobs.get("content"), list):
-            yield from (logprobs_from(entry) for entry in logprobs["content"] if isinstance(entry, dict))
-        delta = choice.get("delta")
-        if isinstance(delta, dict) and choice.get("finish_reason") is None:
-            self._note_token()
-            # `reasoning` is what some servers call it.
-            reasoning = delta.get("reasoning_content") or delta.get("reasoning")
-            if isinstance(reasoning, str):
-                self._n_reasoning += 1
-                yield ReasoningDelta(reasoning)
-        if isinstance(delta, dict):
-            text = delta.get("content")
-            if isinstance(text, str) and text:
-                yield TextDelta(text)
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str) and self.stop_reason is None:
-            self.stop_reason = _FINISH_REASONS.get(reason, "stop")
-
-    def _note_token(self) -> None:
-        self._n_tokens += 1
-        self._last_token_at_s = time.perf_counter()
-        if self._first_token_at_s is None:
-            self._first_token_at_s = self._last_token_at_s
-
-    def finish_as(self, reason: StopReason) -> ChatFinished:
-        """The last event, with the server's numbers where there are any, else with what was seen here."""
-        usage = self._usage or Usage(self._prompt_tokens, 0, self._n_tokens, self._n_reasoning)
-        return ChatFinished(reason, usage, self._timings or self._measured(), self._seed)
-
-    def _measured(self) -> Timings:
-        if self._first_token_at_s is None:
-            return Timings(None, None, None)
-        elapsed_s = self._last_token_at_s - self._first_token_at_s
-        rate = (self._n_tokens - 1) / elapsed_s if elapsed_s > 0 else None
-        return Timings((self._first_token_at_s - self._started_at_s) * 1000, None, rate)
-
-
 def _lines(response: Response) -> Iterator[bytes]:
     """Lines of a body. Only line feeds end one: JSON may hold the other separators of Unicode."""
     rest = b""
@@ -377,15 +335,8 @@ def _lines(response: Response) -> Iterator[bytes]:
 
 def _refusal(response: Response) -> EngineError:
     content = response.read()
-    told = _json_or_none(content)
+    told = json_or_none(content)
     error = error_from(told, response.status_code)
     if isinstance(error, RequestRefused) and not error.reason:
         return RequestRefused(response.status_code, content[:500].decode("utf-8", "replace"))
     return error
-
-
-def _json_or_none(data: bytes) -> object:
-    try:
-        return json.loads(data)
-    except ValueError:
-        return None

@@ -7,10 +7,11 @@ import gc
 import logging
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model_manager.engine.answers import Answer, AnswerPlan
+from model_manager.engine.embeddings import Embedded, Embedder
 from model_manager.engine.jobs import Job
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load
@@ -28,7 +29,7 @@ from model_manager.errors import (
     RequestRefused,
     TemplateFailed,
 )
-from model_manager.types import EngineInfo, EngineState, LoadPlan, SamplingParams
+from model_manager.types import ChatRequest, EngineInfo, EngineState, LoadPlan, SamplingParams
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class _Loaded:
     template_error: TemplateFailed | None
     markers: Markers | None
     info: EngineInfo
+    embedder: Embedder
 
 
 class Host:
@@ -128,6 +130,7 @@ class Host:
             info=dataclasses.replace(
                 model.describe(context), can_think=can_think, can_see=vision is not None
             ),
+            embedder=Embedder(context),
         )
 
     def _change(self, **changes: object) -> None:
@@ -157,35 +160,56 @@ class Host:
         """
         loaded = self._ready()
         chat = request.to_chat_request()
-        if loaded.template is None:
-            raise loaded.template_error or TemplateFailed("")
-        prompt = loaded.template.render(chat.messages, chat.thinking, request.effort)
-        prompt_tokens = loaded.tokenizer.tokenize(prompt)
-        tokens = prompt_tokens.tokens
-        starts_inside = prompt.opens_reasoning
-        if starts_inside and chat.think_budget_tokens == 0 and loaded.markers is not None:
-            # Nothing is sampled before the first token, so no budget could end it in time.
-            tokens += loaded.markers.feed
-            starts_inside = False
+        if request.prompt is not None:
+            prompt, markers, starts_inside = self._raw(loaded, request.prompt)
+        else:
+            prompt, markers, starts_inside = self._rendered(loaded, chat, request.effort)
+        tokens = prompt.tokens
         if not tokens:
             raise EmptyPrompt
         if len(tokens) >= loaded.context.n_ctx_tokens:
             raise PromptTooLong(len(tokens), loaded.context.n_ctx_tokens)
         return Prepared(
-            prompt=prompt_tokens,
+            prompt=prompt,
             sampling=chat.sampling,
             plan=AnswerPlan(
                 id=request.request_id or f"chatcmpl-{secrets.token_hex(12)}",
                 model=loaded.info.name,
-                markers=loaded.markers,
+                markers=markers,
                 starts_inside=starts_inside,
                 budget_tokens=chat.think_budget_tokens,
                 stop=chat.sampling.stop,
                 wants_progress=request.return_progress,
                 wants_usage_apart=request.wants_usage_apart,
+                # The stand-ins of an image are no tokens that could be computed again.
+                prompt_tokens=tuple(tokens) if chat.return_tokens and not prompt.media else None,
                 wants_logprobs=chat.sampling.top_logprobs is not None,
             ),
         )
+
+    @staticmethod
+    def _rendered(
+        loaded: _Loaded, chat: ChatRequest, effort: str | None
+    ) -> tuple[PromptTokens, Markers | None, bool]:
+        """The prompt of a chat, the markers of its reasoning, and whether it ends inside of that."""
+        if loaded.template is None:
+            raise loaded.template_error or TemplateFailed("")
+        prompt = loaded.template.render(chat.messages, chat.thinking, effort)
+        tokens = loaded.tokenizer.tokenize(prompt)
+        starts_inside = prompt.opens_reasoning
+        if starts_inside and chat.think_budget_tokens == 0 and loaded.markers is not None:
+            # Nothing is sampled before the first token, so no budget could end it in time.
+            tokens.tokens.extend(loaded.markers.feed)
+            starts_inside = False
+        return tokens, loaded.markers, starts_inside
+
+    @staticmethod
+    def _raw(loaded: _Loaded, prompt: str | list[int]) -> tuple[PromptTokens, Markers | None, bool]:
+        """A prompt as it was sent, with nothing in it to be taken for reasoning."""
+        vocabulary = loaded.context.vocabulary
+        if isinstance(prompt, str):
+            return PromptTokens(vocabulary.tokenize(prompt, special=True, add_bos=True), {}), None, False
+        return PromptTokens(_known(prompt, vocabulary.n_tokens), {}), None, False
 
     def submit(self, prepared: Prepared, answer: Answer) -> Job:
         """Begin to compute an answer."""
@@ -213,6 +237,35 @@ class Host:
         """
         return self._ready().context.vocabulary.tokenize(text, special=special)
 
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """The text of token ids, that of markers included; what is no whole character becomes U+FFFD.
+
+        Raises:
+            RequestRefused: The model is not there, or has no such token.
+            LoadFailed, ContextTooLarge: It never will be.
+        """
+        vocabulary = self._ready().context.vocabulary
+        known = _known(tokens, vocabulary.n_tokens)
+        return b"".join(vocabulary.piece(token, special=True) for token in known).decode("utf-8", "replace")
+
+    def embed(self, inputs: Sequence[str | list[int]], cancelled: threading.Event) -> Embedded:
+        """A vector for each input, of length 1; blocks for as long as that takes.
+
+        Raises:
+            RequestRefused: The model is not there, has no such token, or `cancelled` was set.
+            EmptyPrompt, PromptTooLong: An input has no tokens, or too many.
+            LoadFailed, DecodeFailed: There is no memory for it, or it did not work.
+        """
+        loaded = self._ready()
+        vocabulary = loaded.context.vocabulary
+        tokens = [
+            vocabulary.tokenize(text, special=False, add_bos=True)
+            if isinstance(text, str)
+            else _known(text, vocabulary.n_tokens)
+            for text in inputs
+        ]
+        return loaded.embedder.embed(tokens, cancelled)
+
     # --- life --------------------------------------------------------------------------------------------
 
     @property
@@ -223,3 +276,11 @@ class Host:
     def touch(self) -> None:
         """The decode thread has done something; called by it."""
         self._signs_of_life += 1
+
+
+def _known(tokens: Sequence[int], n_tokens: int) -> list[int]:
+    """Token ids from outside; one that the vocabulary does not have would end the process."""
+    wrong = next((token for token in tokens if not 0 <= token < n_tokens), None)
+    if wrong is not None:
+        raise RequestRefused(400, f"this model has no token {wrong}; its ids are below {n_tokens}")
+    return list(tokens)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from model_manager.types import LoadPlan
+from model_manager.types import Adapter, LoadPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +28,43 @@ class StartMessage:
 
     def to_line(self) -> bytes:
         """As one line of JSON: the fields of the plan, and `listen`."""
-        fields = asdict(self.plan)
+        fields: dict[str, Any] = plan_body(self.plan)
         fields["listen"] = {
             "socket_path": self.socket_path and str(self.socket_path),
             "port_path": self.port_path and str(self.port_path),
             "token": self.token,
         }
-        return json.dumps(fields, default=str).encode() + b"\n"
+        return json.dumps(fields).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> StartMessage:
         """The inverse of `to_line`."""
         fields: dict[str, Any] = json.loads(line)
         listen = fields.pop("listen")
-        paths = {name: fields[name] and Path(fields[name]) for name in ("model_path", "mmproj_path")}
-        plan = LoadPlan(**{**fields, **paths})
         return cls(
-            plan=plan,
+            plan=plan_from(fields),
             socket_path=Path(listen["socket_path"]) if listen["socket_path"] else None,
             port_path=Path(listen["port_path"]) if listen["port_path"] else None,
             token=listen["token"],
         )
+
+
+def plan_body(plan: LoadPlan) -> dict[str, Any]:
+    """A plan as JSON values."""
+    body: dict[str, Any] = json.loads(json.dumps(asdict(plan), default=str))
+    return body
+
+
+def plan_from(body: Mapping[str, Any]) -> LoadPlan:
+    """The inverse of `plan_body`."""
+    values = dict(body)
+    for name in ("model_path", "mmproj_path"):
+        values[name] = values.get(name) and Path(values[name])
+    values["tensor_overrides"] = tuple(
+        (pattern, device) for pattern, device in values.get("tensor_overrides", ())
+    )
+    values["adapters"] = tuple(
+        Adapter(Path(adapter["path"]), adapter["scale"]) for adapter in values.get("adapters", ())
+    )
+    values["rpc_devices"] = tuple(values.get("rpc_devices", ()))
+    return LoadPlan(**values)

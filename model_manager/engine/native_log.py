@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
+from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
@@ -23,20 +25,38 @@ class NativeLog:
         self._level = logging.DEBUG
         self._line = ""
         self._is_error = False
+        self._gathered: list[str] | None = None
+
+    @contextlib.contextmanager
+    def gathering(self) -> Iterator[list[str]]:
+        """Also collect every line of any level, as long as one is inside; used while loading, by one thread.
+
+        llama.cpp tells the sizes of its buffers nowhere else.
+        """
+        lines: list[str] = []
+        self._gathered = lines
+        try:
+            yield lines
+        finally:
+            self._gathered = None
 
     def write(self, level: int, text: str) -> None:
         """Take one piece; complete lines are logged."""
         if level != _CONTINUED:
             self._level = _LEVELS.get(level, logging.DEBUG)
             self._is_error = level == _ERROR
-        if not self._is_error and not log.isEnabledFor(self._level):
+        is_wanted = self._is_error or log.isEnabledFor(self._level)
+        if not is_wanted and self._gathered is None:
             return
         self._line += text
         *lines, self._line = self._line.split("\n")
         for line in lines:
             if not line.strip():
                 continue
-            log.log(self._level, "%s", line)
+            if self._gathered is not None:
+                self._gathered.append(line)
+            if is_wanted:
+                log.log(self._level, "%s", line)
             if self._is_error:
                 self._errors.append(line.strip())
 

@@ -31,6 +31,8 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "chat_template_kwargs",
     "return_progress",
     "request_id",
+    "return_tokens",
+    "prompt",
 )
 """What a request may carry beyond OpenAI's schema."""
 
@@ -123,7 +125,7 @@ _Finite = Annotated[float, Field(allow_inf_nan=False)]
 class ChatCompletionRequest(_Lenient):
     """The body of `POST /v1/chat/completions`. None everywhere means: the engine's default."""
 
-    messages: list[RequestMessage]
+    messages: list[RequestMessage] = []
     model: str = ""
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -151,7 +153,10 @@ class ChatCompletionRequest(_Lenient):
     think_budget_tokens: Annotated[int, Field(ge=0)] | None = None
     chat_template_kwargs: TemplateSwitches | None = None
     return_progress: bool = False
+    return_tokens: bool = False
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
+    # Text or token ids to go on from, in place of messages: no template, no reasoning, markers count.
+    prompt: str | list[Annotated[int, Field(ge=0)]] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -161,6 +166,14 @@ class ChatCompletionRequest(_Lenient):
                 if data.get(name):
                     raise ValueError(f"{name}: {reason}")
         return data
+
+    @model_validator(mode="after")
+    def _demand_one_prompt(self) -> ChatCompletionRequest:
+        if "messages" not in self.model_fields_set and self.prompt is None:
+            raise ValueError("messages: a list is needed")
+        if self.messages and self.prompt is not None:
+            raise ValueError("either messages or prompt, not both")
+        return self
 
     @model_validator(mode="after")
     def _refuse_alternatives_alone(self) -> ChatCompletionRequest:
@@ -237,6 +250,7 @@ class ChatCompletionRequest(_Lenient):
             thinking=self._thinking(),
             think_budget_tokens=self.think_budget_tokens,
             model=self.model,
+            return_tokens=self.return_tokens,
         )
 
     def _thinking(self) -> Thinking:

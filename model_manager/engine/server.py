@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import hmac
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_manager.engine.answers import Answer
 from model_manager.engine.bodies import info_body
+from model_manager.engine.embeddings import EmbeddingsRequest
 from model_manager.engine.failures import error_body, status_of
 from model_manager.engine.host import Host, Prepared
+from model_manager.engine.intake import body_of, object_of
 from model_manager.engine.jobs import Job
-from model_manager.engine.protocol import MAX_BODY_BYTES, ChatCompletionRequest
+from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.errors import EngineError, RequestRefused
 
 log = logging.getLogger(__name__)
@@ -56,7 +60,9 @@ def worker_routes(host: Host) -> list[Route]:
         Route("/v1/models", routes.models),
         Route("/v1/chat/completions", routes.chat, methods=["POST"]),
         Route("/coterie/v1/load", routes.load),
+        Route("/v1/embeddings", routes.embeddings, methods=["POST"]),
         Route("/coterie/v1/tokenize", routes.tokenize, methods=["POST"]),
+        Route("/coterie/v1/detokenize", routes.detokenize, methods=["POST"]),
         Route("/coterie/v1/conclude", routes.conclude, methods=["POST"]),
     ]
 
@@ -77,7 +83,7 @@ class _Routes:
         return JSONResponse({"object": "list", "data": [model]})
 
     async def chat(self, request: Request) -> ASGIApp:
-        body = await _body(request)
+        body = await body_of(request)
         parsed, prepared = await asyncio.to_thread(self._prepare, body)
         answer = Answer(prepared.plan, self._host)
         kind = _StreamedAnswer if parsed.stream else _WholeAnswer
@@ -91,7 +97,7 @@ class _Routes:
         return _EventStream(_load_events(self._host))
 
     async def tokenize(self, request: Request) -> JSONResponse:
-        fields = await _json_object(request)
+        fields = await object_of(request)
         text = fields.get("text")
         if not isinstance(text, str):
             raise RequestRefused(400, "text: a string is needed")
@@ -99,8 +105,19 @@ class _Routes:
         tokens = await asyncio.to_thread(self._host.tokenize, text, special=special)
         return JSONResponse({"tokens": tokens})
 
+    async def detokenize(self, request: Request) -> JSONResponse:
+        fields = await object_of(request)
+        tokens = fields.get("tokens")
+        if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
+            raise RequestRefused(400, "tokens: a list of token ids is needed")
+        return JSONResponse({"text": await asyncio.to_thread(self._host.detokenize, tokens)})
+
+    async def embeddings(self, request: Request) -> ASGIApp:
+        parsed = EmbeddingsRequest.parse(await body_of(request))
+        return _WholeEmbeddings(self._host, parsed)
+
     async def conclude(self, request: Request) -> JSONResponse:
-        fields = await _json_object(request)
+        fields = await object_of(request)
         if not self._host.conclude(str(fields.get("id"))):
             raise RequestRefused(404, "no answer of this id is being made")
         return JSONResponse({})
@@ -173,6 +190,43 @@ class _WholeAnswer(_AnswerResponse):
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
+class _WholeEmbeddings:
+    """Computes vectors for as long as somebody waits for them."""
+
+    def __init__(self, host: Host, request: EmbeddingsRequest) -> None:
+        self._host = host
+        self._request = request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cancelled = threading.Event()
+        watch = asyncio.create_task(self._cancel_on_disconnect(cancelled, receive))
+        try:
+            response = JSONResponse(await self._embed(cancelled))
+        except EngineError as error:
+            response = JSONResponse(error_body(error), status_code=status_of(error))
+        finally:
+            cancelled.set()
+            watch.cancel()
+        await response(scope, receive, send)
+
+    async def _embed(self, cancelled: threading.Event) -> dict[str, Any]:
+        # On a thread that ends with it: one that stays would slow the decoding, see `llama.model.load`.
+        passing = concurrent.futures.ThreadPoolExecutor(1)
+        try:
+            made = await asyncio.wrap_future(
+                passing.submit(self._host.embed, self._request.inputs, cancelled)
+            )
+        finally:
+            passing.shutdown(wait=False)
+        return self._request.body(made, self._host.state.name)
+
+    @staticmethod
+    async def _cancel_on_disconnect(cancelled: threading.Event, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        cancelled.set()
+
+
 # --- loading ---------------------------------------------------------------------------------------------
 
 
@@ -220,31 +274,7 @@ def _state_body(host: Host) -> dict[str, Any]:
     return body
 
 
-# --- requests --------------------------------------------------------------------------------------------
-
-
-async def _body(request: Request) -> bytes:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise RequestRefused(415, "the body must be application/json")
-    gathered = bytearray()
-    try:
-        async for chunk in request.stream():
-            gathered += chunk
-            if len(gathered) > MAX_BODY_BYTES:
-                raise RequestRefused(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-    except ClientDisconnect:
-        raise RequestRefused(499, "the client went away") from None
-    return bytes(gathered)
-
-
-async def _json_object(request: Request) -> dict[str, Any]:
-    try:
-        fields = json.loads(await _body(request))
-    except ValueError:
-        raise RequestRefused(400, "the body is not JSON") from None
-    if not isinstance(fields, dict):
-        raise RequestRefused(400, "the body is not an object")
-    return fields
+# --- errors ----------------------------------------------------------------------------------------------
 
 
 async def _on_engine_error(_request: Request, error: Exception) -> JSONResponse:

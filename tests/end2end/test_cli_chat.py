@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.cli import coterie, events, start, succeed
+from model_manager import starter
+from tests.helpers.cli import coterie, events, refuse, start, succeed
+from tests.helpers.mmprojs import png, write_mmproj
 
 
 @pytest.fixture
@@ -122,3 +124,40 @@ def test_self_check_and_doctor(data_dir: Path) -> None:
         report
     )
     assert report["failures"] == []
+
+
+@pytest.fixture
+def seeing_model(tmp_path: Path) -> Path:
+    """The dense starter with a random vision tower beside it."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    model = folder / "seeing.gguf"
+    model.symlink_to(starter.dense_path())
+    write_mmproj(folder / "mmproj-F32.gguf", 576)
+    return model
+
+
+def test_image_is_seen_and_kept(data_dir: Path, seeing_model: Path, tmp_path: Path) -> None:
+    image = tmp_path / "a picture.png"
+    image.write_bytes(png(60, 40))
+    short = ("--json", "--max-tokens", "6", "--temperature", "0", "-m", str(seeing_model))
+    with_image = events(succeed(coterie(data_dir, "chat", *short, "--image", str(image), "What is this?")))
+    without = events(succeed(coterie(data_dir, "chat", *short, "What is this?")))
+    n_prompt_tokens = [done[-1]["usage"]["prompt_tokens"] for done in (with_image, without)]
+    assert n_prompt_tokens[0] > n_prompt_tokens[1] + 8
+
+    # The next turn still holds the image.
+    more = events(succeed(coterie(data_dir, "chat", *short, "-c", "1", "And its colour?")))
+    assert more[-1]["usage"]["prompt_tokens"] > n_prompt_tokens[0]
+    shown = json.loads(succeed(coterie(data_dir, "conversations", "show", "1", "--json")).stdout)
+    assert shown["messages"][0]["images"] == ["a picture.png"]
+
+
+def test_image_that_cannot_be_used(data_dir: Path, tmp_path: Path) -> None:
+    text = tmp_path / "notes.png"
+    text.write_text("no picture")
+    refuse(coterie(data_dir, "chat", "--image", str(text), "What is this?"), "PNG")
+    refuse(coterie(data_dir, "chat", "--image", str(tmp_path / "none.png"), "What is this?"), "none.png")
+    image = tmp_path / "a.png"
+    image.write_bytes(png(8, 8))
+    refuse(coterie(data_dir, "chat", "-m", "starter-dense", "--image", str(image), "Hm?"), "cannot see")

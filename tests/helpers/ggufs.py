@@ -36,7 +36,7 @@ class Recipe:
 
     Attributes:
         layer: Tensors of one layer: name to shape, slowest dimension first (numpy's order).
-        values: Metadata under the architecture's prefix.
+        values: Metadata under the architecture's prefix; a tuple has a value for each layer, in turns.
         output_norm: Name of the last norm; one family calls it otherwise.
     """
 
@@ -124,7 +124,120 @@ def _gpt_oss(_layer: int, n_experts: int) -> Shapes:
     }
 
 
+def _qwen3(_layer: int, _n_experts: int) -> Shapes:
+    norms: Shapes = {
+        "attn_q_norm.weight": (HEAD,),
+        "attn_k_norm.weight": (HEAD,),
+        "ffn_norm.weight": (N_EMBD,),
+    }
+    return {**_attention(), **norms, **_dense_ffn()}
+
+
+def _olmoe(_layer: int, n_experts: int) -> Shapes:
+    full: Shapes = {
+        "attn_k.weight": (N_EMBD, N_EMBD),
+        "attn_v.weight": (N_EMBD, N_EMBD),
+        "attn_q_norm.weight": (N_EMBD,),
+        "attn_k_norm.weight": (N_EMBD,),
+        "ffn_norm.weight": (N_EMBD,),
+    }
+    return {**_attention(), **full, **_experts(n_experts)}
+
+
+def _glm4moe(layer: int, n_experts: int) -> Shapes:
+    shared: Shapes = {name.replace(".", "_shexp."): shape for name, shape in _dense_ffn().items()}
+    experts: Shapes = {**_experts(n_experts), **shared, "exp_probs_b.bias": (n_experts,)}
+    return {
+        **_attention(),
+        "post_attention_norm.weight": (N_EMBD,),
+        **(_dense_ffn() if layer == 0 else experts),
+    }
+
+
+_CONV_CACHE = 3
+
+
+def _lfm2moe(layer: int, n_experts: int) -> Shapes:
+    convolution: Shapes = {
+        "attn_norm.weight": (N_EMBD,),
+        "shortconv.conv.weight": (N_EMBD, _CONV_CACHE),
+        "shortconv.in_proj.weight": (3 * N_EMBD, N_EMBD),
+        "shortconv.out_proj.weight": (N_EMBD, N_EMBD),
+    }
+    attention: Shapes = {
+        **_attention(),
+        "attn_q_norm.weight": (HEAD,),
+        "attn_k_norm.weight": (HEAD,),
+    }
+    experts: Shapes = {**_experts(n_experts), "exp_probs_b.bias": (n_experts,)}
+    return {
+        **(attention if layer % 2 else convolution),
+        "ffn_norm.weight": (N_EMBD,),
+        **(_dense_ffn() if layer == 0 else experts),
+    }
+
+
+_SSM_INNER, _SSM_STATE, _SSM_CONV, _SSM_HEADS = 2 * N_EMBD, 16, 4, 4
+
+
+def _granite_hybrid(layer: int, n_experts: int) -> Shapes:
+    mixed = _SSM_INNER + 2 * _SSM_STATE
+    recurrent: Shapes = {
+        "attn_norm.weight": (N_EMBD,),
+        "ssm_in.weight": (_SSM_INNER + mixed + _SSM_HEADS, N_EMBD),
+        "ssm_conv1d.weight": (mixed, _SSM_CONV),
+        "ssm_conv1d.bias": (mixed,),
+        "ssm_dt.bias": (_SSM_HEADS,),
+        "ssm_a": (_SSM_HEADS, 1),
+        "ssm_d": (_SSM_HEADS, 1),
+        "ssm_norm.weight": (1, _SSM_INNER),
+        "ssm_out.weight": (N_EMBD, _SSM_INNER),
+    }
+    return {
+        **(_attention() if layer % 2 else recurrent),
+        "ffn_norm.weight": (N_EMBD,),
+        **_experts(n_experts),
+    }
+
+
 LLAMA = Recipe("llama", _llama)
+QWEN3 = Recipe("qwen3", _qwen3)
+OLMOE = Recipe("olmoe", _olmoe, {"attention.head_count_kv": N_HEADS})
+GLM4MOE = Recipe(
+    "glm4moe",
+    _glm4moe,
+    {
+        "leading_dense_block_count": 1,
+        "expert_feed_forward_length": N_FF,
+        "expert_shared_count": 1,
+        "expert_weights_scale": 1.0,
+        "expert_weights_norm": True,
+    },
+)
+LFM2MOE = Recipe(
+    "lfm2moe",
+    _lfm2moe,
+    {
+        "attention.head_count_kv": (0, N_HEADS_KV),
+        "shortconv.l_cache": _CONV_CACHE,
+        "leading_dense_block_count": 1,
+        "expert_feed_forward_length": N_FF,
+        "expert_gating_func": 2,
+    },
+    output_norm="token_embd_norm.weight",
+)
+GRANITE_HYBRID = Recipe(
+    "granitehybrid",
+    _granite_hybrid,
+    {
+        "attention.head_count_kv": (0, N_HEADS_KV),
+        "ssm.conv_kernel": _SSM_CONV,
+        "ssm.inner_size": _SSM_INNER,
+        "ssm.state_size": _SSM_STATE,
+        "ssm.time_step_rank": _SSM_HEADS,
+        "ssm.group_count": 1,
+    },
+)
 QWEN3MOE = Recipe("qwen3moe", _qwen3moe, {"expert_feed_forward_length": N_FF})
 DEEPSEEK2 = Recipe(
     "deepseek2",
@@ -146,6 +259,7 @@ DEEPSEEK2 = Recipe(
         "expert_gating_func": 2,
     },
 )
+QWEN2VL = Recipe("qwen2vl", _llama, {"rope.dimension_sections": [4, 2, 2, 0]})
 GPT_OSS = Recipe("gpt-oss", _gpt_oss, {"expert_feed_forward_length": N_FF, "attention.sliding_window": 128})
 
 
@@ -196,7 +310,8 @@ def write_model(
     values |= {f"{recipe.architecture}.{key}": value for key, value in recipe.values.items()}
     values |= metadata or {}
     for key, value in values.items():
-        _add_value(writer, key, value)
+        per_layer = isinstance(value, tuple)
+        _add_value(writer, key, [value[i % len(value)] for i in range(n_layers)] if per_layer else value)
     _add_vocabulary(writer, chat_template)
     _add_tensors(writer, recipe, n_experts, n_layers, quantization, np.random.default_rng(seed))
     writer.write_header_to_file()

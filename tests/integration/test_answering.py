@@ -83,6 +83,27 @@ def test_answer_is_streamed_and_kept(services: Services) -> None:
     assert isinstance(generation.parameters["seed"], int)
 
 
+def test_tokens_of_an_answer_are_kept(services: Services) -> None:
+    _, answered = ends(answer(services, Ask("Hi", sampling={"max_tokens": 12})))
+    assert answered.finished is not None
+    tokens = answered.finished.tokens
+    assert tokens is not None
+    assert len(tokens.prompt) == answered.finished.usage.prompt_tokens
+    assert len(tokens.answer) == answered.finished.usage.completion_tokens
+    for kind, expected in (("prompt_tokens", tokens.prompt), ("answer_tokens", tokens.answer)):
+        kept = services.storage.call(lambda store, kind=kind: store.traces.get(answered.answer.id, kind))
+        assert kept.tolist() == list(expected)
+    assert services.storage.call(lambda store: store.conversations.verify()) == []
+
+
+def test_cancelled_answer_keeps_the_tokens_that_had_arrived(services: Services) -> None:
+    cancel = Cancel()
+    answered = when_streaming(services, cancel.set, cancel)
+    kept = services.storage.call(lambda store: store.traces.get(answered.answer.id, "answer_tokens"))
+    assert kept is not None
+    assert len(kept) > 0
+
+
 def test_second_turn_computes_only_what_is_new(services: Services) -> None:
     started, first = ends(answer(services, Ask("Count to three.", system_prompt="Be brief.", sampling=SHORT)))
     _, second = ends(answer(services, Ask("And on.", started.conversation.id, sampling=SHORT)))

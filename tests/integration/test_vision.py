@@ -12,6 +12,7 @@ from model_manager.engine.client import EngineClient
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load
 from model_manager.engine.llama.vision import MediaChunk, Vision
+from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.supervisor import Supervisor
 from model_manager.errors import ImageRefused, LoadFailed, NoVision
 from model_manager.types import (
@@ -23,6 +24,9 @@ from model_manager.types import (
     SamplingParams,
     TextDelta,
 )
+from tests.helpers.answers import Recorder
+from tests.helpers.ggufs import N_EMBD as TINY_EMBD
+from tests.helpers.ggufs import QWEN2VL, write_model
 from tests.helpers.mmprojs import Family, png, write_mmproj
 
 N_EMBD = 576
@@ -139,3 +143,36 @@ def test_marker_of_the_library_in_a_text_is_text(seeing_engine: EngineClient) ->
 def test_a_model_without_a_tower_says_so(starter_engine: Supervisor) -> None:
     with pytest.raises(NoVision):
         ask(starter_engine.client, png(8, 8))
+
+
+def no_ends(context: LlamaContext) -> dict[int, float]:
+    vocabulary = context.vocabulary
+    return {token: -100.0 for token in range(vocabulary.n_tokens) if vocabulary.is_end(token)}
+
+
+def test_positions_of_an_image_can_be_fewer_than_its_tokens(tmp_path: Path) -> None:
+    """M-RoPE: a picture of four by four tokens takes four positions, and the text goes on behind them."""
+    model = load(
+        LoadPlan(write_model(tmp_path / "model.gguf", QWEN2VL), n_ctx_tokens=256, n_threads=1),
+        lambda _permille: None,
+    )
+    scheduler = None
+    try:
+        tower = Vision(model.model, write_mmproj(tmp_path / "mmproj.gguf", TINY_EMBD, "qwen2vl_merger"), 1)
+        scheduler = Scheduler(model, tower)
+        scheduler.start()
+        (chunk,) = chunks_of(tower, png(112, 112))
+        words = model.vocabulary.tokenize("the", special=False)
+        prompt = [*words, *chunk.stand_ins, *(words * 4)]
+        first, second = Recorder(), Recorder()
+        for answer in (first, second):
+            params = SamplingParams(temperature=0, max_tokens=6, logit_bias=no_ends(model))
+            scheduler.submit(prompt, params, answer, {len(words): chunk})
+            answer.wait()
+        assert first.token_ids == second.token_ids
+        assert len(first.token_ids) == 6
+        assert second.wait().cached_tokens == len(prompt) - 1
+    finally:
+        if scheduler is not None:
+            scheduler.close()
+        model.model.close()

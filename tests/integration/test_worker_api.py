@@ -87,6 +87,18 @@ def test_progress_comes_on_request(http: Client) -> None:
     assert progress[-1]["done"] == progress[-1]["total"] > 0
 
 
+def test_ids_of_tokens_come_on_request(http: Client) -> None:
+    asked = {"return_tokens": True, "temperature": 0, "max_tokens": 6}
+    told = [e["coterie"] for e in stream(http, **asked) if "token" in e.get("coterie", {})]
+    assert len(told) == 6
+    assert ["prompt_tokens" in extension for extension in told] == [True] + 5 * [False]
+    whole = http.post("/v1/chat/completions", json=body(**asked)).json()
+    ids = whole["coterie"]["tokens"]
+    assert ids["answer"] == [extension["token"] for extension in told]
+    assert ids["prompt"] == told[0]["prompt_tokens"]
+    assert len(ids["prompt"]) == whole["usage"]["prompt_tokens"]
+
+
 def test_whole_answer_is_the_sum_of_the_stream(http: Client) -> None:
     whole = http.post("/v1/chat/completions", json=body()).json()
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in stream(http))
@@ -114,7 +126,7 @@ def test_refusals_come_before_the_stream(
 
 
 def test_other_routes_methods_and_types_are_refused_in_json(http: Client) -> None:
-    assert http.get("/v1/embeddings").status_code == 404
+    assert http.get("/v1/images/generations").status_code == 404
     assert http.get("/v1/chat/completions").status_code == 405
     plain = http.post("/v1/chat/completions", content=b"{}", headers={"Content-Type": "text/plain"})
     assert plain.status_code == 415

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from model_manager.engine import backends
 from model_manager.engine.batch import Batch
 from model_manager.engine.llama.library import native_log
+from model_manager.engine.llama.placement import KV_TYPES
 from model_manager.engine.llama.sampler import Sampler
 from model_manager.engine.llama.tracing import Tracer
 from model_manager.engine.sampling import Stage
 from model_manager.errors import LoadFailed
+from model_manager.types import KvType
 
 if TYPE_CHECKING:
     from model_manager.engine.llama.model import LlamaModel
@@ -33,6 +35,10 @@ class ContextPlan:
         n_outputs_max: Most rows of one call whose logits are wanted. The buffer for them is n_vocab floats
             each, and a sequence seldom needs more than its last row.
         tracer: Sees what is computed; None leaves llama.cpp alone, which is a little faster.
+        embeddings: Compute the last hidden state of every row, see `LlamaContext.embedding`.
+        n_ubatch_tokens: Rows computed at once; 0 is `n_batch_tokens`.
+        n_threads_batch: Threads for more than one row; 0 is `n_threads`.
+        cache_type_k, cache_type_v: See `LoadPlan`.
     """
 
     n_ctx_tokens: int
@@ -41,6 +47,12 @@ class ContextPlan:
     n_outputs_max: int
     n_threads: int
     tracer: Tracer | None = None
+    embeddings: bool = False
+
+    n_ubatch_tokens: int = 0
+    n_threads_batch: int = 0
+    cache_type_k: KvType = "f16"
+    cache_type_v: KvType = "f16"
 
 
 class LlamaContext:
@@ -80,6 +92,7 @@ class LlamaContext:
         self.n_parallel: int = native.llama_n_seq_max(self.handle)
         self.n_swa_tokens: int = native.llama_model_n_swa(model.handle)
         self.n_threads_max = plan.n_threads
+        self._n_threads_batch = plan.n_threads_batch
 
     def close(self) -> None:
         """Give the memory back; safe to call twice, and only when nothing decodes any more."""
@@ -150,13 +163,22 @@ class LlamaContext:
         """One of `logits`, at a hundredth of the cost."""
         return float(native.llama_get_logits_ith(self.handle, row)[token_id])
 
+    def embedding(self, row: int) -> NDArray[np.float32]:
+        """float32, (n_embd,): the hidden state after `row` of the last batch; a view, as `logits` is."""
+        pointer = native.llama_get_embeddings_ith(self.handle, row)
+        n_embd = native.llama_model_n_embd_out(self.model.handle)
+        return np.ctypeslib.as_array(pointer, shape=(n_embd,))
+
     def abort(self, stop: bool = True) -> None:
         """Make a running `decode` end within one node of its graph; False lets the next one run."""
         self._abort_flag[0] = b"\x01" if stop else b"\x00"
 
     def set_threads(self, n_decode: int, n_prefill: int) -> None:
-        """Use so many threads from the next `decode` on, for single rows and for longer batches."""
-        native.llama_set_n_threads(self.handle, n_decode, n_prefill)
+        """Use so many threads from the next `decode` on, for single rows and for longer batches.
+
+        A plan that set the threads of longer batches keeps them.
+        """
+        native.llama_set_n_threads(self.handle, n_decode, self._n_threads_batch or n_prefill)
 
     def new_sampler(self, stages: Sequence[Stage]) -> Sampler:
         """A sampler chain over this context's logits."""
@@ -185,11 +207,13 @@ def _params(plan: ContextPlan) -> native.llama_context_params:
     params: native.llama_context_params = native.llama_context_default_params()
     params.n_ctx = plan.n_ctx_tokens
     params.n_batch = min(plan.n_batch_tokens, plan.n_ctx_tokens)
-    params.n_ubatch = params.n_batch
+    params.n_ubatch = min(plan.n_ubatch_tokens or params.n_batch, params.n_batch)
     params.n_seq_max = plan.n_parallel
     params.n_outputs_max = plan.n_outputs_max
     params.n_threads = plan.n_threads
-    params.n_threads_batch = plan.n_threads
+    params.n_threads_batch = plan.n_threads_batch or plan.n_threads
+    params.type_k = KV_TYPES[plan.cache_type_k]
+    params.type_v = KV_TYPES[plan.cache_type_v]
     params.flash_attn_type = native.LLAMA_FLASH_ATTN_TYPE_AUTO
     params.kv_unified = True
     params.swa_full = False
@@ -197,6 +221,9 @@ def _params(plan: ContextPlan) -> native.llama_context_params:
     params.no_perf = True
     if plan.tracer is not None:
         params.cb_eval = plan.tracer.callback
+    if plan.embeddings:
+        params.embeddings = True
+        params.pooling_type = native.LLAMA_POOLING_TYPE_NONE  # pooled over any number of calls: `embeddings`
     return params
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import concurrent.futures
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import psutil
 from llama_cpp import llama_cpp as native
 
-from model_manager.engine.llama import library
+from model_manager.engine import memory
+from model_manager.engine.llama import hardware, library
 from model_manager.engine.llama.context import ContextPlan, LlamaContext
 from model_manager.engine.llama.library import native_log
+from model_manager.engine.llama.placement import model_params
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.threads import initial_threads
-from model_manager.errors import ContextTooLarge, LoadFailed
-from model_manager.types import EngineInfo, LoadPlan
+from model_manager.errors import ContextTooLarge, LoadFailed, ModelFileError
+from model_manager.shards import GgufModel, read_model
+from model_manager.types import ALL_LAYERS, EngineInfo, LoadPlan, Placement
 
 DEFAULT_CTX_TOKENS = 8192
 
@@ -28,6 +31,7 @@ class LlamaModel:
         plan: How it was loaded.
         chat_template: The plan's override or the file's own; None where neither has one.
         n_ctx_train_tokens: Longest context it was trained for.
+        placement: Where it lies; complete when `load` is done.
     """
 
     def __init__(self, plan: LoadPlan, handle: int) -> None:
@@ -43,6 +47,7 @@ class LlamaModel:
         self.chat_template = plan.chat_template or (
             own_template.decode("utf-8", "replace") if own_template else None
         )
+        self.placement: Placement | None = None
         self._contexts: list[LlamaContext] = []
 
     @classmethod
@@ -56,6 +61,7 @@ class LlamaModel:
 
         Raises:
             LoadFailed: llama.cpp refused.
+            BadOverride, UnknownDevice, BadExpertCount, RpcUnreachable: The plan's placement is not possible.
         """
         library.start()
         native_log.forget()
@@ -103,11 +109,33 @@ class LlamaModel:
             n_ctx_train_tokens=self.n_ctx_train_tokens,
             n_layers=self.n_layers,
             n_experts=self.number("expert_count"),
-            n_experts_used=self.number("expert_used_count"),
+            n_experts_used=self.plan.n_experts_used or self.number("expert_used_count"),
             can_think=False,
             n_threads=context.n_threads_max,
             system_info=library.system_info(),
             engine=library.engine_name(),
+            placement=self.placement,
+        )
+
+    def note_placement(self, log_lines: Sequence[str], own_bytes: int) -> None:
+        """Read from what llama.cpp logged, up to now, where it put everything."""
+        report = memory.read_log(log_lines)
+        names = hardware.buffer_names(self.plan.rpc_devices)
+        offloaded = {layer for layer, device in report.layers.items() if names.get(device) != "CPU"}
+        on_cpu = self.plan.n_cpu_expert_layers
+        with_experts = range(self.n_layers if on_cpu == ALL_LAYERS else min(on_cpu, self.n_layers))
+        self.placement = Placement(
+            memory=memory.device_memory(report, names),
+            own_bytes=own_bytes,
+            n_layers_offloaded=len(offloaded),
+            n_cpu_expert_layers=len(offloaded.intersection(with_experts)),
+            cache_type_k=self.plan.cache_type_k,
+            cache_type_v=self.plan.cache_type_v,
+            load_mode=self.plan.load_mode,
+            use_repack=self.plan.use_repack,
+            n_experts_used_trained=self.number("expert_used_count"),
+            adapters=self.plan.adapters,
+            rpc_devices=self.plan.rpc_devices,
         )
 
     def _read_metadata(self) -> dict[str, str]:
@@ -133,21 +161,23 @@ def load(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
     Raises:
         LoadFailed: llama.cpp refused, or the weights do not compute finite numbers.
         ContextTooLarge: More context than the model was trained for was asked for.
+        BadOverride, UnknownDevice, BadExpertCount, RpcUnreachable: The plan's placement is not possible.
     """
+    own_bytes: int = psutil.Process().memory_info().rss
+    library.start()
+    with native_log.gathering() as lines:
+        context = _load_and_warm_up(plan, on_progress)
+    context.model.note_placement(lines, own_bytes)
+    return context
+
+
+def _load_and_warm_up(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
     model = LlamaModel.load(plan, on_progress)
     try:
         n_ctx = plan.n_ctx_tokens or min(model.n_ctx_train_tokens, DEFAULT_CTX_TOKENS)
         if n_ctx > model.n_ctx_train_tokens:
             raise ContextTooLarge(n_ctx, model.n_ctx_train_tokens)
-        context = model.new_context(
-            ContextPlan(
-                n_ctx_tokens=n_ctx,
-                n_batch_tokens=plan.n_batch_tokens,
-                n_parallel=plan.n_parallel,
-                n_outputs_max=plan.n_parallel,
-                n_threads=initial_threads(plan.n_threads),
-            )
-        )
+        context = model.new_context(context_plan(plan, n_ctx))
         all_experts = model.weights_bytes < 0.8 * psutil.virtual_memory().available
         # libgomp gives each thread that computes a team of its own, and once there are more of them than
         # cores it lets all of them wait asleep: 93 tokens a second become 74. A team ends with its thread.
@@ -157,6 +187,21 @@ def load(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
         model.close()
         raise
     return context
+
+
+def context_plan(plan: LoadPlan, n_ctx_tokens: int) -> ContextPlan:
+    """How the context that answers is made."""
+    return ContextPlan(
+        n_ctx_tokens=n_ctx_tokens,
+        n_batch_tokens=plan.n_batch_tokens,
+        n_parallel=plan.n_parallel,
+        n_outputs_max=plan.n_parallel,
+        n_threads=initial_threads(plan.n_threads),
+        n_ubatch_tokens=plan.n_ubatch_tokens,
+        n_threads_batch=plan.n_threads_batch,
+        cache_type_k=plan.cache_type_k,
+        cache_type_v=plan.cache_type_v,
+    )
 
 
 def _load(plan: LoadPlan, name: str, on_progress: Callable[[int], None]) -> int:
@@ -176,10 +221,15 @@ def _load(plan: LoadPlan, name: str, on_progress: Callable[[int], None]) -> int:
                 raised.append(error)
         return not raised
 
-    params = native.llama_model_default_params()
-    params.n_gpu_layers = plan.n_gpu_layers
-    params.progress_callback = native.llama_progress_callback(report)
-    handle = native.llama_model_load_from_file(str(plan.model_path).encode(), params)
+    def headers() -> GgufModel:
+        try:
+            return read_model(plan.model_path)
+        except (ModelFileError, OSError) as error:
+            raise LoadFailed(name, str(error)) from error
+
+    placed = model_params(plan, headers)
+    placed.native.progress_callback = native.llama_progress_callback(report)
+    handle = native.llama_model_load_from_file(str(plan.model_path).encode(), placed.native)
     if raised:
         if handle:
             native.llama_model_free(handle)

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-import model_manager.errors
-import storage.errors
 from model_manager import errors as models
 from storage import errors as stores
 from ui import i18n
@@ -47,6 +45,15 @@ ARGUMENTS: dict[str, Any] = {
     "key": "colour",
     "found_version": 9,
     "known_version": 4,
+    "pattern": "blk[.]99",
+    "device": "CUDA0",
+    "known": "CPU, RPC0",
+    "n_experts_used": 12,
+    "n_experts": 8,
+    "endpoint": "10.0.0.2:50052",
+    "available_bytes": 8_000_000_000,
+    "fits_ctx_tokens": 16_384,
+    "ending": "crashed",
 }
 
 
@@ -57,7 +64,7 @@ def subclasses(base: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def all_kinds() -> list[type[Exception]]:
-    modules = (model_manager.errors.__name__, storage.errors.__name__)
+    modules = ("model_manager.errors", "model_manager.transfer_errors", "storage.errors")
     kinds = {*subclasses(models.ModelManagerError), *subclasses(stores.StorageError)}
     return sorted((kind for kind in kinds if kind.__module__ in modules), key=lambda kind: kind.__name__)
 
@@ -153,3 +160,23 @@ def test_the_button_fits(error: Exception, action_id: str) -> None:
 
 def test_last_words_are_the_detail() -> None:
     assert notice_for(make(models.EngineDied)).detail == "signal 9\nggml: boom"
+
+
+def test_what_does_not_fit_is_told_by_how_much_and_what_would() -> None:
+    words = sentence(models.NotEnoughMemory("m", "CPU", 12_000_000_000, 8_000_000_000, 16_384))
+    assert "12.0 GB" in words
+    assert "8.00 GB" in words
+    assert "4.00 GB" in words
+    assert "16,384 tokens" in words
+    assert "even with a short context" in sentence(models.NotEnoughMemory("m", "CPU", 12, 8, 0))
+    assert "CUDA0" in sentence(models.NotEnoughMemory("m", "CUDA0", 12, 8, 0))
+
+
+@pytest.mark.parametrize(("ending", "words"), [("hung", "long"), ("memory", "memory"), ("crashed", "crash")])
+def test_a_probe_that_failed_says_how(ending: str, words: str) -> None:
+    assert words in sentence(make(models.ProbeFailed, ending=ending))
+
+
+def test_a_pattern_of_nothing_is_not_a_wrong_pattern() -> None:
+    assert sentence(models.BadOverride("x(", "unbalanced")) != sentence(models.BadOverride("x("))
+    assert sentence(models.BadExpertCount(3, 0)) != sentence(models.BadExpertCount(9, 8))

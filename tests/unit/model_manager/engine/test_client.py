@@ -21,6 +21,7 @@ from model_manager.types import (
     PrefillProgress,
     ReasoningDelta,
     TextDelta,
+    TokenIds,
     Usage,
 )
 
@@ -189,6 +190,21 @@ def test_chunks_of_any_shape_are_survived(
 ) -> None:
     server.play = sends(chunk(**fields), delta("stop"), DONE)
     assert shown(list(client.chat(REQUEST))) == []
+
+
+def test_ids_of_tokens_are_gathered(server: ForeignServer, client: EngineClient) -> None:
+    def told(token: object, **more: object) -> str:
+        choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": None}
+        return chunk(choices=[choice], coterie={"token": token, **more})
+
+    server.play = sends(told(5, prompt_tokens=[1, 2]), told(7), delta("stop"), DONE)
+    assert finish(list(client.chat(REQUEST))).tokens == TokenIds((1, 2), (5, 7))
+    server.play = sends(delta(content="a"), delta("stop"), DONE)
+    assert finish(list(client.chat(REQUEST))).tokens is None
+    for lie in (told("x"), told(-1), told(1, prompt_tokens=["x"]), told(1 << 40)):
+        server.play = sends(lie, delta("stop"), DONE)
+        with pytest.raises(RequestRefused, match="token ids"):
+            list(client.chat(REQUEST))
 
 
 def test_progress_is_passed_on(server: ForeignServer, client: EngineClient) -> None:

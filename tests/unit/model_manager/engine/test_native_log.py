@@ -31,3 +31,13 @@ def test_only_the_latest_errors_are_kept() -> None:
     for i in range(5):
         native_log.write(ERROR, f"e{i}\n")
     assert native_log.last_words() == "e3; e4"
+
+
+def test_gathering_collects_every_line_whatever_is_logged() -> None:
+    native_log = NativeLog()
+    with native_log.gathering() as lines:
+        native_log.write(DEBUG, "layer 0\n")
+        native_log.write(INFO, "size = ")
+        native_log.write(CONTINUED, "5\n")
+    native_log.write(INFO, "later\n")
+    assert lines == ["layer 0", "size = 5"]

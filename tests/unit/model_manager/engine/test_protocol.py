@@ -67,6 +67,7 @@ requests = st.builds(
     thinking=st.sampled_from(["auto", "on", "off"]),
     think_budget_tokens=st.none() | st.integers(0, 10_000),
     model=st.text(max_size=5),
+    return_tokens=st.booleans(),
 )
 
 

@@ -1,0 +1,102 @@
+"""What hubs offer and what is downloaded; imported from `model_manager.types`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+DownloadStatus = Literal["queued", "running", "verifying", "paused", "failed", "done", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a repository on a hub.
+
+    Attributes:
+        sha256: From the LFS metadata; None for small files that git itself holds.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """A repository on a hub at one commit."""
+
+    repo_id: str
+    revision: str
+    files: tuple[HubFile, ...]
+    is_gated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadFile:
+    """One file that is to be downloaded.
+
+    Attributes:
+        path: Where it goes, relative to the models folder, with forward slashes.
+        size_bytes: None while no server has said.
+        sha256: None where nobody has published it.
+    """
+
+    url: str
+    path: str
+    size_bytes: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadItem:
+    """What one reference means: a file, or all shards of a split model, the first one first."""
+
+    name: str
+    files: tuple[DownloadFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRecord:
+    """A download as a store keeps it, so that it survives the program.
+
+    Attributes:
+        status: A `DownloadStatus`.
+        plan: The item's files as JSON values; `model_manager.downloads` owns it.
+        error: Why it failed, as `model_manager.downloads` writes it.
+    """
+
+    id: int
+    ref: str
+    name: str
+    status: str
+    plan: Mapping[str, Any]
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadSnapshot:
+    """A download at one moment, for people and scripts.
+
+    Attributes:
+        size_bytes: Of all its files together; None while no server has said.
+        rate_bytes_per_s: Over the last seconds; None while nothing moves.
+        eta_s: Seconds left at that rate; None when unknown.
+        path: The final path of the first file once `status` is "done".
+        sha256: Of the first file once `status` is "done".
+        files: Path and sha256 of every file once `status` is "done".
+    """
+
+    id: int
+    ref: str
+    name: str
+    status: DownloadStatus
+    received_bytes: int
+    size_bytes: int | None
+    rate_bytes_per_s: float | None = None
+    eta_s: float | None = None
+    error: Exception | None = None
+    path: Path | None = None
+    sha256: str | None = None
+    files: tuple[tuple[Path, str], ...] = ()

@@ -1,0 +1,221 @@
+"""What can go wrong with model files, hubs and transfers; imported from `model_manager.errors`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ModelManagerError(Exception):
+    """Base of all errors of this package."""
+
+
+# --- files -----------------------------------------------------------------------------------------------
+
+
+class ModelFileError(ModelManagerError):
+    """A model file cannot be used.
+
+    Attributes:
+        path: The file.
+        reason: A technical detail, in English, for logs and for the small print.
+    """
+
+    def __init__(self, path: Path | str, reason: str = "") -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class NotGguf(ModelFileError):
+    """The file does not begin with the GGUF magic."""
+
+
+class TruncatedGguf(ModelFileError):
+    """The header promises more bytes than the file has."""
+
+
+class DamagedGguf(ModelFileError):
+    """The header contradicts itself or exceeds sane bounds."""
+
+
+class UnsupportedGguf(ModelFileError):
+    """A version or byte order that this program does not read."""
+
+
+class MissingShard(ModelFileError):
+    """A split model lacks one of its files; `path` is the missing one."""
+
+
+class OnlyVision(ModelFileError):
+    """The file is the vision tower of a model; it is used from beside that model's file."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, "a vision tower, not a model")
+
+
+class ModelNotFound(ModelManagerError):
+    """No entry of the library has this name and no file has this path."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class ModelNameTaken(ModelManagerError):
+    """Another file already stands in the library under this name."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(f"{name}: {path}")
+        self.name = name
+        self.path = path
+
+
+class CannotRemoveStarter(ModelManagerError):
+    """The starter entries belong to the program."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class StarterUnavailable(ModelManagerError):
+    """The dense file that the starter is made from is not in the cache; `make setup` puts it there."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
+class HashMismatch(ModelManagerError):
+    """A file's bytes are not what its source or the library says they are."""
+
+    def __init__(self, path: Path, expected_sha256: str, actual_sha256: str) -> None:
+        super().__init__(f"{path}: expected {expected_sha256}, got {actual_sha256}")
+        self.path = path
+        self.expected_sha256 = expected_sha256
+        self.actual_sha256 = actual_sha256
+
+
+# --- network ---------------------------------------------------------------------------------------------
+
+
+class InvalidReference(ModelManagerError):
+    """A model reference is not `owner/repo[:QUANT|/file]`, a path or a URL, or matches no or several files.
+
+    Attributes:
+        choices: What could have been meant; empty when nothing matches.
+    """
+
+    def __init__(self, ref: str, choices: tuple[str, ...] = ()) -> None:
+        super().__init__(ref)
+        self.ref = ref
+        self.choices = choices
+
+
+class Offline(ModelManagerError):
+    """The offline switch is on; nothing was sent."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
+class HostRefused(ModelManagerError):
+    """An answer led to a host that nobody named and no rule admits; it was not asked."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
+class HubError(ModelManagerError):
+    """A hub answered with a failure.
+
+    Attributes:
+        status: The HTTP status.
+        url: What was asked for, without any query (it may hold a signature).
+    """
+
+    def __init__(self, status: int, url: str) -> None:
+        super().__init__(f"{status} {url}")
+        self.status = status
+        self.url = url
+
+
+class AccessDenied(HubError):
+    """401 or 403: a token is missing, wrong, or the licence was not accepted."""
+
+
+class NotOnHub(HubError):
+    """404: no such repository, revision or file."""
+
+
+class RateLimited(HubError):
+    """429 after all retries."""
+
+
+class HubUnavailable(ModelManagerError):
+    """The host cannot be reached or answers 5xx after all retries."""
+
+    def __init__(self, host: str, reason: str) -> None:
+        super().__init__(f"{host}: {reason}")
+        self.host = host
+        self.reason = reason
+
+
+class TransferStalled(ModelManagerError):
+    """No byte arrived for `timeout_s`, after all retries; what is on disk is kept."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        super().__init__(f"{url}: {timeout_s} s")
+        self.url = url
+        self.timeout_s = timeout_s
+
+
+class TransferCancelled(ModelManagerError):
+    """The caller asked to stop; what is on disk is kept."""
+
+
+class RemoteFileChanged(ModelManagerError):
+    """The file on the server is no longer the one that this download began with."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+
+class SizeMismatch(ModelManagerError):
+    """A server sent more or fewer bytes than it had promised, again after all retries."""
+
+    def __init__(self, url: str, expected_bytes: int, received_bytes: int) -> None:
+        super().__init__(f"{url}: expected {expected_bytes}, got {received_bytes}")
+        self.url = url
+        self.expected_bytes = expected_bytes
+        self.received_bytes = received_bytes
+
+
+class UnsafeFilename(ModelManagerError):
+    """A name from outside would leave its folder or is reserved on some system."""
+
+    def __init__(self, filename: str) -> None:
+        super().__init__(filename)
+        self.filename = filename
+
+
+class NotEnoughDisk(ModelManagerError):
+    """Free space is below what is still missing plus a reserve; nothing was written."""
+
+    def __init__(self, needed_bytes: int, free_bytes: int, path: Path) -> None:
+        super().__init__(f"{path}: needs {needed_bytes}, has {free_bytes}")
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+        self.path = path
+
+
+class CannotWrite(ModelManagerError):
+    """The system refused to write (read-only, permissions, or the disk filled in the middle)."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
