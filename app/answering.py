@@ -9,7 +9,7 @@ A question that was acknowledged is never lost, and an answer keeps what has arr
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,10 +118,25 @@ AnswerEvent = Started | PrefillProgress | ReasoningDelta | TextDelta | TokenLogp
 class Answering:
     """Makes answers; any number at once, each on the thread that iterates over it."""
 
-    def __init__(self, storage: StorageThread, library: Library, engines: Engines) -> None:
+    def __init__(
+        self,
+        storage: StorageThread,
+        library: Library,
+        engines: Engines,
+        default_model: Callable[[], ModelEntry],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            storage: Where questions and answers go.
+            library: Where models are.
+            engines: Loads them.
+            default_model: What answers where nothing else was chosen.
+        """
         self._storage = storage
         self._library = library
         self._engines = engines
+        self._default_model = default_model
 
     def answer(self, order: Order, cancel: Cancel) -> Generator[AnswerEvent, None, None]:
         """Store the question, have it answered, store the answer.
@@ -187,8 +202,7 @@ class Answering:
         """Find the model first: where there is none, nothing shall be stored."""
         conversation = self._storage.call(lambda store: _conversation_of(store, order))
         chosen = order.model or (conversation.model_name if conversation else None)
-        default = self._storage.call(lambda store: store.settings.get("default_model"))
-        entry = self._library.get(chosen or default or self._library.list()[0].name)
+        entry = self._library.get(chosen) if chosen else self._default_model()
         return self._storage.call(lambda store: _write(store, order, conversation, entry))
 
 

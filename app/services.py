@@ -86,7 +86,7 @@ class Services:
                 lambda: int(self._settings["models_memory_bytes"] or 0),
             )
             opened.callback(self.engines.close)
-            self.answering = Answering(self.storage, self.library, self.engines)
+            self.answering = Answering(self.storage, self.library, self.engines, self.default_model)
             self._opened = opened.pop_all()
 
     def setting(self, key: str) -> Any:

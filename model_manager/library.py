@@ -8,6 +8,7 @@ starter entries are always there.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -92,6 +93,8 @@ class Library:
         for record in self._store.list():
             if str(path) in record.paths:
                 return entry_of(record)
+        if not os.path.isfile(path):
+            raise ModelNotFound(name_or_path)  # as it was typed, not as a path that was never meant
         model = read_files(path)
         return entry_of(record_of(model_stem(model.paths[0].name), model))
 

@@ -172,6 +172,14 @@ class TransferStalled(ModelManagerError):
         self.timeout_s = timeout_s
 
 
+class NoSuchDownload(ModelManagerError):
+    """No download has this id."""
+
+    def __init__(self, download_id: int) -> None:
+        super().__init__(str(download_id))
+        self.download_id = download_id
+
+
 class TransferCancelled(ModelManagerError):
     """The caller asked to stop; what is on disk is kept."""
 

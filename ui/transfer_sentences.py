@@ -177,6 +177,10 @@ def _transfer_stalled(error: models.TransferStalled) -> str:
     )
 
 
+def _no_such_download(error: models.NoSuchDownload) -> str:
+    return tr("There is no download {id}. `coterie models downloads` lists them.", id=error.download_id)
+
+
 def _transfer_cancelled(_error: models.TransferCancelled) -> str:
     return tr("The download was stopped; what has arrived is kept. Resume it whenever you like.")
 
@@ -245,6 +249,7 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.RateLimited: _rate_limited,
     models.HubUnavailable: _hub_unavailable,
     models.TransferStalled: _transfer_stalled,
+    models.NoSuchDownload: _no_such_download,
     models.TransferCancelled: _transfer_cancelled,
     models.RemoteFileChanged: _remote_file_changed,
     models.SizeMismatch: _size_mismatch,

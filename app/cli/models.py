@@ -10,9 +10,9 @@ from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
 from app.console import Console
-from app.errors import BadUsage
 from app.keep_awake import keep_awake
 from app.services import Services
+from model_manager.errors import NoSuchDownload
 from model_manager.types import DownloadSnapshot, ModelEntry
 from ui import formats
 from ui.i18n import tr
@@ -173,7 +173,7 @@ def _require(services: Services, download_id: int) -> DownloadSnapshot:
     for snapshot in services.downloads.snapshots():
         if snapshot.id == download_id:
             return snapshot
-    raise BadUsage(tr("There is no download {id}. `coterie models downloads` lists them.", id=download_id))
+    raise NoSuchDownload(download_id)
 
 
 def _print_entry(arguments: argparse.Namespace, console: Console, entry: ModelEntry) -> None:

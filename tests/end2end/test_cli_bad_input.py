@@ -84,6 +84,8 @@ def test_prompt_longer_than_the_context(data_dir: Path) -> None:
 
 def test_unknown_model_and_conversation(data_dir: Path) -> None:
     refuse(coterie(data_dir, "chat", "-m", "nobody", "Hello"), "nobody")
+    refuse(coterie(data_dir, "models", "verify", "nobody"), "“nobody”")
+    refuse(coterie(data_dir, "models", "pause", "99"), "download 99")
     refuse(coterie(data_dir, "chat", "-c", "99", "Hello"), "conversation")
     refuse(coterie(data_dir, "conversations", "show", "99"), "conversation")
     assert questions(data_dir) == []
