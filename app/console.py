@@ -19,6 +19,9 @@ from typing import Protocol
 
 from app.errors import Interrupted
 
+SECRETS = ("COTERIE_API_KEY", "COTERIE_ENGINE_KEY")
+"""Variables of the environment that a command may need and that must never stand on a command line."""
+
 
 class Console(Protocol):
     """One person at one terminal (or one script)."""
@@ -38,6 +41,9 @@ class Console(Protocol):
     @property
     def n_columns(self) -> int:
         """Width of the screen."""
+
+    def secret(self, name: str) -> str | None:
+        """A secret of the person's environment, one of `SECRETS`; None where it is not set."""
 
     def out(self, text: str) -> None:
         """Write to stdout as is and at once. Raises `Interrupted` when nobody reads any more."""
@@ -123,6 +129,10 @@ class Terminal:
     def n_columns(self) -> int:
         """See `Console`."""
         return shutil.get_terminal_size().columns
+
+    def secret(self, name: str) -> str | None:
+        """See `Console`."""
+        return os.environ.get(name) or None if name in SECRETS else None
 
     def out(self, text: str) -> None:
         """See `Console`."""

@@ -21,7 +21,7 @@ from model_manager import starter
 from model_manager.engine.client import Cancel, EngineClient
 from model_manager.engine.supervisor import Supervisor
 from model_manager.entries import read_files
-from model_manager.errors import StarterUnavailable
+from model_manager.errors import EngineError, StarterUnavailable
 from model_manager.types import EngineInfo, EngineState, LoadPlan, ModelEntry
 from model_manager.vision_files import find_mmproj
 
@@ -88,6 +88,14 @@ class Engines:
         """Of one model; None where it is not loaded."""
         states = [slot.supervisor.state for slot in self._slots if slot.plan.name == entry_name]
         return states[-1] if states else None
+
+    def client_of(self, entry_name: str) -> EngineClient | None:
+        """What speaks to a model that is ready; None for another."""
+        for slot in self._slots:
+            if slot.plan.name == entry_name and slot.supervisor.state.status == "ready":
+                with contextlib.suppress(EngineError):
+                    return slot.supervisor.client
+        return None
 
     def states(self) -> list[EngineState]:
         """Of all models that are loaded, the least recently used first."""

@@ -335,3 +335,17 @@ class RequestRefused(EngineError):
         super().__init__(f"{status}: {reason}")
         self.status = status
         self.reason = reason
+
+
+class CannotListen(ModelManagerError):
+    """The gateway cannot have the address that it was to serve.
+
+    Attributes:
+        reason: The system's own message.
+    """
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"{host}:{port}: {reason}")
+        self.host = host
+        self.port = port
+        self.reason = reason

@@ -15,6 +15,15 @@ def _model_manager(_error: models.ModelManagerError) -> str:
     return tr("Something went wrong with the model. Try again or choose another model.")
 
 
+def _cannot_listen(error: models.CannotListen) -> str:
+    return tr(
+        "Coterie cannot serve at {host}, port {port} ({reason}). Choose another with --port or --host.",
+        host=error.host,
+        port=error.port,
+        reason=error.reason,
+    )
+
+
 # --- engine ----------------------------------------------------------------------------------
 
 
@@ -243,6 +252,7 @@ def _request_refused(error: models.RequestRefused) -> str:
 
 SENTENCES: dict[type[BaseException], Callable[[Any], str]] = transfer_sentences.SENTENCES | {
     models.ModelManagerError: _model_manager,
+    models.CannotListen: _cannot_listen,
     models.EngineError: _engine,
     models.LoadFailed: _load_failed,
     models.ContextTooLarge: _context_too_large,

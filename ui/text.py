@@ -80,6 +80,7 @@ _ACTIONS: dict[type[BaseException], tuple[str, str]] = {
     models.UnsafeFilename: _DOWNLOADS,
     models.NotEnoughDisk: _SETTINGS,
     models.CannotWrite: _SETTINGS,
+    models.CannotListen: ("", ""),
     models.EngineError: _RESTART,
     models.LoadFailed: _CHOOSE,
     models.ContextTooLarge: _SETTINGS,

@@ -1,0 +1,203 @@
+"""One request on its way through an engine: a thread speaks to the engine, the event loop to the client.
+
+The thread is needed anyway, to wait for the model and to hold it while it is used; so the same blocking
+client serves workers, remote engines behind the program's network door, and everything else here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Hashable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from model_manager.engine.client import Cancel
+from model_manager.engine.gateway.models import Models
+from model_manager.engine.gateway.queue import Queue
+from model_manager.engine.gateway.refusals import error_in
+from model_manager.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+BACKLOG_BYTES: Final = 8 * 2**20
+STREAM_SILENCE_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of an engine.
+
+    Attributes:
+        fields: The body as it says; `body` as it came.
+        client: Who asks, for fairness.
+        is_stream: The answer comes in events, so silence means something.
+    """
+
+    path: str
+    model_id: str
+    fields: dict[str, Any]
+    body: bytes
+    client: Hashable
+    is_stream: bool
+
+    def with_fields(self, fields: dict[str, Any], path: str) -> Call:
+        """Another request for the same client and model."""
+        return replace(self, path=path, fields=fields, body=json.dumps(fields).encode())
+
+
+class NobodyReads(Exception):
+    """A client does not take what it has asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    status: int
+    content_type: str
+
+
+class Upstream:
+    """The answer of an engine as it arrives; used on the event loop.
+
+    Attributes:
+        content_type: Of the answer, once `begin` has returned.
+    """
+
+    def __init__(self, models: Models, call: Call) -> None:
+        self.content_type = ""
+        self._models = models
+        self._call = call
+        self._cancel = Cancel()
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        self._arrived: deque[_Head | bytes] = deque()
+        self._arrived_bytes = 0
+        self._error: BaseException | None = None
+        self._is_over = False
+        self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
+
+    async def begin(self) -> None:
+        """Send the request, and wait until it is answered.
+
+        Raises:
+            ModelManagerError: The model cannot be used, or refused the request.
+        """
+        self._thread.start()
+        head = await self._next()
+        assert isinstance(head, _Head)
+        self.content_type = head.content_type
+        if head.status >= 400:
+            raise error_in(await self.read(), head.status)
+
+    async def read(self) -> bytes:
+        """The rest of the answer."""
+        return b"".join([chunk async for chunk in self.chunks()])
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """What arrives, as it arrives.
+
+        Raises:
+            EngineError: The engine has ended in the middle.
+            NobodyReads: Too much has gathered.
+        """
+        while (chunk := await self._next()) is not None:
+            assert isinstance(chunk, bytes)
+            self._arrived_bytes -= len(chunk)
+            yield chunk
+
+    def cancel(self) -> None:
+        """Nobody wants it any more; harmless when it is over."""
+        self._cancel.set()
+
+    async def _next(self) -> _Head | bytes | None:
+        while True:
+            if self._arrived:
+                return self._arrived.popleft()
+            if self._is_over:
+                if self._error is not None:
+                    raise self._error
+                return None
+            self._wake.clear()
+            if not self._arrived and not self._is_over:
+                await self._wake.wait()
+
+    # --- its thread --------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        call, cancel = self._call, self._cancel
+        try:
+            with self._models.use(call.model_id, cancel) as served:
+                body = call.body
+                if served.name is not None:
+                    body = json.dumps(call.fields | {"model": served.name}).encode()
+                silence_s = STREAM_SILENCE_S if call.is_stream else None
+                with served.client.forward(call.path, body, cancel, read_timeout_s=silence_s) as answer:
+                    self._put(_Head(answer.status, answer.content_type))
+                    for chunk in answer.chunks:
+                        self._put(chunk)
+        except Exception as error:  # noqa: BLE001 : raised where it is waited for
+            self._error = error
+        self._is_over = True
+        self._signal()
+
+    def _put(self, item: _Head | bytes) -> None:
+        if isinstance(item, bytes):
+            self._arrived_bytes += len(item)
+            if self._arrived_bytes > BACKLOG_BYTES:
+                self._cancel.set()
+                raise NobodyReads
+        self._arrived.append(item)
+        self._signal()
+
+    def _signal(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended with the gateway
+            self._loop.call_soon_threadsafe(self._wake.set)
+
+
+class Relay:
+    """Opens ways to engines, in turn."""
+
+    def __init__(self, models: Models, queue: Queue) -> None:
+        self._models = models
+        self._queue = queue
+        self._running: set[Upstream] = set()
+
+    @contextlib.asynccontextmanager
+    async def open(self, call: Call) -> AsyncIterator[Upstream]:
+        """Wait for a turn, ask, and be answered; what is left of the answer is cancelled at the end.
+
+        Raises:
+            QueueFull: Too many wait already.
+            ModelManagerError: The model cannot be used, or refused the request.
+        """
+        async with self._queue.turn(call.model_id, call.client):
+            upstream = Upstream(self._models, call)
+            self._running.add(upstream)
+            try:
+                await upstream.begin()
+                yield upstream
+            finally:
+                upstream.cancel()
+                self._running.discard(upstream)
+
+    async def ask(self, call: Call) -> dict[str, Any]:
+        """A whole answer.
+
+        Raises:
+            QueueFull, ModelManagerError: As `open`.
+        """
+        async with self.open(call) as upstream:
+            body = await upstream.read()
+        answer = json.loads(body)
+        if not isinstance(answer, dict):
+            raise EngineError("the engine's answer is not an object")
+        return answer
+
+    def close(self) -> None:
+        """Cancel everything that runs."""
+        for upstream in list(self._running):
+            upstream.cancel()
