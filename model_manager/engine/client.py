@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from model_manager.engine.bodies import info_from, request_body
 from model_manager.engine.failures import error_from
-from model_manager.engine.stream_reader import StreamReader, json_or_none
+from model_manager.engine.stream_reader import StreamReader, json_or_none, lines_of
 from model_manager.errors import EngineError, EngineStalled, EngineUnreachable, RequestRefused
 from model_manager.http import (
     Client,
@@ -32,7 +32,6 @@ from model_manager.types import ChatEvent, ChatRequest, EngineInfo
 
 CONNECT_TIMEOUT_S: Final = 10.0
 CONTROL_TIMEOUT_S: Final = 10.0
-MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 
 
 class Cancel:
@@ -254,7 +253,7 @@ class EngineClient:
         try:
             if response.status_code != 200:
                 raise _refusal(response)
-            for line in _lines(response):
+            for line in lines_of(response.iter_bytes(), response.status_code):
                 yield from reader.read(line, response.status_code)
                 if reader.is_done:
                     break
@@ -319,18 +318,6 @@ class EngineClient:
         if self._watcher is not None:
             return self._watcher.on_broken(reason)
         return EngineUnreachable(self._address, reason)
-
-
-def _lines(response: Response) -> Iterator[bytes]:
-    """Lines of a body. Only line feeds end one: JSON may hold the other separators of Unicode."""
-    rest = b""
-    for chunk in response.iter_bytes():
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-        if len(rest) > MAX_EVENT_BYTES:
-            raise RequestRefused(response.status_code, "an event is too large")
-    if rest:
-        yield rest
 
 
 def _refusal(response: Response) -> EngineError:

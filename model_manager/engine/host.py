@@ -19,6 +19,7 @@ from model_manager.engine.llama.vision import Vision
 from model_manager.engine.prompts import PromptTokenizer, PromptTokens
 from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.engine.reasoning import Markers, find_markers
+from model_manager.engine.replay import Replay
 from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.templates import ChatTemplate
 from model_manager.errors import (
@@ -229,6 +230,16 @@ class Host:
         answer.conclude()
         return True
 
+    def replay(self, tokens: Sequence[int], first: int) -> Replay:
+        """A pass that shows the experts of `tokens[first:]`; nothing is computed yet.
+
+        Raises:
+            RequestRefused, LoadFailed, ContextTooLarge: The model is not there, or these are not its tokens.
+            EmptyPrompt, PromptTooLong: There is nothing to see, or more than it can read.
+        """
+        loaded = self._ready()
+        return Replay(loaded.context, tokens, first, lambda: loaded.scheduler.is_busy)
+
     def tokenize(self, text: str, *, special: bool) -> list[int]:
         """Token ids of a text.
 
@@ -237,8 +248,8 @@ class Host:
         """
         return self._ready().context.vocabulary.tokenize(text, special=special)
 
-    def detokenize(self, tokens: Sequence[int]) -> str:
-        """The text of token ids, that of markers included; what is no whole character becomes U+FFFD.
+    def detokenize(self, tokens: Sequence[int]) -> tuple[str, list[str]]:
+        """The text of token ids, that of markers included, and of each; a part of a character is U+FFFD.
 
         Raises:
             RequestRefused: The model is not there, or has no such token.
@@ -246,7 +257,8 @@ class Host:
         """
         vocabulary = self._ready().context.vocabulary
         known = _known(tokens, vocabulary.n_tokens)
-        return b"".join(vocabulary.piece(token, special=True) for token in known).decode("utf-8", "replace")
+        pieces = [vocabulary.piece(token, special=True) for token in known]
+        return b"".join(pieces).decode("utf-8", "replace"), [p.decode("utf-8", "replace") for p in pieces]
 
     def embed(self, inputs: Sequence[str | list[int]], cancelled: threading.Event) -> Embedded:
         """A vector for each input, of length 1; blocks for as long as that takes.

@@ -96,6 +96,11 @@ class Scheduler:
             self._lock.notify()
         return job
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return bool(self._active or self._waiting or self._submitted)
+
     def close(self) -> None:
         """Cancel every answer and end the thread; the context is free afterwards."""
         with self._lock:

@@ -23,6 +23,7 @@ from model_manager.engine.bodies import info_body
 from model_manager.engine.embeddings import EmbeddingsRequest
 from model_manager.engine.failures import error_body, status_of
 from model_manager.engine.host import Host, Prepared
+from model_manager.engine.inspection import inspection_routes
 from model_manager.engine.intake import body_of, object_of
 from model_manager.engine.jobs import Job
 from model_manager.engine.protocol import ChatCompletionRequest
@@ -64,6 +65,7 @@ def worker_routes(host: Host) -> list[Route]:
         Route("/coterie/v1/tokenize", routes.tokenize, methods=["POST"]),
         Route("/coterie/v1/detokenize", routes.detokenize, methods=["POST"]),
         Route("/coterie/v1/conclude", routes.conclude, methods=["POST"]),
+        *inspection_routes(host),
     ]
 
 
@@ -110,7 +112,8 @@ class _Routes:
         tokens = fields.get("tokens")
         if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
             raise RequestRefused(400, "tokens: a list of token ids is needed")
-        return JSONResponse({"text": await asyncio.to_thread(self._host.detokenize, tokens)})
+        text, pieces = await asyncio.to_thread(self._host.detokenize, tokens)
+        return JSONResponse({"text": text, "pieces": pieces})
 
     async def embeddings(self, request: Request) -> ASGIApp:
         parsed = EmbeddingsRequest.parse(await body_of(request))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from model_manager.engine.bodies import logprobs_from, timings_from, usage_from
@@ -22,6 +22,7 @@ from model_manager.types import (
     Usage,
 )
 
+MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 _MAX_TOKEN_ID: Final = 1 << 31
 _FINISH_REASONS: Final[dict[str, StopReason]] = {"stop": "stop", "length": "length"}
 _STOP_REASONS: Final[frozenset[str]] = frozenset({"stop", "length", "cancelled", "context_full", "error"})
@@ -131,6 +132,18 @@ def _token_ids(value: object) -> list[int]:
     if isinstance(value, list) and all(type(id_) is int and 0 <= id_ < _MAX_TOKEN_ID for id_ in value):
         return value
     raise RequestRefused(200, "an event has token ids that are none")
+
+
+def lines_of(chunks: Iterable[bytes], status: int) -> Iterator[bytes]:
+    """Lines of a body. Only line feeds end one: JSON may hold the other separators of Unicode."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        if len(rest) > MAX_EVENT_BYTES:
+            raise RequestRefused(status, "an event is too large")
+    if rest:
+        yield rest
 
 
 def json_or_none(data: bytes) -> object:
