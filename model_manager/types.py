@@ -262,6 +262,9 @@ class LoadPlan:
         n_experts_used: Experts that answer for one token; 0 keeps the model's. Others change what it says.
         adapters: LoRA adapters in force from the beginning.
         rpc_devices: Other machines that compute, as "host:port".
+        prompt_cache_dir: Where the states of conversations are kept; None keeps none.
+        prompt_cache_limit_bytes: What all files there may take together.
+        model_sha256: Of the model's files, where the library knows them.
     """
 
     model_path: Path
@@ -285,6 +288,12 @@ class LoadPlan:
     n_experts_used: int = 0
     adapters: tuple[Adapter, ...] = ()
     rpc_devices: tuple[str, ...] = ()
+
+    prompt_cache_dir: Path | None = None
+    prompt_cache_limit_bytes: int = 8 * 1024**3
+    model_sha256: tuple[str, ...] = field(
+        default=(), compare=False
+    )  # known later or not, it is the same model
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from model_manager.engine.answers import Answer, AnswerPlan
 from model_manager.engine.embeddings import Embedded, Embedder
 from model_manager.engine.jobs import Job
+from model_manager.engine.llama import library
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load
 from model_manager.engine.llama.vision import Vision
+from model_manager.engine.prompt_cache import PromptCache
 from model_manager.engine.prompts import PromptTokenizer, PromptTokens
 from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.engine.reasoning import Markers, find_markers
 from model_manager.engine.replay import Replay
 from model_manager.engine.scheduler import Scheduler
+from model_manager.engine.state_identity import identity_of
 from model_manager.engine.templates import ChatTemplate
 from model_manager.errors import (
     EmptyPrompt,
@@ -119,7 +122,7 @@ class Host:
         vision = None
         if self._plan.mmproj_path is not None:
             vision = Vision(model, self._plan.mmproj_path, context.n_threads_max)
-        scheduler = Scheduler(context, vision)
+        scheduler = Scheduler(context, vision, self._prompt_cache(context))
         scheduler.start()
         return _Loaded(
             context=context,
@@ -133,6 +136,25 @@ class Host:
             ),
             embedder=Embedder(context),
         )
+
+    def _prompt_cache(self, context: LlamaContext) -> PromptCache | None:
+        plan, model = self._plan, context.model
+        if plan.prompt_cache_dir is None or plan.prompt_cache_limit_bytes <= 0:
+            return None
+        # Types and layout of the rows themselves are checked by llama.cpp when it reads a state.
+        memory = {"n_swa_tokens": context.n_swa_tokens, "can_cut": context.can_cut, "layout": "unified"}
+        return PromptCache(
+            plan.prompt_cache_dir,
+            identity_of(plan, model.chat_template, library.engine_name(), memory),
+            model.name,
+            plan.prompt_cache_limit_bytes,
+            can_cut=context.can_cut and context.n_swa_tokens == 0,
+        )
+
+    def close(self) -> None:
+        """Cancel what runs and save conversations; takes a few seconds at most."""
+        if self._loaded is not None:
+            self._loaded.scheduler.close()
 
     def _change(self, **changes: object) -> None:
         with self._lock:

@@ -13,10 +13,13 @@ from model_manager.errors import EngineError
 from model_manager.types import SamplingParams, StopReason, Timings, TokenLogprobs
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from model_manager.engine import sequences
     from model_manager.engine.constraint import Constraint
     from model_manager.engine.llama.sampler import Sampler
     from model_manager.engine.llama.vision import MediaChunk
+    from model_manager.engine.state_file import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Ending:
 
     Attributes:
         error: Why, where `stop_reason` is "error".
-        cached_tokens: Prompt tokens that were still in the context.
+        cached_tokens: Prompt tokens that were still in the context, or in a file of it.
         completion_tokens: Tokens that were reported, those that were fed included; the model's own end is
         not. seed: The one that was used.
     """
@@ -91,6 +94,8 @@ class Job:
         media: Pieces of images by the index in `history` at which their stand-ins begin.
         constraint: What its tokens must obey; None is nothing.
         sequence: Where it is computed; None while it waits.
+        stored: What a file has of the prompt, being read; None where there is none.
+        was_looked_up: Whether files were asked.
     """
 
     def __init__(
@@ -110,6 +115,8 @@ class Job:
         self.media = dict(media or {})
         self.constraint = constraint
         self.n_cached = 0
+        self.stored: Future[Snapshot | None] | None = None
+        self.was_looked_up = False
         self.sampler: Sampler | None = None
         self.sequence: sequences.Sequence | None = None
         self.is_cancelled = False
@@ -143,6 +150,11 @@ class Job:
             return self.n_pending
         held = len(self.sequence.tokens)
         return min((start for start in self.media if start >= held), default=len(self.history)) - held
+
+    @property
+    def is_being_read(self) -> bool:
+        """Whether a file is being read for it, so that it cannot start yet."""
+        return self.stored is not None and not self.stored.done()
 
     @property
     def is_decoding(self) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 
 from model_manager.types import Adapter, LoadPlan
 
+_PATHS = ("model_path", "mmproj_path", "prompt_cache_dir")
+
 
 @dataclass(frozen=True, slots=True)
 class StartMessage:
@@ -58,7 +60,7 @@ def plan_body(plan: LoadPlan) -> dict[str, Any]:
 def plan_from(body: Mapping[str, Any]) -> LoadPlan:
     """The inverse of `plan_body`."""
     values = dict(body)
-    for name in ("model_path", "mmproj_path"):
+    for name in _PATHS:
         values[name] = values.get(name) and Path(values[name])
     values["tensor_overrides"] = tuple(
         (pattern, device) for pattern, device in values.get("tensor_overrides", ())
@@ -66,5 +68,6 @@ def plan_from(body: Mapping[str, Any]) -> LoadPlan:
     values["adapters"] = tuple(
         Adapter(Path(adapter["path"]), adapter["scale"]) for adapter in values.get("adapters", ())
     )
+    values["model_sha256"] = tuple(values.get("model_sha256", ()))
     values["rpc_devices"] = tuple(values.get("rpc_devices", ()))
     return LoadPlan(**values)

@@ -21,8 +21,10 @@ from model_manager.engine.choosing import choose_closely
 from model_manager.engine.chunks import ChunkSize
 from model_manager.engine.constraint import Constraint
 from model_manager.engine.jobs import CONTINUE, Continue, Ending, Feed, Job, Observer, Stop, Verdict
+from model_manager.engine.keeper import IDLE_S, Keeper
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.vision import MediaChunk, Vision
+from model_manager.engine.prompt_cache import PromptCache
 from model_manager.engine.sampling import PENALTY_WINDOW_TOKENS, is_plain_greedy, stages
 from model_manager.engine.sequences import Sequences
 from model_manager.engine.threads import ThreadController
@@ -49,7 +51,14 @@ class _Share:
 class Scheduler:
     """Owns the decode thread of a context, which must not be used elsewhere while it runs."""
 
-    def __init__(self, context: LlamaContext, vision: Vision | None = None) -> None:
+    def __init__(
+        self,
+        context: LlamaContext,
+        vision: Vision | None = None,
+        cache: PromptCache | None = None,
+        idle_save_s: float = IDLE_S,
+    ) -> None:
+        """Take over a context; without `cache`, nothing of it outlives the worker. `start` begins."""
         self._context = context
         self._vision = vision
         self._vocabulary = context.vocabulary
@@ -66,6 +75,7 @@ class Scheduler:
         self._in_batch: tuple[Job, ...] = ()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
+        self._keeper = Keeper(context, self._sequences, cache, self._wake, idle_save_s) if cache else None
 
     # --- any thread --------------------------------------------------------------------------------------
 
@@ -102,13 +112,17 @@ class Scheduler:
         return bool(self._active or self._waiting or self._submitted)
 
     def close(self) -> None:
-        """Cancel every answer and end the thread; the context is free afterwards."""
+        """Cancel every answer, save conversations, end the thread; the context is free afterwards."""
         with self._lock:
             self._is_closing = True
             self._context.abort()
             self._lock.notify()
         if self._thread.is_alive():
             self._thread.join()
+
+    def _wake(self) -> None:
+        with self._lock:
+            self._lock.notify()
 
     def _on_cancel(self) -> None:
         with self._lock:
@@ -129,6 +143,8 @@ class Scheduler:
                 self._admit()
                 if self._active:
                     self._step()
+                elif self._keeper is not None and not self._waiting:
+                    self._keeper.save_one()
             except Exception:
                 # A bug of ours must not leave readers waiting for ever.
                 log.exception("the decode loop failed")
@@ -136,15 +152,23 @@ class Scheduler:
                     self._finish(job, "error", DecodeFailed(0))
         for job in [*self._active, *self._waiting, *self._submitted]:
             self._finish(job, "cancelled")
+        if self._keeper is not None:
+            self._keeper.close()
 
     def _wait_for_work(self) -> bool:
         """Take what was submitted; sleep while there is nothing to do. False when closing."""
         with self._lock:
-            while not (self._is_closing or self._submitted or self._waiting or self._active):
-                self._lock.wait()
+            while not self._has_work():
+                if not self._lock.wait(self._keeper.delay_s() if self._keeper else None):
+                    break  # nobody wants anything, so what is idle can be saved
             self._waiting.extend(self._submitted)
             self._submitted.clear()
             return not self._is_closing
+
+    def _has_work(self) -> bool:
+        if self._is_closing or self._submitted or self._active:
+            return True
+        return bool(self._waiting) and (self._waiting[0].is_cancelled or not self._waiting[0].is_being_read)
 
     def _drop_cancelled(self) -> None:
         for job in [j for j in (*self._active, *self._waiting) if j.is_cancelled]:
@@ -160,6 +184,10 @@ class Scheduler:
             needed = self._sequences.n_tokens_active + len(job.history) + 1
             if self._active and needed > self._context.n_ctx_tokens:
                 return  # it would only push others out; the order of arrival is kept
+            if self._keeper is not None and not job.was_looked_up:
+                job.stored, job.was_looked_up = self._keeper.look_up(job.history), True
+            if job.is_being_read:
+                return  # others stream meanwhile
             self._waiting.popleft()
             self._begin(job)
 
@@ -172,7 +200,8 @@ class Scheduler:
 
     def _begin(self, job: Job) -> None:
         self._active.append(job)
-        job.sequence = self._sequences.acquire(job.history)
+        stored, job.stored = job.stored, None
+        job.sequence = self._sequences.acquire(job.history, stored.result() if stored else None)
         job.note_start(len(job.sequence.tokens))
         if job.sampler is None and not is_plain_greedy(job.params):
             job.sampler = self._context.new_sampler(stages(job.params, job.seed))
@@ -228,6 +257,8 @@ class Scheduler:
         n_left = min(self._chunks.tokens(alone=len(jobs) == 1), self._batch.n_rows_left)
         for n_others, job in zip(range(len(prefilling) - 1, -1, -1), prefilling, strict=True):
             n_tokens = min(max(1, n_left // (n_others + 1)), job.n_pending_tokens)
+            assert job.sequence is not None
+            n_tokens = self._sequences.clip(job.sequence, n_tokens, job.n_prompt)
             shares.append(self._add(job, n_tokens))
             n_left -= n_tokens
         return shares
@@ -265,6 +296,7 @@ class Scheduler:
             assert job.sequence is not None
             held = len(job.sequence.tokens)
             job.sequence.tokens.extend(job.history[held : held + share.n_tokens])
+            self._sequences.note_computed(job.sequence, held, job.n_prompt)
             self._report_prefill(job)
             if job.n_pending == 0:
                 self._choose(job, share.row)

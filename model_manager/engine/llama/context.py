@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from model_manager.engine import backends
 from model_manager.engine.batch import Batch
+from model_manager.engine.llama import state
 from model_manager.engine.llama.library import native_log
 from model_manager.engine.llama.placement import KV_TYPES
 from model_manager.engine.llama.sampler import Sampler
@@ -67,6 +68,7 @@ class LlamaContext:
         vocabulary: The model's.
         n_ctx_tokens: Longest sequence, and the number of cells that all sequences share.
         n_swa_tokens: Window of sliding attention; 0 where the model has none.
+        can_cut: The last tokens of a sequence can be dropped again; not so where a state is recurrent.
         n_batch_tokens: Most rows of one decode call.
     """
 
@@ -91,6 +93,9 @@ class LlamaContext:
         self.n_batch_tokens: int = native.llama_n_batch(self.handle)
         self.n_parallel: int = native.llama_n_seq_max(self.handle)
         self.n_swa_tokens: int = native.llama_model_n_swa(model.handle)
+        self.can_cut = not (
+            native.llama_model_is_recurrent(model.handle) or native.llama_model_is_hybrid(model.handle)
+        )
         self.n_threads_max = plan.n_threads
         self._n_threads_batch = plan.n_threads_batch
 
@@ -116,6 +121,8 @@ class LlamaContext:
         for with_all, n_rows in ((all_experts, 1), (False, 2)):
             native.llama_set_warmup(self.handle, with_all)
             self._check_computes(n_rows)
+        # There are memories that cannot be cut besides those that say that they are recurrent.
+        self.can_cut = self.can_cut and self.forget(0, 1)
         native.llama_memory_clear(self._memory, True)
 
     def _check_computes(self, n_rows: int) -> None:
@@ -185,6 +192,27 @@ class LlamaContext:
         return Sampler(self.handle, self.vocabulary, stages)
 
     # --- memory ------------------------------------------------------------------------------------------
+
+    def state_bytes(self, sequence_id: int) -> int:
+        """Size of what `state` gives."""
+        return state.size_bytes(self.handle, sequence_id, partial=False)
+
+    def state(self, sequence_id: int, *, partial: bool) -> NDArray[np.uint8]:
+        """A copy of what a sequence was computed to be, for `set_state` of any sequence.
+
+        Args:
+            sequence_id: Whose.
+            partial: Only the recurrent state and the sliding windows, where there are any.
+        """
+        return state.read(self.handle, sequence_id, partial=partial)
+
+    def set_state(self, sequence_id: int, data: NDArray[np.uint8], *, partial: bool) -> bool:
+        """Replace what a sequence holds; False where it does not fit, then nothing of it may be used.
+
+        `data` must be what `state` gave in a context of the same model, build and kinds of memory: llama.cpp
+        checks types and sizes, and ends the process over what else is wrong with it.
+        """
+        return state.write(self.handle, sequence_id, data, partial=partial)
 
     def forget(self, sequence_id: int, from_position: int = 0) -> bool:
         """Drop a sequence's cells from a position on; False where this kind of memory cannot cut there."""

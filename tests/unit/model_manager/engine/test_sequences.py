@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from model_manager.engine.sequences import Sequences, common_prefix
 
@@ -9,7 +10,8 @@ from model_manager.engine.sequences import Sequences, common_prefix
 class Cells:
     """A context's memory, as far as positions go."""
 
-    def __init__(self, *, can_cut: bool = True, n_swa_tokens: int = 0) -> None:
+    def __init__(self, *, can_cut: bool = True, n_swa_tokens: int = 0, n_ctx_tokens: int = 1000) -> None:
+        self.n_ctx_tokens = n_ctx_tokens
         self.n_swa_tokens = n_swa_tokens
         self.can_cut = can_cut
         self.held: dict[int, int] = {}
@@ -30,6 +32,16 @@ class Cells:
         if held == 0:
             return -1
         return max(0, held - self.n_swa_tokens) if self.n_swa_tokens else 0
+
+    def state_bytes(self, sequence_id: int) -> int:
+        return 4
+
+    def state(self, sequence_id: int, *, partial: bool) -> NDArray[np.uint8]:
+        return np.asarray([self.held[sequence_id]], np.int32).view(np.uint8)
+
+    def set_state(self, sequence_id: int, state: NDArray[np.uint8], *, partial: bool) -> bool:
+        self.held[sequence_id] = int(state.view(np.int32)[0])
+        return True
 
     def last_position(self, sequence_id: int) -> int:
         return self.held.get(sequence_id, 0) - 1

@@ -1,0 +1,162 @@
+"""States that outlive the worker: what comes back from a file answers as what was just computed does."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from model_manager.engine.host import Host
+from model_manager.engine.prompt_cache import SUFFIX
+from model_manager.engine.scheduler import Scheduler
+from model_manager.types import LoadPlan, SamplingParams
+from tests.helpers.answers import Recorder
+from tests.helpers.ggufs import write_model
+
+STORY = "The keeper of the lighthouse wrote down the weather of every day. "
+N_TOKENS = 24
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> LoadPlan:
+    """A tiny random model, whose noise is as good as any text for comparing."""
+    model = write_model(tmp_path / "tiny.gguf", n_ctx_tokens=2048)
+    return LoadPlan(model, n_threads=1, n_parallel=2, prompt_cache_dir=tmp_path / "prompts")
+
+
+@contextlib.contextmanager
+def running(plan: LoadPlan) -> Iterator[Chat]:
+    """One life of a worker's engine, without a process around it."""
+    host = Host(plan)
+    host.load()
+    try:
+        yield Chat(host)
+    finally:
+        host.close()
+        loaded = host._loaded
+        assert loaded is not None
+        loaded.context.model.close()
+
+
+class Chat:
+    def __init__(self, host: Host) -> None:
+        assert host._loaded is not None
+        self._scheduler: Scheduler = host._loaded.scheduler
+        self._vocabulary = host._loaded.context.vocabulary
+
+    def tokens(self, text: str) -> list[int]:
+        return self._vocabulary.tokenize(text, special=True)
+
+    def ask(self, prompt: list[int] | str, n_tokens: int = N_TOKENS) -> Recorder:
+        if isinstance(prompt, str):
+            prompt = self.tokens(prompt)
+        recorder = Recorder()
+        self._scheduler.submit(prompt, SamplingParams(temperature=0, max_tokens=n_tokens), recorder)
+        assert recorder.wait().error is None
+        return recorder
+
+
+def prompt_about(name: str) -> str:
+    return f"<|im_start|>user\nThis is about {name}. {STORY * 6}<|im_end|>\n<|im_start|>assistant\n"
+
+
+def files(plan: LoadPlan) -> list[Path]:
+    assert plan.prompt_cache_dir is not None
+    return sorted(plan.prompt_cache_dir.glob(f"*{SUFFIX}"))
+
+
+def n_cached(answer: Recorder) -> int:
+    return answer.wait().cached_tokens
+
+
+@pytest.mark.parametrize("name", ["dense", "mixture"])
+def test_reopened_chat_answers_token_for_token_as_a_cold_one(
+    name: str, dense_path: Path, starter_path: Path, plan: LoadPlan
+) -> None:
+    path = dense_path if name == "dense" else starter_path
+    plan = dataclasses.replace(plan, model_path=path, n_ctx_tokens=1024)
+    with running(dataclasses.replace(plan, prompt_cache_dir=None)) as chat:
+        cold = chat.ask(prompt_about("Ada"))
+        assert n_cached(cold) == 0
+    with running(plan) as chat:
+        assert chat.ask(prompt_about("Ada")).token_ids == cold.token_ids
+    assert len(files(plan)) == 1
+    with running(plan) as chat:
+        reopened = chat.ask(prompt_about("Ada"))
+    assert n_cached(reopened) == reopened.wait().prompt_tokens - 1
+    assert reopened.token_ids == cold.token_ids
+
+
+def test_next_turn_builds_on_the_file_and_replaces_it(plan: LoadPlan) -> None:
+    with running(plan) as chat:
+        answer = chat.ask(prompt_about("Ada"))
+    (first,) = files(plan)
+    with running(plan) as chat:
+        longer = [*chat.tokens(prompt_about("Ada")), *answer.token_ids, *chat.tokens(prompt_about("Bob"))]
+        n_answered = len(answer.token_ids) - 1  # the last token was chosen, not computed
+        assert n_cached(chat.ask(longer)) == answer.wait().prompt_tokens + n_answered
+    (second,) = files(plan)
+    assert first != second
+
+
+def test_idle_conversation_is_saved_while_the_worker_goes_on(plan: LoadPlan) -> None:
+    with running(plan) as chat:
+        chat._scheduler._keeper._idle_s = 0.0  # type: ignore[union-attr]  # a cache is given
+        chat.ask(prompt_about("Ada"))
+        for _ in range(1000):
+            if files(plan):
+                break
+            chat.ask("a", 1)  # something to do until it is there, instead of sleeping
+        assert files(plan)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "trail", "empty", "header"])
+def test_damaged_file_is_removed_and_the_prompt_computed(
+    plan: LoadPlan, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(plan) as chat:
+        cold = chat.ask(prompt_about("Ada"))
+    (path,) = files(plan)
+    data = bytearray(path.read_bytes())
+    if damage == "flip":
+        data[len(data) // 2] ^= 1
+    elif damage == "header":
+        data[100] ^= 1
+    elif damage == "trail":
+        data += b"\0"
+    else:
+        del data[0 if damage == "empty" else -1 :]
+    path.write_bytes(data)
+    caplog.set_level("INFO")
+    with running(plan) as chat:
+        again = chat.ask(prompt_about("Ada"))
+        assert (n_cached(again), again.token_ids) == (0, cold.token_ids)
+        assert not path.exists()
+    assert f"{path.name} is discarded" in caplog.text
+    assert len(files(plan)) == 1  # saved anew
+
+
+def test_state_of_another_template_is_not_used(plan: LoadPlan) -> None:
+    with running(plan) as chat:
+        chat.ask(prompt_about("Ada"))
+    with running(dataclasses.replace(plan, chat_template="{{ messages[0]['content'] }}")) as chat:
+        assert n_cached(chat.ask(prompt_about("Ada"))) == 0
+    assert len(files(plan)) == 2
+
+
+def test_file_larger_than_the_context_is_left_alone(plan: LoadPlan) -> None:
+    with running(plan) as chat:
+        chat.ask(prompt_about("Ada"))
+    with running(dataclasses.replace(plan, n_ctx_tokens=256)) as chat:
+        short = chat.ask(prompt_about("Ada")[:200])
+    assert n_cached(short) == 0
+    assert files(plan)
+
+
+def test_nothing_is_kept_without_a_folder(plan: LoadPlan, tmp_path: Path) -> None:
+    with running(dataclasses.replace(plan, prompt_cache_dir=None)) as chat:
+        chat.ask(prompt_about("Ada"))
+    assert not (tmp_path / "prompts").exists()
