@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from model_manager.types import ChatFinished
+from model_manager.types import ChatFinished, ReasoningDelta, TextDelta
 from storage.errors import StorageError
 from storage.records import Generation, Message, MessageStatus, Part, TraceKind
 from storage.store import Store
@@ -47,20 +47,14 @@ class Recorder:
         """Which engine makes it; stored with the end."""
         self._generation = replace(self._generation, engine=engine)
 
-    def add_reasoning(self, text: str) -> None:
-        """More of the reasoning."""
-        now = time.monotonic()
+    def add(self, delta: ReasoningDelta | TextDelta) -> None:
+        """More of the reasoning or of the answer."""
+        is_reasoning = isinstance(delta, ReasoningDelta)
         with self._lock:
-            if self._first_reasoning_at is None:
-                self._first_reasoning_at = now
-            self._last_reasoning_at = now
-            self._texts["reasoning"].append(text)
-            self._is_dirty = True
-
-    def add_text(self, text: str) -> None:
-        """More of the answer."""
-        with self._lock:
-            self._texts["text"].append(text)
+            if is_reasoning:
+                self._last_reasoning_at = time.monotonic()
+                self._first_reasoning_at = self._first_reasoning_at or self._last_reasoning_at
+            self._texts["reasoning" if is_reasoning else "text"].append(delta.text)
             self._is_dirty = True
 
     def finish(

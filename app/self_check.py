@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.answering import Answered, Ask
+from app.answering import Answered
+from app.orders import Ask
 from app.paths import Paths
 from app.services import Services
 from app.words import sentence

@@ -112,6 +112,7 @@ class ChatRequest:
     Attributes:
         model: Name in the library; a worker holds one model and ignores it.
         think_budget_tokens: Reasoning tokens after which the end marker is fed; None means no limit.
+        continues: The last message is the assistant's own, not finished: the answer goes on behind it.
         return_tokens: Report the ids of the prompt and of the answer, by which it can be looked into later.
     """
 
@@ -119,6 +120,7 @@ class ChatRequest:
     sampling: SamplingParams = field(default_factory=SamplingParams)
     thinking: Thinking = "auto"
     think_budget_tokens: int | None = None
+    continues: bool = False
     model: str = ""
     return_tokens: bool = False
 

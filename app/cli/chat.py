@@ -7,19 +7,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.answering import Answered, Ask, Started
+from app.answering import Answered, Started
 from app.cli.choices import model_name
 from app.cli.failures import report
 from app.cli.output import print_json, printable
 from app.cli.progress import LoadingLine
 from app.console import Console
-from app.errors import Interrupted
+from app.errors import BadUsage, Interrupted
 from app.images import image_from
+from app.orders import Ask, Continue, Fit, Order
 from app.services import Services
 from model_manager.engine.client import Cancel
 from model_manager.errors import ModelManagerError
 from model_manager.types import ModelEntry, ReasoningDelta, TextDelta, Usage
 from storage.errors import StorageError
+from storage.records import Message
 from ui import formats
 from ui.i18n import tr
 
@@ -46,6 +48,18 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--think", choices=("on", "off", "auto"), help="whether to reason first")
     parser.add_argument("--think-budget", metavar="N", type=_positive, help="reasoning tokens at most")
+    parser.add_argument(
+        "--continue",
+        dest="continues",
+        action="store_true",
+        help="go on with the last answer of -c where it was cut off, before any PROMPT",
+    )
+    parser.add_argument(
+        "--fit",
+        choices=("all", "drop", "summary"),
+        default="all",
+        help="what becomes of the oldest turns: sent too, left out, or summed up",
+    )
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="without it, one turn a line from stdin")
     parser.set_defaults(run=run)
 
@@ -53,6 +67,10 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Answer the prompt, or every line of the input."""
     talk = _Talk(arguments, services, console)
+    if arguments.continues:
+        code = talk.go_on()
+        if arguments.prompt is None:
+            return code
     if arguments.prompt is not None:
         return talk.turn(arguments.prompt)
     if console.is_interactive and not arguments.json:
@@ -86,6 +104,7 @@ class _Talk:
         self._system = arguments.system
         self._conversation_id: int | None = arguments.conversation
         self._images = tuple(map(image_from, arguments.image))
+        self._fit: Fit = arguments.fit
         self._sampling = {
             "max_tokens": arguments.max_tokens,
             "seed": arguments.seed,
@@ -112,12 +131,35 @@ class _Talk:
         Raises:
             ModelManagerError, StorageError: The answer failed; what had arrived is kept.
         """
-        cancel = Cancel()
-        printer = _Printer(self._console, self._as_json)
         order = Ask(
-            text, self._conversation_id, self.model, self._system, self._sampling, images=self._images
+            text,
+            self._conversation_id,
+            self.model,
+            self._system,
+            self._sampling,
+            images=self._images,
+            fit=self._fit,
         )
         self._images = ()
+        return self._perform(order)
+
+    def go_on(self) -> int:
+        """Go on with the last answer of the conversation; as `turn`.
+
+        Raises:
+            BadUsage: No conversation was named, or it has no message.
+        """
+        conversation_id = self._conversation_id
+        if conversation_id is None:
+            raise BadUsage(tr("--continue needs -c ID: the conversation whose last answer goes on."))
+        found = self._services.storage.call(lambda store: store.conversations.get(conversation_id))
+        if found.head_id is None:
+            raise BadUsage(tr("Conversation {id} has no message yet.", id=conversation_id))
+        return self._perform(Continue(found.head_id, self.model, self._sampling, self._fit))
+
+    def _perform(self, order: Order) -> int:
+        cancel = Cancel()
+        printer = _Printer(self._console, self._as_json)
         answered: Answered | None = None
         loading = LoadingLine(self._console, self._services.engines)
         with self._console.on_interrupt(cancel.set), loading:
@@ -144,7 +186,18 @@ class _Talk:
         printer.end(answered)
         if answered.error is not None:
             raise answered.error
+        if answered.finished is not None and answered.finished.stop_reason == "context_full":
+            self._offer_more_room(answered.answer)
         return 0
+
+    def _offer_more_room(self, answer: Message) -> None:
+        words = tr(
+            "The context is full; what was written is kept. Go on with `coterie chat -c {id} --continue` and "
+            "`--fit drop` (without the oldest turns) or `--fit summary` (with a summary of them), or after "
+            "`coterie settings set n_ctx_tokens N` (more context).",
+            id=answer.conversation_id,
+        )
+        self._console.err(f"coterie: {words}\n")
 
 
 class _Printer:

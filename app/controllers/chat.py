@@ -9,9 +9,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.answering import Answered, AnswerEvent, Ask, Edit, Order, Regenerate, Started
+from app.answering import Answered, AnswerEvent, Started
 from app.bridge import Bridge, Latest
 from app.controllers.progress import Progress
+from app.orders import Ask, Edit, Order, Regenerate
 from app.services import Services
 from model_manager.engine.client import Cancel
 from model_manager.types import ChatFinished, TokenLogprobs

@@ -61,6 +61,7 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "ignore_eos": sampling.ignore_end,
         "thinking": request.thinking,
         "think_budget_tokens": request.think_budget_tokens,
+        "continue_final_message": request.continues,
         "return_progress": True,
         "return_tokens": request.return_tokens,
         "request_id": request_id,

@@ -217,7 +217,7 @@ class Host:
         """The prompt of a chat, the markers of its reasoning, and whether it ends inside of that."""
         if loaded.template is None:
             raise loaded.template_error or TemplateFailed("")
-        prompt = loaded.template.render(chat.messages, chat.thinking, effort)
+        prompt = loaded.template.render(chat.messages, chat.thinking, effort, continues=chat.continues)
         tokens = loaded.tokenizer.tokenize(prompt)
         starts_inside = prompt.opens_reasoning
         if starts_inside and chat.think_budget_tokens == 0 and loaded.markers is not None:

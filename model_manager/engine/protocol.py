@@ -8,7 +8,7 @@ client does without the library that checks what comes from outside.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -29,6 +29,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "thinking",
     "think_budget_tokens",
     "chat_template_kwargs",
+    "continue_final_message",
     "return_progress",
     "request_id",
     "return_tokens",
@@ -152,6 +153,7 @@ class ChatCompletionRequest(_Lenient):
     thinking: Thinking | None = None
     think_budget_tokens: Annotated[int, Field(ge=0)] | None = None
     chat_template_kwargs: TemplateSwitches | None = None
+    continue_final_message: bool = False
     return_progress: bool = False
     return_tokens: bool = False
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
@@ -187,6 +189,12 @@ class ChatCompletionRequest(_Lenient):
         if value not in (None, 1):
             raise ValueError("only one choice is made for a request")
         return value
+
+    @model_validator(mode="after")
+    def _require_begun_answer(self) -> Self:
+        if self.continue_final_message and (len(self.messages) < 2 or self.messages[-1].role != "assistant"):
+            raise ValueError("continue_final_message: the last message is not an answer to another one")
+        return self
 
     @field_validator("stop")
     @classmethod
@@ -249,6 +257,7 @@ class ChatCompletionRequest(_Lenient):
             ),
             thinking=self._thinking(),
             think_budget_tokens=self.think_budget_tokens,
+            continues=self.continue_final_message,
             model=self.model,
             return_tokens=self.return_tokens,
         )

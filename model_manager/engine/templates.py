@@ -137,7 +137,12 @@ class ChatTemplate:
         return self.markers is not None or bool(self.switches)
 
     def render(
-        self, messages: Sequence[ChatMessage], thinking: Thinking = "auto", effort: str | None = None
+        self,
+        messages: Sequence[ChatMessage],
+        thinking: Thinking = "auto",
+        effort: str | None = None,
+        *,
+        continues: bool = False,
     ) -> RenderedPrompt:
         """Make the prompt that asks for the next turn of the assistant.
 
@@ -148,11 +153,14 @@ class ChatTemplate:
             messages: The conversation, the last one to be answered.
             thinking: "auto" leaves the template's own default.
             effort: Value for a template that takes a reasoning effort; None lets the template choose.
+            continues: The last message is the assistant's and not finished: its next word is asked for.
 
         Raises:
             EmptyPrompt: The last message that is not a system message has no text, or there is none.
             TemplateFailed: The template raised, went over a limit, or leaves messages out.
         """
+        if continues:
+            return self._continued(self.render(messages[:-1], thinking, effort), messages[-1])
         said = [message for message in messages if message.role != "system"]
         if not said or not (said[-1].content.strip() or said[-1].images):
             raise EmptyPrompt
@@ -211,6 +219,22 @@ class ChatTemplate:
         if [number for number in used if number in required] != required:
             raise TemplateFailed("the template leaves out, repeats or reorders messages")
         return RenderedPrompt(segments, self._opens_reasoning(segments))
+
+    def _continued(self, prompt: RenderedPrompt, begun: ChatMessage) -> RenderedPrompt:
+        """A prompt with what the assistant has said already; inside its reasoning where it got no further."""
+        segments = list(prompt.segments)
+        is_inside = prompt.opens_reasoning
+        if begun.reasoning and self.markers is not None:
+            if not is_inside:
+                segments.append(Segment(f"{self.markers.opening}\n", is_trusted=True))
+            segments.append(Segment(begun.reasoning, is_trusted=False))
+            is_inside = True
+        if begun.content:
+            if is_inside and self.markers is not None:
+                segments.append(Segment(f"{self.markers.closing}\n\n", is_trusted=True))
+            segments.append(Segment(begun.content, is_trusted=False))
+            is_inside = False
+        return RenderedPrompt(tuple(segments), is_inside)
 
     def _opens_reasoning(self, segments: Sequence[Segment]) -> bool:
         """Whether the text after the last message opens a thinking block and leaves it open."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.answering import Answered, AnswerEvent, Order, Started
+from app.answering import Answered, AnswerEvent, Started
+from app.orders import Order
 from app.paths import Paths
 from app.services import Services
 from model_manager.engine.client import Cancel

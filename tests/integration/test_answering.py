@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.answering import Answered, AnswerEvent, Ask, Edit, Order, Regenerate, Started
+from app.answering import Answered, AnswerEvent, Started
+from app.orders import Ask, Edit, Order, Regenerate
 from app.paths import Paths
 from app.services import Services
 from model_manager.engine.client import Cancel

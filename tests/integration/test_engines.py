@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.answering import Ask
 from app.engines import Engines, LoadCancelled
+from app.orders import Ask
 from app.services import Services
 from model_manager import starter
 from model_manager.engine.client import Cancel

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.recorder import Recorder
-from model_manager.types import ChatFinished, Timings, Usage
+from model_manager.types import ChatFinished, ReasoningDelta, TextDelta, Timings, Usage
 from storage.errors import DatabaseDiskFull
 from storage.records import Generation, Message, Part
 from storage.thread import StorageThread
@@ -49,23 +49,23 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 
 def test_flushes_by_itself(storage: StorageThread, answer: Message, recorder: Recorder) -> None:
     assert not recorder.has_text
-    recorder.add_reasoning("hm")
-    recorder.add_text("One ")
-    recorder.add_text("two")
+    recorder.add(ReasoningDelta("hm"))
+    recorder.add(TextDelta("One "))
+    recorder.add(TextDelta("two"))
     assert recorder.has_text
     expected = (Part("reasoning", "hm"), Part("text", "One two"))
     _wait_until(lambda: _stored(storage, answer).parts == expected)
     assert _stored(storage, answer).status == "streaming"
-    recorder.add_text(" three")
+    recorder.add(TextDelta(" three"))
     _wait_until(lambda: _stored(storage, answer).text == "One two three")
     recorder.finish("complete", None, "stop")
 
 
 def test_finish_stores_everything(storage: StorageThread, answer: Message, recorder: Recorder) -> None:
     recorder.set_engine("llama.cpp")
-    recorder.add_reasoning("hm")
-    recorder.add_reasoning("m")
-    recorder.add_text("Yes.")
+    recorder.add(ReasoningDelta("hm"))
+    recorder.add(ReasoningDelta("m"))
+    recorder.add(TextDelta("Yes."))
     finished = ChatFinished("stop", Usage(5, 2, 4, 2), Timings(10.0, 100.0, 20.0), seed=7)
     message = recorder.finish("complete", finished, "stop")
     assert message == _stored(storage, answer)
@@ -93,10 +93,10 @@ def test_full_disk_is_told_at_the_end(storage: StorageThread, answer: Message, r
         (n_pages,) = store._database.query("PRAGMA page_count")[0]
         store._database.query(f"PRAGMA max_page_count={n_pages}")
 
-    recorder.add_text("kept")
+    recorder.add(TextDelta("kept"))
     _wait_until(lambda: _stored(storage, answer).text == "kept")
     storage.call(fill)
-    recorder.add_text(" lost" * 20_000)
+    recorder.add(TextDelta(" lost" * 20_000))
     with pytest.raises(DatabaseDiskFull):
         recorder.finish("complete", None, "stop")
     assert (_stored(storage, answer).status, _stored(storage, answer).text) == ("streaming", "kept")
@@ -104,7 +104,7 @@ def test_full_disk_is_told_at_the_end(storage: StorageThread, answer: Message, r
 
 def test_room_again_after_a_full_disk(storage: StorageThread, answer: Message, recorder: Recorder) -> None:
     storage.call(lambda store: store._database.query("PRAGMA max_page_count=1"))
-    recorder.add_text("long " * 20_000)
+    recorder.add(TextDelta("long " * 20_000))
     storage.call(lambda store: store._database.query("PRAGMA max_page_count=1000000"))
     _wait_until(lambda: len(_stored(storage, answer).text) == 100_000)
     assert recorder.finish("complete", None, "stop").status == "complete"
