@@ -41,6 +41,31 @@ class OwnerSilent(AppError):
         self.pid = pid
 
 
+class NotAnAnswer(AppError):
+    """A message that was to be looked into is none of a model's."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__(str(message_id))
+        self.message_id = message_id
+
+
+class TokensNotKept(AppError):
+    """The token ids of an answer are not stored: it is older than that, has none, or had images before it."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__(str(message_id))
+        self.message_id = message_id
+
+
+class ModelChanged(AppError):
+    """The model of this name has another file than the one that made an answer."""
+
+    def __init__(self, message_id: int, name: str) -> None:
+        super().__init__(f"{message_id}: {name}")
+        self.message_id = message_id
+        self.name = name
+
+
 class Interrupted(AppError):
     """A person asked to stop, or went away; whatever was being done has been put in order."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.answering import Answering
 from app.engines import Engines
+from app.inspecting import Inspecting
 from app.paths import Paths
 from app.stores import DownloadStore, LibraryStore
 from model_manager.downloads import Downloads
@@ -45,6 +46,7 @@ class Services:
         downloads: Running, waiting and ended downloads.
         engines: The loaded models.
         answering: Makes answers.
+        inspecting: Looks into them.
         http: The door to the network, with its log of requests.
         n_interrupted: Answers that the last owner left unfinished; they are marked now.
     """
@@ -87,6 +89,7 @@ class Services:
             )
             opened.callback(self.engines.close)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)
+            self.inspecting = Inspecting(self.storage, self.library, self.engines)
             self._opened = opened.pop_all()
 
     def setting(self, key: str) -> Any:

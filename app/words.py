@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.errors import BadUsage, DataFolderUnusable, Interrupted, OwnerGone, OwnerSilent
+from app.errors import (
+    BadUsage,
+    DataFolderUnusable,
+    Interrupted,
+    ModelChanged,
+    NotAnAnswer,
+    OwnerGone,
+    OwnerSilent,
+    TokensNotKept,
+)
 from ui import text
 from ui.i18n import tr
 from ui.values import Notice
@@ -28,6 +37,24 @@ def sentence(error: BaseException) -> str:
                 " End that process, then try again.",
                 pid=error.pid or "?",
                 path=error.path,
+            )
+        case NotAnAnswer():
+            return tr(
+                "Message {id} is not an answer of a model. “coterie conversations show” lists the messages.",
+                id=error.message_id,
+            )
+        case TokensNotKept():
+            return tr(
+                "The tokens of message {id} are not kept: it is empty, older than this version, or followed"
+                " images. Answer the question again, then look into the new answer.",
+                id=error.message_id,
+            )
+        case ModelChanged():
+            return tr(
+                "“{name}” has another file now than the one that made message {id}."
+                " Name the old file with -m, or answer the question again.",
+                name=error.name,
+                id=error.message_id,
             )
         case Interrupted():
             return tr("Stopped.")

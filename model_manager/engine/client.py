@@ -10,7 +10,7 @@ import contextlib
 import json
 import secrets
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -169,6 +169,17 @@ class EngineClient:
         """
         tokens = self._control("POST", "/coterie/v1/tokenize", {"text": text}).get("tokens")
         return [token for token in tokens if isinstance(token, int)] if isinstance(tokens, list) else []
+
+    def pieces(self, tokens: Sequence[int]) -> list[str]:
+        """The text of each token, that of markers included; only our own workers can.
+
+        Raises:
+            EngineError: The engine is gone, cannot, or has no such token.
+        """
+        pieces = self._control("POST", "/coterie/v1/detokenize", {"tokens": list(tokens)}).get("pieces")
+        if not isinstance(pieces, list) or len(pieces) != len(tokens):
+            raise RequestRefused(200, "not a text for each token")
+        return [str(piece) for piece in pieces]
 
     def chat(self, request: ChatRequest, cancel: Cancel | None = None) -> Generator[ChatEvent, None, None]:
         """Answer; events arrive as the engine makes them, the last one is `ChatFinished`.

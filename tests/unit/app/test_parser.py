@@ -94,3 +94,12 @@ def test_help_is_an_answer(argv: list[str], text: str) -> None:
     with pytest.raises(HelpWanted) as wanted:
         parse(argv)
     assert text in str(wanted.value)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["inspect"], ["inspect", "3"], ["inspect", "3", "--routing", "--tokens"], ["inspect", "x", "--tokens"]],
+)
+def test_inspect_wants_an_answer_and_one_thing(argv: list[str]) -> None:
+    with pytest.raises(BadUsage):
+        parse(argv)

@@ -1,0 +1,124 @@
+"""Looks into a stored answer: its tokens, and the experts they went to.
+
+The tokens are kept beside the answer; where they went is computed again by the model that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.engines import Engines
+from app.errors import ModelChanged, NotAnAnswer, TokensNotKept
+from model_manager.engine.client import Cancel
+from model_manager.library import Library
+from model_manager.types import ModelEntry, TokenIds
+from storage.records import Message
+from storage.store import Store
+from storage.thread import StorageThread
+
+if TYPE_CHECKING:
+    from model_manager.engine.routing import Routing
+
+
+@dataclass(frozen=True, slots=True)
+class ReadToken:
+    """One token of an answer or its prompt."""
+
+    id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is stored of an answer."""
+
+    message: Message
+    model_name: str
+    model_sha256: str | None
+    tokens: TokenIds
+
+
+class Inspecting:
+    """All methods may be called from any thread; they take as long as the model needs."""
+
+    def __init__(self, storage: StorageThread, library: Library, engines: Engines) -> None:
+        self._storage = storage
+        self._library = library
+        self._engines = engines
+
+    def tokens(
+        self, message_id: int, cancel: Cancel, model: str | None = None
+    ) -> tuple[list[ReadToken], list[ReadToken]]:
+        """The tokens of the prompt and of the answer.
+
+        Args:
+            message_id: An answer.
+            cancel: Ends the waiting for the model.
+            model: Name or path, where the library no longer has the model under the name of then.
+
+        Raises:
+            NoSuchMessage, NotAnAnswer, TokensNotKept, ModelChanged: There is nothing to be told.
+            ModelManagerError: The model cannot be loaded.
+        """
+        kept = self._storage.call(lambda store: _kept(store, message_id))
+        with self._engines.use(self._entry(kept, model), cancel) as engine:
+            texts = engine.client.pieces([*kept.tokens.prompt, *kept.tokens.answer])
+        ids = (*kept.tokens.prompt, *kept.tokens.answer)
+        read = [ReadToken(id_, text) for id_, text in zip(ids, texts, strict=True)]
+        return read[: len(kept.tokens.prompt)], read[len(kept.tokens.prompt) :]
+
+    def routing(
+        self,
+        message_id: int,
+        cancel: Cancel,
+        model: str | None = None,
+        *,
+        with_prompt: bool = False,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Routing:
+        """Compute the tokens of an answer once more, and see which experts they go to.
+
+        Args:
+            message_id: An answer.
+            cancel: Ends it.
+            model: See `tokens`.
+            with_prompt: Show the prompt's tokens as well, before those of the answer.
+            on_progress: Told how many tokens of how many are computed.
+
+        Raises:
+            NoSuchMessage, NotAnAnswer, TokensNotKept, ModelChanged: There is nothing to compute.
+            ModelManagerError: The model cannot be loaded, or does not show it.
+        """
+        from model_manager.engine.inspector import replay_routing  # numpy, which the window opens without
+
+        kept = self._storage.call(lambda store: _kept(store, message_id))
+        first = 0 if with_prompt else len(kept.tokens.prompt)
+        with self._engines.use(self._entry(kept, model), cancel) as engine:
+            tokens = [*kept.tokens.prompt, *kept.tokens.answer]
+            return replay_routing(engine.client, tokens, first, cancel, on_progress)
+
+    def _entry(self, kept: _Kept, model: str | None) -> ModelEntry:
+        entry = self._library.get(model or kept.model_name)
+        found = entry.sha256[0] if entry.sha256 else None
+        if None not in (found, kept.model_sha256) and found != kept.model_sha256:
+            raise ModelChanged(kept.message.id, entry.name)
+        return entry
+
+
+def _kept(store: Store, message_id: int) -> _Kept:
+    message = store.conversations.message(message_id)
+    generation = message.generation
+    if generation is None or message.role != "assistant":
+        raise NotAnAnswer(message_id)
+    prompt = store.traces.get(message_id, "prompt_tokens")
+    answer = store.traces.get(message_id, "answer_tokens")
+    if prompt is None or answer is None or not len(answer):
+        raise TokensNotKept(message_id)
+    return _Kept(
+        message,
+        generation.model_name,
+        generation.model_sha256,
+        TokenIds(tuple(prompt.tolist()), tuple(answer.tolist())),
+    )
