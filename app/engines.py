@@ -18,10 +18,11 @@ from pathlib import Path
 
 from app.slots import Slot, Slots, forecast_bytes
 from model_manager import starter
+from model_manager.engine.bodies import info_from
 from model_manager.engine.client import Cancel, EngineClient
 from model_manager.engine.supervisor import Supervisor
 from model_manager.entries import read_files
-from model_manager.errors import EngineError, StarterUnavailable
+from model_manager.errors import EngineError, EngineUnreachable, StarterUnavailable
 from model_manager.types import EngineInfo, EngineState, LoadPlan, ModelEntry
 from model_manager.vision_files import find_mmproj
 
@@ -41,7 +42,7 @@ class Engine:
     """A loaded model that somebody uses.
 
     Attributes:
-        client: Speaks to its worker.
+        client: Speaks to its worker, or to another server.
         info: What it turned out to be.
         entry: Its entry in the library.
     """
@@ -60,6 +61,7 @@ class Engines:
         runtime_dir: Path,
         n_ctx_tokens: Callable[[], int],
         memory_limit_bytes: Callable[[], int] = lambda: 0,
+        remote_client: Callable[[str], EngineClient] | None = None,
     ) -> None:
         """Prepare; nothing is loaded yet.
 
@@ -68,10 +70,12 @@ class Engines:
             runtime_dir: For their sockets.
             n_ctx_tokens: The context that a person has set; 0 for the model's own.
             memory_limit_bytes: What all models may take together; 0 leaves it to the machine.
+            remote_client: Speaks to the engine that has the entry of this name; None where there are none.
         """
         self._worker_command = worker_command
         self._runtime_dir = runtime_dir
         self._n_ctx_tokens = n_ctx_tokens
+        self._remote_client = remote_client
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
         self._slots = Slots(memory_limit_bytes)
@@ -120,6 +124,12 @@ class Engines:
             LoadFailed, ContextTooLarge, EngineDied, EngineStalled: The loading failed.
             LoadCancelled: `cancel` was set while waiting.
         """
+        if entry.address:
+            if self._remote_client is None:
+                raise EngineUnreachable(entry.address, "there are no remote engines here")
+            client = self._remote_client(entry.name)
+            yield Engine(client, info_from({"name": entry.name, "engine": f"remote {entry.address}"}), entry)
+            return
         plan, need_bytes = self._plan_for(entry)
         slot = self._enter(entry, plan, need_bytes, cancel)
         try:

@@ -72,3 +72,27 @@ class Interrupted(AppError):
 
 class BadUsage(AppError):
     """Arguments that make no sense together; the text says which. Exit code 2."""
+
+
+class EngineNotListed(AppError):
+    """There is no remote engine of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class UnusableName(AppError):
+    """A remote engine cannot be called so."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class UnusableAddress(AppError):
+    """Not a web address that an engine could have, or one that holds a secret."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__("unusable address")  # it may hold a secret, and this goes into the log
+        self.url = url

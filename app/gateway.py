@@ -40,7 +40,7 @@ class ServedLibrary:
         if entry is None:
             raise ModelNotFound(model_id)
         with self._services.engines.use(entry, cancel) as engine:
-            yield Served(engine.client)
+            yield Served(engine.client, self._services.remotes.model(model_id) if entry.address else None)
 
     def peek(self, model_id: str) -> Served | None:
         """See `Models`."""
@@ -55,6 +55,8 @@ class ServedLibrary:
 
 
 def _served_model(entry: ModelEntry) -> ServedModel:
+    if entry.address:
+        return ServedModel(entry.name, 0, entry.address, is_remote=True)
     created_s = 0
     with contextlib.suppress(OSError):
         created_s = int(entry.paths[0].stat().st_mtime)

@@ -17,6 +17,8 @@ from app.answering import Answering
 from app.engines import Engines
 from app.inspecting import Inspecting
 from app.paths import Paths
+from app.remotes import RemoteEngines
+from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
 from model_manager.downloads import Downloads
 from model_manager.errors import ModelManagerError
@@ -42,7 +44,8 @@ class Services:
 
     Attributes:
         storage: The database's thread.
-        library: Local models.
+        library: Models of this machine, and those of remote engines.
+        remotes: The list of remote engines.
         downloads: Running, waiting and ended downloads.
         engines: The loaded models.
         answering: Makes answers.
@@ -75,7 +78,14 @@ class Services:
             )
             opened.callback(self.hub.close)
             models_dir = Path(self._settings["models_dir"] or paths.models_dir)
-            self.library = Library(LibraryStore(self.storage), models_dir)
+            self.remotes = RemoteEngines(
+                self.http,
+                Secrets(),
+                lambda: self._settings["remote_engines"],
+                lambda engines: self.set_setting("remote_engines", list(engines)),
+            )
+            opened.callback(self.remotes.close)
+            self.library = Library(LibraryStore(self.storage), models_dir, self.remotes.entries)
             self._on_downloaded: list[Callable[[DownloadSnapshot], None]] = []
             self.downloads = Downloads(
                 DownloadStore(self.storage), self.hub, self.http, models_dir, on_finished=self._on_finished
@@ -86,6 +96,7 @@ class Services:
                 runtime_dir,
                 lambda: int(self._settings["n_ctx_tokens"] or 0),
                 lambda: int(self._settings["models_memory_bytes"] or 0),
+                self.remotes.client,
             )
             opened.callback(self.engines.close)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)
@@ -116,6 +127,18 @@ class Services:
             with contextlib.suppress(ModelManagerError):
                 return self.library.get(name)
         return self.library.list()[0]
+
+    def remove_model(self, name: str) -> None:
+        """End its worker, forget it, and delete its files if they are ours; for a remote engine, its key.
+
+        Raises:
+            ModelNotFound, CannotRemoveStarter, CannotWrite: As `Library.remove`.
+        """
+        if any(engine.name == name for engine in self.remotes.list()):
+            self.remotes.remove(name)
+            return
+        self.engines.unload(name)
+        self.library.remove(name)
 
     def subscribe_downloads(self, listener: Callable[[DownloadSnapshot], None]) -> None:
         """`listener` is told of each download that is done or failed, on its thread; the library has it."""

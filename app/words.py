@@ -7,12 +7,15 @@ from dataclasses import replace
 from app.errors import (
     BadUsage,
     DataFolderUnusable,
+    EngineNotListed,
     Interrupted,
     ModelChanged,
     NotAnAnswer,
     OwnerGone,
     OwnerSilent,
     TokensNotKept,
+    UnusableAddress,
+    UnusableName,
 )
 from ui import text
 from ui.i18n import tr
@@ -55,6 +58,22 @@ def sentence(error: BaseException) -> str:
                 " Name the old file with -m, or answer the question again.",
                 name=error.name,
                 id=error.message_id,
+            )
+        case EngineNotListed():
+            return tr(
+                "There is no remote engine “{name}”. `coterie engines list` shows what there is.",
+                name=error.name,
+            )
+        case UnusableName():
+            return tr(
+                "“{name}” cannot be the name of an engine."
+                " Use letters, digits, “.”, “_” and “-”, 64 at most.",
+                name=error.name,
+            )
+        case UnusableAddress():
+            return tr(
+                "This is no address of an engine. Write one like https://host:port/v1, without a user name"
+                " or a key in it."
             )
         case Interrupted():
             return tr("Stopped.")

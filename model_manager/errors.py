@@ -337,6 +337,14 @@ class RequestRefused(EngineError):
         self.reason = reason
 
 
+class ModelIsRemote(ModelManagerError):
+    """Another server has it: there is no file to do that with."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 class CannotListen(ModelManagerError):
     """The gateway cannot have the address that it was to serve.
 

@@ -20,7 +20,6 @@ import socket
 import ssl
 import threading
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from httpx2 import (
@@ -50,7 +49,7 @@ from httpx2 import (
 
 from model_manager.errors import HostRefused, Offline
 from model_manager.hosts import is_file, is_loopback, origin_of, proxy_for
-from model_manager.request_log import RequestLog, RequestRecord
+from model_manager.request_log import OpenEntry, RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -93,7 +92,7 @@ _why: ContextVar[str] = ContextVar("why", default="")
 def count_body(response: Response, n_bytes: int) -> None:
     """Tell the log of body bytes that were read past the response, from its socket."""
     entry = response.extensions.get(_ENTRY)
-    if isinstance(entry, _Entry):
+    if isinstance(entry, OpenEntry):
         entry.received_bytes += n_bytes
 
 
@@ -158,6 +157,25 @@ class Http:
             transport=_Door(self, Limits(max_connections=8, max_keepalive_connections=2)),
             timeout=Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             follow_redirects=True,
+            trust_env=False,
+        )
+
+    def engine_client(self, base_url: str, token: str | None = None) -> Client:
+        """A client for an engine on another machine that a person has named, behind this door.
+
+        As the function of this name otherwise; the silence that is allowed must be given with each request.
+
+        Args:
+            base_url: Its address, which may be asked from now on.
+            token: Sent as a bearer token, to this address only.
+        """
+        self.allow(base_url, may_carry_token=True)
+        return Client(
+            base_url=base_url,
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
+            transport=_Door(self, Limits(max_keepalive_connections=0), why="engine"),
+            timeout=Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            follow_redirects=False,
             trust_env=False,
         )
 
@@ -277,8 +295,9 @@ def engine_client(
 class _Door(BaseTransport):
     """Applies the rules to each request, each hop of a redirect included, and writes it down."""
 
-    def __init__(self, http: Http, limits: Limits) -> None:
+    def __init__(self, http: Http, limits: Limits, why: str = "") -> None:
         self._http = http
+        self._why = why
         self._limits = limits
         self._transports: dict[tuple[str, str | None], HTTPTransport] = {}
         self._lock = threading.Lock()
@@ -293,7 +312,7 @@ class _Door(BaseTransport):
         if timeouts.get("read") is None:  # the hub library asks for no timeout at all
             forced = Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
             request.extensions = {**request.extensions, "timeout": forced}
-        entry = _Entry(self._http.log, request)
+        entry = OpenEntry(self._http.log, request.method, url.host, url.path, why=_why.get() or self._why)
         try:
             response = self._transport_for(url).handle_request(request)
         except TransportError as error:
@@ -325,37 +344,12 @@ class _Door(BaseTransport):
             return self._transports[key]
 
 
-class _Entry:
-    """One line of the log in the making; written when the answer ends."""
-
-    def __init__(self, log: RequestLog, request: Request) -> None:
-        self._log = log
-        self._request = request
-        self._at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._why = _why.get()
-        self.received_bytes = 0
-
-    def close(self, status: int | None, error: str) -> None:
-        url = self._request.url
-        record = RequestRecord(
-            at=self._at,
-            method=self._request.method,
-            host=url.host,
-            path=url.path,
-            status=status,
-            received_bytes=self.received_bytes,
-            why=self._why,
-            error=error,
-        )
-        self._log.add(record)
-
-
 class _LoggedStream(SyncByteStream):
     """A body that counts itself."""
 
-    def __init__(self, stream: Any, entry: _Entry, status: int) -> None:
+    def __init__(self, stream: Any, entry: OpenEntry, status: int) -> None:
         self._stream = stream
-        self._entry: _Entry | None = entry
+        self._entry: OpenEntry | None = entry
         self._status = status
         self._error = ""
 

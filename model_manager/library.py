@@ -25,6 +25,7 @@ from model_manager.errors import (
     HashMismatch,
     MissingShard,
     ModelFileError,
+    ModelIsRemote,
     ModelNameTaken,
     ModelNotFound,
     OnlyVision,
@@ -65,14 +66,25 @@ class Library:
         models_dir: The folder whose files belong to the program.
     """
 
-    def __init__(self, store: ModelStore, models_dir: Path) -> None:
+    def __init__(
+        self, store: ModelStore, models_dir: Path, elsewhere: Callable[[], Sequence[ModelEntry]] = tuple
+    ) -> None:
+        """Open it.
+
+        Args:
+            store: Where entries are remembered.
+            models_dir: The folder whose files belong to the program.
+            elsewhere: Models that other servers have; they are listed last.
+        """
         self.models_dir = models_dir
+        self._elsewhere = elsewhere
         self._store = store
         self._names = threading.Lock()  # Between the look whether a name is free and the taking of it.
 
     def list(self) -> Sequence[ModelEntry]:
         """All entries: the starters first, then the others by name. Missing ones are marked, not dropped."""
-        return [*starter.entries(), *(entry_of(record) for record in self._store.list())]
+        stored = (entry_of(record) for record in self._store.list())
+        return [*starter.entries(), *stored, *self._elsewhere()]
 
     def get(self, name_or_path: str) -> ModelEntry:
         """The entry of this name, or of a GGUF file (any shard) that need not be in the library.
@@ -89,6 +101,9 @@ class Library:
         record = self._store.get(name_or_path)
         if record is not None:
             return entry_of(record)
+        for entry in self._elsewhere():
+            if entry.name == name_or_path:
+                return entry
         path = absolute(name_or_path)
         for record in self._store.list():
             if str(path) in record.paths:
@@ -198,6 +213,8 @@ class Library:
         entry = self.get(name)
         if entry.is_starter and entry.is_missing:
             raise StarterUnavailable(entry.paths[0])
+        if entry.address:
+            raise ModelIsRemote(name)
         total_bytes = 0 if entry.is_missing else sum(path.stat().st_size for path in entry.paths)
         tell = _counted(progress, total_bytes)
         digests = []
@@ -262,6 +279,9 @@ class Library:
         for entry in starter.entries():
             if entry.name == name:
                 raise ModelNameTaken(name, entry.paths[0])
+        for entry in self._elsewhere():
+            if entry.name == name:
+                raise ModelNameTaken(name, entry.address)
         record = self._store.get(name)
         if record is not None and list(record.paths) != [str(path) for path in paths]:
             raise ModelNameTaken(name, Path(record.paths[0]))

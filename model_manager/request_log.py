@@ -7,6 +7,7 @@ import logging
 import threading
 from collections import deque
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,3 +69,35 @@ class RequestLog:
         """The last requests of this run, the oldest first."""
         with self._lock:
             return tuple(self._records)
+
+
+class OpenEntry:
+    """One line of the log in the making; written when the answer ends.
+
+    Attributes:
+        received_bytes: Of the body, so far.
+    """
+
+    def __init__(self, log: RequestLog, method: str, host: str, path: str, *, why: str) -> None:
+        self._log = log
+        self._method = method
+        self._host = host
+        self._path = path
+        self._why = why
+        self._at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.received_bytes = 0
+
+    def close(self, status: int | None, error: str) -> None:
+        """It has ended: with a status, or with the name of an error."""
+        self._log.add(
+            RequestRecord(
+                at=self._at,
+                method=self._method,
+                host=self._host,
+                path=self._path,
+                status=status,
+                received_bytes=self.received_bytes,
+                why=self._why,
+                error=error,
+            )
+        )

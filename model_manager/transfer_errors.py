@@ -62,9 +62,9 @@ class ModelNotFound(ModelManagerError):
 
 
 class ModelNameTaken(ModelManagerError):
-    """Another file already stands in the library under this name."""
+    """Another file already stands in the library under this name, or a server; then `path` is its address."""
 
-    def __init__(self, name: str, path: Path) -> None:
+    def __init__(self, name: str, path: Path | str) -> None:
         super().__init__(f"{name}: {path}")
         self.name = name
         self.path = path

@@ -351,6 +351,7 @@ class ModelEntry:
         is_ours: The files lie in our models folder (or the starter cache), so we may delete them.
         is_starter: Made by the program, always there, cannot be removed.
         n_experts: 0 for a dense model.
+        address: URL of the server that has it; empty for files of this machine. Such an entry has no paths.
     """
 
     name: str
@@ -367,6 +368,7 @@ class ModelEntry:
     is_ours: bool = False
     is_starter: bool = False
     is_missing: bool = False
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "models_memory_bytes": 0,  # what all loaded models may take together; 0: as the machine allows
         "n_ctx_tokens": 0,  # 0: the model's own, at most 8192
         "offline": False,
+        "remote_engines": [],  # objects with name, url and model; their keys are in the system's keyring
         "sampling_defaults": {},  # by parameter name
         "splitter_sizes": None,  # pixels
         "theme": "system",  # "system", "light" or "dark"

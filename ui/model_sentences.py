@@ -15,6 +15,10 @@ def _model_manager(_error: models.ModelManagerError) -> str:
     return tr("Something went wrong with the model. Try again or choose another model.")
 
 
+def _model_is_remote(error: models.ModelIsRemote) -> str:
+    return tr("“{name}” is on another server, so there is no file to check here.", name=error.name)
+
+
 def _cannot_listen(error: models.CannotListen) -> str:
     return tr(
         "Coterie cannot serve at {host}, port {port} ({reason}). Choose another with --port or --host.",
@@ -252,6 +256,7 @@ def _request_refused(error: models.RequestRefused) -> str:
 
 SENTENCES: dict[type[BaseException], Callable[[Any], str]] = transfer_sentences.SENTENCES | {
     models.ModelManagerError: _model_manager,
+    models.ModelIsRemote: _model_is_remote,
     models.CannotListen: _cannot_listen,
     models.EngineError: _engine,
     models.LoadFailed: _load_failed,

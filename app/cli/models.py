@@ -59,13 +59,15 @@ def list_models(arguments: argparse.Namespace, services: Services, console: Cons
     rows = [
         [
             entry.name,
-            formats.size(entry.size_bytes),
+            "" if entry.address else formats.size(entry.size_bytes),
             entry.quantization,
             entry.architecture,
             tr("{used} of {n} experts", used=entry.n_experts_used, n=entry.n_experts)
             if entry.n_experts
-            else tr("dense"),
-            tr("missing: {path}", path=entry.paths[0]) if entry.is_missing and not entry.is_starter else "",
+            else ("" if entry.address else tr("dense")),
+            tr("missing: {path}", path=entry.paths[0])
+            if entry.is_missing and not entry.is_starter
+            else entry.address,
         ]
         for entry in entries
     ]
@@ -124,8 +126,7 @@ def verify(arguments: argparse.Namespace, services: Services, console: Console) 
 
 def remove(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Forget a model."""
-    services.engines.unload(arguments.name)
-    services.library.remove(arguments.name)
+    services.remove_model(arguments.name)
     if arguments.json:
         print_json(console, {"removed": arguments.name})
     return 0
@@ -196,6 +197,7 @@ def _as_json(entry: ModelEntry) -> dict[str, Any]:
         "n_ctx_train_tokens": entry.n_ctx_train_tokens,
         "sha256": list(entry.sha256) if entry.sha256 else None,
         "source": entry.source,
+        "address": entry.address,
         "is_starter": entry.is_starter,
         "is_missing": entry.is_missing,
     }

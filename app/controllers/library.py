@@ -79,8 +79,7 @@ class LibraryController(QObject):
         """Forget a model, and delete its files if they are ours; the person has confirmed."""
 
         def work() -> None:
-            self._services.engines.unload(name)
-            self._library.remove(name)
+            self._services.remove_model(name)
 
         def done(_nothing: None) -> None:
             self.refresh()

@@ -10,8 +10,8 @@ import contextlib
 import json
 import secrets
 import threading
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from model_manager.engine.bodies import info_from, request_body
@@ -121,6 +121,7 @@ class EngineClient:
         is_ours: bool = False,
         stall_timeout_s: float | None = 120.0,
         watcher: Watcher | None = None,
+        model: Callable[[], str] | None = None,
     ) -> None:
         """Wrap a client of `model_manager.http`, which is closed with this.
 
@@ -131,6 +132,7 @@ class EngineClient:
             is_ours: The server knows our extension fields; others get none.
             stall_timeout_s: How long a stream may be silent; None waits for ever.
             watcher: Explains silences and broken connections; None for a remote server.
+            model: What the server calls the model; None sends what the request says.
         """
         self._http = http
         self._name = name
@@ -138,6 +140,7 @@ class EngineClient:
         self._is_ours = is_ours
         self._stall_timeout_s = stall_timeout_s
         self._watcher = watcher
+        self._model = model
 
     @property
     def address(self) -> str:
@@ -160,6 +163,16 @@ class EngineClient:
         told = first.get("coterie")
         name = str(first.get("id") or self._name)
         return info_from({"name": name, **told} if isinstance(told, dict) else {"name": name})
+
+    def models(self) -> list[str]:
+        """What the server offers, by the names that requests use.
+
+        Raises:
+            EngineUnreachable, EngineStalled, RequestRefused: No answer, or not a good one.
+        """
+        listed = self._control("GET", "/v1/models").get("data")
+        entries = listed if isinstance(listed, list) else []
+        return [str(entry["id"]) for entry in entries if isinstance(entry, dict) and entry.get("id")]
 
     def tokenize(self, text: str) -> list[int]:
         """Token ids of a text without any special ones; only our own workers can.
@@ -196,6 +209,8 @@ class EngineClient:
             EngineDied, EngineStalled, EngineUnreachable: It no longer says anything.
         """
         cancel = cancel or Cancel()
+        if self._model is not None:
+            request = replace(request, model=self._model())
         request_id = secrets.token_hex(12) if self._is_ours else None
         if request_id is not None:
             answer_id = request_id

@@ -47,6 +47,8 @@ def describe(entry: ModelEntry) -> str:
     """Size, architecture, experts and quantization in one line; what is unknown is left out."""
     if entry.is_missing:
         return tr("The file is missing")
+    if entry.address:
+        return tr("on {address}", address=entry.address)
     parts = [formats.size(entry.size_bytes)]
     if entry.architecture:
         parts.append(entry.architecture)

@@ -75,6 +75,7 @@ class ModelRow(QFrame):
         self.badge_label.setText(tr("demonstration"))
         self.badge_label.setVisible(entry.is_starter)
         self.verify_button.setEnabled(not entry.is_missing)
+        self.verify_button.setVisible(not entry.address)
         self.remove_button.setVisible(not entry.is_starter)
         self.verify_button.set_name(tr("Verify {name}", name=entry.name))
         self.remove_button.set_name(tr("Remove {name}", name=entry.name))

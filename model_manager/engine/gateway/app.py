@@ -112,13 +112,13 @@ class _Routes:
                 client=_client(request, fields),
                 is_stream=path != "/v1/embeddings" and fields.get("stream") is True,
             )
-            return self._reply(call)
+            return self._reply(call, model)
 
         return answer
 
-    def _reply(self, call: Call) -> ASGIApp:
+    def _reply(self, call: Call, model: ServedModel) -> ASGIApp:
         timeout_s = self._limits.reader_timeout_s
-        if call.path == "/v1/completions":
+        if call.path == "/v1/completions" and not model.is_remote:
             return Making(Completing(self._relay, call).make, self._describe, timeout_s)
         if call.path == "/v1/responses":
             return Making(Responding(self._relay, call).make, self._describe, timeout_s)

@@ -21,12 +21,14 @@ class ServedModel:
         id: What requests call it.
         created: Seconds since 1970.
         details: The extension object `coterie`.
+        is_remote: Another server has it, which knows OpenAI's schema and none of our extensions.
     """
 
     id: str
     created: int
     owned_by: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    is_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

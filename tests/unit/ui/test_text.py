@@ -55,6 +55,7 @@ ARGUMENTS: dict[str, Any] = {
     "available_bytes": 8_000_000_000,
     "fits_ctx_tokens": 16_384,
     "ending": "crashed",
+    "port": 8733,
 }
 
 
