@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 _CANCEL_POLL_S = 0.1
 
 Listener = Callable[[EngineState], None]
+PromptCachePlan = Callable[[], tuple[Path | None, int]]
 
 
 class LoadCancelled(Exception):
@@ -62,6 +64,8 @@ class Engines:
         n_ctx_tokens: Callable[[], int],
         memory_limit_bytes: Callable[[], int] = lambda: 0,
         remote_client: Callable[[str], EngineClient] | None = None,
+        prompt_cache: PromptCachePlan = lambda: (None, 0),
+        unload_after_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Prepare; nothing is loaded yet.
 
@@ -71,11 +75,16 @@ class Engines:
             n_ctx_tokens: The context that a person has set; 0 for the model's own.
             memory_limit_bytes: What all models may take together; 0 leaves it to the machine.
             remote_client: Speaks to the engine that has the entry of this name; None where there are none.
+            prompt_cache: The folder for conversations' states, and what it may take; None for none.
+            unload_after_s: A model that nobody used for so long leaves memory; 0 keeps it.
         """
         self._worker_command = worker_command
         self._runtime_dir = runtime_dir
         self._n_ctx_tokens = n_ctx_tokens
         self._remote_client = remote_client
+        self._prompt_cache = prompt_cache
+        self._unload_after_s = unload_after_s
+        self._unloading: threading.Timer | None = None
         self._changed = threading.Condition()
         self._listeners: list[Listener] = []
         self._slots = Slots(memory_limit_bytes)
@@ -139,6 +148,7 @@ class Engines:
             with self._changed:
                 slot.n_users -= 1
                 self._slots.touch(slot)
+                self._unload_later()
                 self._changed.notify_all()
 
     def unload(self, entry_name: str | None = None) -> None:
@@ -151,7 +161,38 @@ class Engines:
 
     def close(self) -> None:
         """End all workers; answers that still run are cut off."""
+        with self._changed:
+            timer, self._unloading = self._unloading, None
+        if timer is not None:
+            timer.cancel()
+            timer.join()
         self.unload()
+
+    # --- who leaves for want of use ----------------------------------------------------------------------
+
+    def _unload_later(self) -> None:
+        """Look again when the next model will have been unused for long enough; the lock is held."""
+        limit_s = self._unload_after_s()
+        unused = [slot.used_at_s for slot in self._slots if slot.n_users == 0]
+        if self._unloading is None and limit_s > 0 and unused:
+            delay_s = max(0.0, min(unused) + limit_s - time.monotonic())
+            self._unloading = threading.Timer(delay_s, self._unload_unused)
+            self._unloading.name = "unload-unused"
+            self._unloading.daemon = True
+            self._unloading.start()
+
+    def _unload_unused(self) -> None:
+        with self._changed:
+            if self._unloading is None:  # closed meanwhile
+                return
+            self._unloading = None
+            limit_s = self._unload_after_s()
+            for slot in self._slots:
+                if slot.n_users == 0 and 0 < limit_s <= time.monotonic() - slot.used_at_s:
+                    log.info("%s was not used for a while and leaves memory", slot.plan.name)
+                    self._end(slot)
+            self._unload_later()
+            self._changed.notify_all()
 
     # --- who gets in -------------------------------------------------------------------------------------
 
@@ -208,12 +249,16 @@ class Engines:
             raise StarterUnavailable(entry.paths[0])
         # A damaged header is said in its own words, before a process is started for it.
         model = read_files(entry.paths[0])
+        cache_dir, cache_limit_bytes = self._prompt_cache()
         plan = LoadPlan(
             model_path=entry.paths[0],
             n_ctx_tokens=self._n_ctx_tokens(),
             chat_template=entry.chat_template,
             name=entry.name,
             mmproj_path=find_mmproj(model),
+            prompt_cache_dir=cache_dir if cache_limit_bytes > 0 else None,
+            prompt_cache_limit_bytes=cache_limit_bytes,
+            model_sha256=entry.sha256 or (),
         )
         return plan, forecast_bytes(model, plan)
 

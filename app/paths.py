@@ -3,6 +3,7 @@
     DATA_DIR/                   --data-dir, $COTERIE_DATA_DIR, or the system's place for a person's data
         coterie.sqlite          conversations, library, downloads, settings
         models/                 downloaded and copied models; the setting `models_dir` moves it
+        cache/prompts/          states of conversations, see `model_manager.engine.prompt_cache`
         logs/coterie.log        what the program did, rotated at 1 MB, three older ones kept
         owner.lock              locked by the operating system while a program owns this folder
         owner.json              how to reach that program (mode 0600), see `app.owner`
@@ -47,6 +48,11 @@ class Paths:
     def models_dir(self) -> Path:
         """Where models go unless the setting `models_dir` says otherwise."""
         return self.data_dir / "models"
+
+    @property
+    def prompt_cache_dir(self) -> Path:
+        """States of conversations, which may be removed at any time."""
+        return self.data_dir / "cache" / "prompts"
 
     @property
     def log_file(self) -> Path:

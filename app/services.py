@@ -21,6 +21,7 @@ from app.remotes import RemoteEngines
 from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
 from model_manager.downloads import Downloads
+from model_manager.engine import prompt_cache
 from model_manager.errors import ModelManagerError
 from model_manager.http import Http
 from model_manager.hub import Hub
@@ -97,6 +98,8 @@ class Services:
                 lambda: int(self._settings["n_ctx_tokens"] or 0),
                 lambda: int(self._settings["models_memory_bytes"] or 0),
                 self.remotes.client,
+                prompt_cache=lambda: (paths.prompt_cache_dir, int(self._settings["prompt_cache_bytes"] or 0)),
+                unload_after_s=lambda: 60.0 * int(self._settings["unload_after_min"] or 0),
             )
             opened.callback(self.engines.close)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)
@@ -139,6 +142,7 @@ class Services:
             return
         self.engines.unload(name)
         self.library.remove(name)
+        prompt_cache.clear(self.paths.prompt_cache_dir, name)
 
     def subscribe_downloads(self, listener: Callable[[DownloadSnapshot], None]) -> None:
         """`listener` is told of each download that is done or failed, on its thread; the library has it."""

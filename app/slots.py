@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psutil
 
@@ -24,6 +25,7 @@ class Slot:
     Attributes:
         need_bytes: Forecast of its memory, weights and context.
         n_users: Inside `Engines.use`.
+        used_at_s: When it was touched last, on the monotonic clock.
     """
 
     entry: ModelEntry
@@ -31,6 +33,7 @@ class Slot:
     supervisor: Supervisor
     need_bytes: int
     n_users: int = 0
+    used_at_s: float = field(default_factory=time.monotonic)
 
     @property
     def is_up(self) -> bool:
@@ -68,6 +71,7 @@ class Slots:
 
     def touch(self, slot: Slot) -> None:
         """It is used now."""
+        slot.used_at_s = time.monotonic()
         if slot in self._slots:
             # At once, for readers without the lock.
             self._slots = [other for other in self._slots if other is not slot] + [slot]

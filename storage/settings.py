@@ -22,10 +22,12 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "models_memory_bytes": 0,  # what all loaded models may take together; 0: as the machine allows
         "n_ctx_tokens": 0,  # 0: the model's own, at most 8192
         "offline": False,
+        "prompt_cache_bytes": 8 * 1024**3,  # most disk that conversations' states may take; 0: keep none
         "remote_engines": [],  # objects with name, url and model; their keys are in the system's keyring
         "sampling_defaults": {},  # by parameter name
         "splitter_sizes": None,  # pixels
         "theme": "system",  # "system", "light" or "dark"
+        "unload_after_min": 30,  # minutes without use after which a model leaves memory; 0: never
         "window_geometry": None,  # base64
         "window_state": None,  # base64
         "zoom_percent": 100,  # of the system's text size

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from app.cli import cache
 from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
@@ -48,6 +49,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         ("cancel", cancel, "stop it and remove what has arrived"),
     ):
         action(name, run, help_text).add_argument("id", metavar="ID", type=int)
+    cache.add_parser(actions, parents)
 
 
 def list_models(arguments: argparse.Namespace, services: Services, console: Console) -> int:

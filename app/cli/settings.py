@@ -105,7 +105,9 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "models_memory_bytes": lambda value: type(value) is int and value >= 0,
     "n_ctx_tokens": lambda value: type(value) is int and value >= 0,
     "offline": lambda value: type(value) is bool,
+    "prompt_cache_bytes": lambda value: type(value) is int and value >= 0,
     "sampling_defaults": lambda value: type(value) is dict,
     "theme": ("system", "light", "dark").__contains__,
+    "unload_after_min": lambda value: type(value) is int and value >= 0,
     "zoom_percent": lambda value: type(value) is int and 25 <= value <= 500,
 }

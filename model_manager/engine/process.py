@@ -92,9 +92,13 @@ class WorkerProcess:
         return True
 
     def end(self, grace_s: float) -> None:
-        """Ask it to end, and end it when it does not. Returns when it is gone."""
+        """Ask it to end, so that it can save first, and end it when it does not. Returns when it is gone."""
         with contextlib.suppress(OSError):
-            self._popen.terminate()
+            if sys.platform == "win32":  # there, to terminate is to kill
+                assert self._popen.stdin is not None
+                self._popen.stdin.close()
+            else:
+                self._popen.terminate()
         if not self.wait(grace_s):
             self.kill()
 

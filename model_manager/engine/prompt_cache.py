@@ -231,6 +231,17 @@ def prune(folder: Path, limit_bytes: int) -> int:
     return n_removed
 
 
+def clear(folder: Path, model: str | None = None) -> int:
+    """Remove every file, or those of one model by its name then; returns how many went."""
+    n_removed = 0
+    for file in list_files(folder):
+        if model in (None, file.model):
+            with contextlib.suppress(OSError):
+                file.path.unlink(missing_ok=True)
+                n_removed += 1
+    return n_removed
+
+
 def remove_unfinished(folder: Path) -> None:
     """Take away what writers left behind that were killed; those that are alive are let alone."""
     if not folder.is_dir():

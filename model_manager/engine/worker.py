@@ -4,6 +4,9 @@ stdin     first line: `StartMessage` as JSON; then nothing, until the parent end
 stdout    unused
 stderr    log lines, and llama.cpp's own words
 exit      0 when stdin ends; the rest is an accident
+SIGTERM   as the end of stdin, but for the exit status
+
+Before it ends in one of these ways it saves conversations, for at most `_FAREWELL_S`.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -30,6 +33,7 @@ log = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG: Final = 1
 _OOM_SCORE_ADJ: Final = 500
 _LISTEN_BACKLOG: Final = 64
+_FAREWELL_S: Final = 2.8
 
 
 def main(argv: Sequence[str] | None = None, stdin: BinaryIO | None = None) -> int:
@@ -50,20 +54,23 @@ def main(argv: Sequence[str] | None = None, stdin: BinaryIO | None = None) -> in
     _volunteer_for_oom_killer()
     # The terminal's Ctrl-C is for the parent, who decides what becomes of an answer.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_await_parent, args=(stdin, message), name="parent", daemon=True).start()
     # Read by libgomp when llama.cpp is loaded, so before anything imports it.
     os.environ.update({name: os.environ.get(name, value) for name, value in SPIN_ENVIRONMENT.items()})
-    _serve(message)
+    _serve(message, stdin)
     return 0
 
 
-def _serve(message: StartMessage) -> None:
+def _serve(message: StartMessage, stdin: BinaryIO) -> None:
+    farewell = _Farewell(message)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: farewell.begin(signal.SIGTERM))
+    threading.Thread(target=_await_parent, args=(stdin, farewell), name="parent", daemon=True).start()
     listener = _listen(message)
     # Imported this late because of the environment above.
     from model_manager.engine.host import Host
     from model_manager.engine.server import build_app
 
     host = Host(message.plan)
+    farewell.on_end = host.close
     threading.Thread(target=host.load, name="load", daemon=True).start()
     config = uvicorn.Config(
         build_app(host, message.token),
@@ -80,7 +87,7 @@ def _serve(message: StartMessage) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals alone: SIGTERM ends the process at once, there is nothing to finish or to save."""
+    """Leaves signals alone: they are `_Farewell`'s."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -108,13 +115,41 @@ def _listen(message: StartMessage) -> socket.socket:
     return listener
 
 
-def _await_parent(stdin: BinaryIO, message: StartMessage) -> None:
-    """End this process when the parent's end of stdin is gone, whatever the other threads do."""
+class _Farewell:
+    """Ends this process, whatever its other threads do.
+
+    Attributes:
+        on_end: What is done before; it is not waited for longer than `_FAREWELL_S`.
+    """
+
+    def __init__(self, message: StartMessage) -> None:
+        self.on_end: Callable[[], None] = lambda: None
+        self._socket_path = message.socket_path
+        self._first = threading.Lock()
+
+    def begin(self, number: int | None = None) -> None:
+        """Start to end, with the status that this signal gives; at once returned from."""
+        if self._first.acquire(blocking=False):
+            threading.Thread(target=self._end, args=(number,), name="farewell", daemon=True).start()
+
+    def _end(self, number: int | None) -> None:
+        saving = threading.Thread(target=self.on_end, name="saving", daemon=True)
+        saving.start()
+        saving.join(_FAREWELL_S)
+        if self._socket_path is not None:
+            self._socket_path.unlink(missing_ok=True)
+        if number is not None and sys.platform != "win32":
+            # The system's own handling is set anew by a function that no thread but the main one may call.
+            ctypes.CDLL(None).signal(number, 0)
+            os.kill(os.getpid(), number)
+        os._exit(0)
+
+
+def _await_parent(stdin: BinaryIO, farewell: _Farewell) -> None:
+    """End this process when the parent's end of stdin is gone."""
     while stdin.read(4096):
         pass
-    if message.socket_path is not None:
-        message.socket_path.unlink(missing_ok=True)
-    os._exit(0)
+    farewell.begin()
 
 
 def _die_with_parent() -> None:

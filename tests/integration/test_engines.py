@@ -173,3 +173,17 @@ def test_waiting_for_a_model_can_be_given_up(narrow: Engines) -> None:
         assert narrow.state.name == DENSE.name
     assert isinstance(wish.error, LoadCancelled)
     assert order == [DENSE.name]
+
+
+def test_model_that_nobody_uses_leaves_memory_and_comes_back(runtime_dir: Path) -> None:
+    limit_s = 1000.0
+    engines = Engines(WORKER_COMMAND, runtime_dir, lambda: 512, unload_after_s=lambda: limit_s)
+    try:
+        with engines.use(DENSE):
+            limit_s = 0.05
+        wait_until(lambda: not engines.states())
+        assert engines.state.status == "stopped"
+        with engines.use(DENSE) as engine:
+            assert engine.info.name == DENSE.name
+    finally:
+        engines.close()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,9 @@ import pytest
 from model_manager.engine.host import Host
 from model_manager.engine.prompt_cache import SUFFIX
 from model_manager.engine.scheduler import Scheduler
-from model_manager.types import LoadPlan, SamplingParams
+from model_manager.engine.supervisor import Supervisor
+from model_manager.errors import EngineDied
+from model_manager.types import ChatFinished, ChatMessage, ChatRequest, LoadPlan, SamplingParams, TextDelta
 from tests.helpers.answers import Recorder
 from tests.helpers.ggufs import write_model
 
@@ -154,6 +159,54 @@ def test_file_larger_than_the_context_is_left_alone(plan: LoadPlan) -> None:
         short = chat.ask(prompt_about("Ada")[:200])
     assert n_cached(short) == 0
     assert files(plan)
+
+
+def test_worker_that_is_stopped_saves_and_the_next_one_goes_on(
+    dense_path: Path, plan: LoadPlan, new_supervisor: Callable[..., Supervisor]
+) -> None:
+    plan = dataclasses.replace(plan, model_path=dense_path, n_ctx_tokens=1024)
+    supervisor = new_supervisor()
+    answers = []
+    for _ in range(2):
+        supervisor.start(plan)
+        supervisor.wait_ready(120)
+        answers.append(chat_with(supervisor))
+        supervisor.stop()
+        assert len(files(plan)) == 1
+    (cold, first), (reopened, second) = answers
+    assert first.usage.cached_tokens == 0
+    assert second.usage.cached_tokens == second.usage.prompt_tokens - 1
+    assert cold == reopened
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, SIGTERM is no signal that could be handled")
+def test_worker_that_the_system_ends_saves_first(
+    plan: LoadPlan, new_supervisor: Callable[..., Supervisor]
+) -> None:
+    supervisor = new_supervisor()
+    supervisor.start(dataclasses.replace(plan, n_ctx_tokens=1024))
+    supervisor.wait_ready(120)
+    chat_with(supervisor)
+    assert supervisor.pid is not None
+    os.kill(supervisor.pid, signal.SIGTERM)
+    with pytest.raises(EngineDied) as caught:
+        chat_with(supervisor)
+    assert caught.value.signal == signal.SIGTERM
+    assert len(files(plan)) == 1
+
+
+def chat_with(supervisor: Supervisor) -> tuple[str, ChatFinished]:
+    text = ""
+    request = ChatRequest(
+        messages=(ChatMessage("user", STORY * 6),),
+        sampling=SamplingParams(temperature=0, max_tokens=N_TOKENS),
+    )
+    for event in supervisor.client.chat(request):
+        if isinstance(event, TextDelta):
+            text += event.text
+        if isinstance(event, ChatFinished):
+            return text, event
+    raise AssertionError("no end")
 
 
 def test_nothing_is_kept_without_a_folder(plan: LoadPlan, tmp_path: Path) -> None:
