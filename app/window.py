@@ -16,6 +16,7 @@ from app.services import Services
 from app.words import notice_for
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
 from storage.records import Conversation, Message
+from ui import formats
 from ui.i18n import tr
 from ui.main_window import MainWindow
 from ui.values import Notice
@@ -93,6 +94,8 @@ class WindowWiring(QObject):
         window.send_requested.connect(self._on_send)
         window.stop_requested.connect(chat.stop)
         window.page.transcript.conclude_requested.connect(chat.conclude)
+        window.page.transcript.continue_requested.connect(chat.go_on)
+        chat.answered.connect(self._on_answered)
         window.page.composer.thinking_button.changed.connect(chat.set_sampling)
         chat.sampling_changed.connect(window.page.composer.thinking_button.set_values)
         window.regenerate_requested.connect(chat.regenerate)
@@ -140,6 +143,25 @@ class WindowWiring(QObject):
     def _on_send(self, text: str) -> None:
         self._window.show_notice(None)
         self.chat.send(text)
+
+    def _on_answered(self, answer: Message) -> None:
+        """A context that has filled up leaves a choice."""
+        if answer.generation is None or answer.generation.stop_reason != "context_full":
+            return
+        if answer.conversation_id != self.chat.conversation_id:
+            return
+        ways = [(tr("Leave out the oldest turns"), "drop"), (tr("Sum up the oldest turns"), "summary")]
+        choices = [(label, f"go_on:{answer.id}:{fit}") for label, fit in ways]
+        if (n_ctx_tokens := self.chat.larger_context()) is not None:
+            label = tr("Context of {n} tokens", n=formats.number(n_ctx_tokens))
+            choices.append((label, f"larger:{answer.id}:{n_ctx_tokens}"))
+        self._window.show_notice(
+            Notice(
+                "warning",
+                tr("The context is full; what was written is kept. How shall the answer go on?"),
+                choices=tuple(choices),
+            )
+        )
 
     def _on_delete(self, conversation_id: int) -> None:
         self.chat.forget(conversation_id)
@@ -210,6 +232,12 @@ class WindowWiring(QObject):
             self.chat.load_model()
         elif action_id == "retry":
             self.chat.retry()
+        elif action_id.startswith("go_on:"):
+            _, message_id, fit = action_id.split(":")
+            self.chat.go_on(int(message_id), "summary" if fit == "summary" else "drop")
+        elif action_id.startswith("larger:"):
+            _, message_id, n_ctx_tokens = action_id.split(":")
+            self.chat.go_on_larger(int(message_id), int(n_ctx_tokens))
         elif action_id == "show_log":
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._services.paths.log_file)))
 

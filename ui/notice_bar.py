@@ -1,10 +1,21 @@
-"""One sentence above the composer, with at most one thing to do about it."""
+"""One sentence above the composer, with what can be done about it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QFontDatabase
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QFontDatabase, QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ui import icons, theme
 from ui.buttons import IconButton
@@ -51,7 +62,13 @@ class NoticeBar(QFrame):
             line.addWidget(button, 0, Qt.AlignmentFlag.AlignVCenter)
         column = QVBoxLayout(self)
         column.setContentsMargins(12, theme.SPACING, theme.SPACING, theme.SPACING)
+        self._choices = QWidget()
+        self._choices_row = QBoxLayout(QBoxLayout.Direction.LeftToRight, self._choices)
+        self._choices_row.setSpacing(theme.SPACING)
+        self._choices_row.setContentsMargins(20 + theme.SPACING, 0, 0, 0)
+        self.choice_buttons: list[QPushButton] = []
         column.addLayout(line)
+        column.addWidget(self._choices)
         column.addWidget(self.detail_view)
 
         self.details_button.toggled.connect(self.detail_view.setVisible)
@@ -70,6 +87,7 @@ class NoticeBar(QFrame):
         self.setVisible(notice is not None)
         self.details_button.setChecked(False)
         self.detail_view.hide()
+        self._offer(notice.choices if notice is not None else ())
         if notice is None:
             return
         self.sentence_label.setText(notice.sentence)
@@ -82,11 +100,42 @@ class NoticeBar(QFrame):
         self.detail_view.setFixedHeight(self.detail_view.fontMetrics().lineSpacing() * n_lines + 16)
         self._paint_icon()
 
+    def _offer(self, choices: Sequence[tuple[str, str]]) -> None:
+        while (item := self._choices_row.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        self.choice_buttons = []
+        for label, action_id in choices:
+            button = QPushButton(label)
+            button.clicked.connect(lambda _checked=False, action_id=action_id: self._act(action_id))
+            self._choices_row.addWidget(button)
+            self.choice_buttons.append(button)
+        if choices:
+            self._choices_row.addStretch(1)
+        self._choices.setVisible(bool(choices))
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Choices stand side by side where their labels have room for that, else below each other."""
+        wanted = sum(button.sizeHint().width() + theme.SPACING for button in self.choice_buttons)
+        is_wide = wanted < self.width() - 4 * theme.SPACING - 20
+        direction = QBoxLayout.Direction.LeftToRight if is_wide else QBoxLayout.Direction.TopToBottom
+        self._choices_row.setDirection(direction)
+        # Fixed, because the height of a layout that turns is not asked for again.
+        self._choices.setFixedHeight(self._choices_row.sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
     def _on_action(self) -> None:
-        notice = self._notice
+        if self._notice is not None:
+            self._act(self._notice.action_id)
+
+    def _act(self, action_id: str) -> None:
         self.show_notice(None)
-        if notice is not None:
-            self.action_requested.emit(notice.action_id)
+        self.action_requested.emit(action_id)
 
     def _paint_icon(self) -> None:
         if self._notice is None:

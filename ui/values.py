@@ -11,12 +11,13 @@ NoticeLevel = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One sentence with at most one thing to do about it.
+    """One sentence with what can be done about it: one button, or a choice of ways.
 
     Attributes:
         action: Label of the button; empty for none.
         action_id: What the window emits in `notice_action_requested` when the button is pressed.
         detail: Technical small print, behind "Details".
+        choices: Further ways, as pairs of a label and what the window emits.
     """
 
     level: NoticeLevel
@@ -24,6 +25,7 @@ class Notice:
     action: str = ""
     action_id: str = ""
     detail: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

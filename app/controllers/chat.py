@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.answering import Answered, AnswerEvent, Started
 from app.bridge import Bridge, Latest
 from app.controllers.progress import Progress
-from app.orders import Ask, Edit, Order, Regenerate
+from app.orders import Ask, Continue, Edit, Fit, Order, Regenerate
 from app.services import Services
 from model_manager.engine.client import Cancel
 from model_manager.types import ChatFinished, TokenLogprobs
@@ -210,6 +210,26 @@ class ChatController(QObject):
     def regenerate(self, message_id: int) -> None:
         """Another answer in place of this one; both stay."""
         self._start(Regenerate(message_id, model=self.model))
+
+    def go_on(self, message_id: int, fit: Fit = "all") -> None:
+        """More of an answer that was cut off; the short version stays beside it."""
+        self._start(Continue(message_id, model=self.model, fit=fit))
+
+    def larger_context(self) -> int | None:
+        """Twice the context of the model that answers here, as far as it was trained; None beyond that."""
+        state = self._services.engines.state_of(self.model)
+        info = state.info if state is not None else None
+        if info is None or not 0 < info.n_ctx_tokens < info.n_ctx_train_tokens:
+            return None
+        return min(2 * info.n_ctx_tokens, info.n_ctx_train_tokens)
+
+    def go_on_larger(self, message_id: int, n_ctx_tokens: int) -> None:
+        """Load the model with a larger context from now on, and go on with an answer that was cut off."""
+        self._bridge.run(
+            lambda: self._services.set_setting("n_ctx_tokens", n_ctx_tokens),
+            lambda _nothing: self.go_on(message_id),
+            self.failed.emit,
+        )
 
     def edit(self, message_id: int, text: str) -> None:
         """Ask in other words; both questions stay."""

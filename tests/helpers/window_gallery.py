@@ -17,8 +17,9 @@ from model_manager import errors
 from model_manager.types import EngineState
 from tests.helpers.window_samples import INFO, MODELS, conversations, downloads, hits, messages
 from ui import text
+from ui.i18n import tr
 from ui.main_window import MainWindow
-from ui.values import StreamUpdate
+from ui.values import Notice, StreamUpdate
 
 
 def _chat(window: MainWindow) -> None:
@@ -53,6 +54,25 @@ def _thinking_menu(window: MainWindow) -> None:
     _thinking(window)
     button = window.page.composer.thinking_button
     button.menu().popup(button.mapToGlobal(QPoint(0, -button.menu().sizeHint().height())))
+
+
+def _full_context(window: MainWindow) -> None:
+    _chat(window)
+    question, answer = messages()
+    assert answer.generation is not None
+    cut = replace(answer, generation=replace(answer.generation, stop_reason="context_full"))
+    window.show_conversation(conversations()[0], [question, cut])
+    window.show_notice(
+        Notice(
+            "warning",
+            tr("The context is full; what was written is kept. How shall the answer go on?"),
+            choices=(
+                (tr("Leave out the oldest turns"), "a"),
+                (tr("Sum up the oldest turns"), "b"),
+                (tr("Context of {n} tokens", n="16,384"), "c"),
+            ),
+        )
+    )
 
 
 def _welcome(window: MainWindow) -> None:
@@ -124,6 +144,7 @@ def _conversation_settings(window: MainWindow) -> None:
 SCENES: dict[str, Callable[[MainWindow], None]] = {
     "chat": _chat,
     "thinking": _thinking,
+    "full-context": _full_context,
     "thinking-menu": _thinking_menu,
     "welcome": _welcome,
     "first-start": _first_start,

@@ -199,3 +199,22 @@ def test_thinking_is_limited_and_ended(coterie: Coterie, qtbot: QtBot) -> None:
     assert concluded.generation is not None
     assert 0 < (concluded.generation.reasoning_tokens or 0) < 300
     assert concluded.text
+
+
+def test_a_full_context_leaves_a_choice(coterie: Coterie, qtbot: QtBot) -> None:
+    window, chat, bar = coterie.window, coterie.chat, coterie.window.page.notice_bar
+    coterie.services.set_setting("n_ctx_tokens", 256)
+    never_ends = {"temperature": 0.8, "seed": 3, "max_tokens": 400, "logit_bias": {"2": -100, "0": -100}}
+    coterie.services.set_setting("sampling_defaults", never_ends)
+    cut = coterie.ask("Tell me a long story about a river.")
+    assert cut.generation is not None
+    assert cut.generation.stop_reason == "context_full"
+    assert [button.text() for button in bar.choice_buttons][-1] == "Context of 512 tokens"
+
+    with qtbot.waitSignal(chat.answered, timeout=ANSWER_TIMEOUT_MS) as blocker:
+        bar.choice_buttons[-1].click()
+    longer: Message = blocker.args[0]
+    assert longer.text.startswith(cut.text)
+    assert len(longer.text) > len(cut.text)
+    assert longer.sibling_ids == (cut.id, longer.id)
+    assert window.page.transcript.scene.items[-1].message.id == longer.id

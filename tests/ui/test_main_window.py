@@ -241,6 +241,18 @@ def test_a_notice_offers_its_action(qtbot: QtBot, window: MainWindow) -> None:
     assert not bar.isVisible()
 
 
+def test_a_notice_offers_a_choice(qtbot: QtBot, window: MainWindow) -> None:
+    window.show_notice(Notice("warning", "How?", choices=(("This way", "this"), ("That way", "that"))))
+    bar = window.page.notice_bar
+    assert [button.text() for button in bar.choice_buttons] == ["This way", "That way"]
+    with qtbot.waitSignal(window.notice_action_requested) as asked:
+        bar.choice_buttons[1].click()
+    assert asked.args == ["that"]
+    assert bar.notice() is None
+    window.show_notice(Notice("info", "All is well."))
+    assert not bar.choice_buttons
+
+
 def test_a_notice_without_action_or_detail_shows_neither(window: MainWindow) -> None:
     window.show_notice(Notice("info", "All is well."))
     assert not window.page.notice_bar.action_button.isVisible()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFontMetricsF
 
+from storage.records import Message
 from ui.chat import message_words
 from ui.chat.control import SIDE, Control
 from ui.i18n import tr
@@ -54,6 +55,8 @@ def footer_controls(item: MessageItem) -> list[Control]:
         actions.append(("edit", "pencil", tr("Edit")))
     elif item.message.role == "assistant":
         actions.append(("regenerate", "retry", tr("Regenerate")))
+        if can_go_on(item.message):
+            actions.append(("continue", "play", tr("Go on with this answer")))
     footer = item.rows.footer
     versions_width = _versions_width(item) if len(siblings) > 1 else 0.0
     width = versions_width + SIDE * len(actions)
@@ -73,6 +76,13 @@ def footer_controls(item: MessageItem) -> list[Control]:
         result.append(Control(name, QRectF(x, footer.top(), SIDE, SIDE), icon, title))
         x += SIDE
     return result
+
+
+def can_go_on(message: Message) -> bool:
+    """Whether an answer was cut off, so that there may be more of it."""
+    reason = message.generation.stop_reason if message.generation else None
+    was_cut = message.status == "interrupted" or reason in ("length", "cancelled", "context_full", "error")
+    return was_cut and bool(message.text or message.reasoning)
 
 
 def version_label(item: MessageItem) -> str:

@@ -15,6 +15,8 @@ from ui.chat.transcript import Transcript
 from ui.chat.welcome import Welcome
 from ui.notice_bar import NoticeBar
 
+_LEAST_TRANSCRIPT_PX = 80
+
 
 class ChatPage(QWidget):
     """One conversation, or the beginning of one."""
@@ -65,11 +67,16 @@ class ChatPage(QWidget):
         self._conversation_id = new_id
         self._has_sent_first = False
         self.transcript.set_messages(messages)
-        self._stack.setCurrentWidget(self.transcript if messages else self.welcome)
+        self._show(self.transcript if messages else self.welcome)
 
     def show_transcript(self) -> None:
         """Leave the welcome: a first message has arrived."""
-        self._stack.setCurrentWidget(self.transcript)
+        self._show(self.transcript)
+
+    def _show(self, page: QWidget) -> None:
+        # A stack asks for the room of its tallest page, which the transcript does not need.
+        self._stack.setMinimumHeight(_LEAST_TRANSCRIPT_PX if page is self.transcript else 0)
+        self._stack.setCurrentWidget(page)
 
     def is_welcome(self) -> bool:
         """Whether there is no message yet."""

@@ -27,12 +27,14 @@ class Transcript(TranscriptView):
         regenerate_requested: message id (int) of the answer to make anew.
         edit_requested: message id (int) of a question, its new text (str).
         version_requested: message id (int) of the version to show.
+        continue_requested: message id (int) of an answer that was cut off.
         conclude_requested: message id (int) of the answer whose thinking shall end.
     """
 
     regenerate_requested = Signal(object)
     edit_requested = Signal(object, str)
     version_requested = Signal(object)
+    continue_requested = Signal(object)
     conclude_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -108,6 +110,8 @@ class Transcript(TranscriptView):
         message_id = item.message.id
         if name == "reasoning":
             self._toggle_reasoning(number)
+        elif name == "continue":
+            self.continue_requested.emit(message_id)
         elif name == "conclude":
             self.conclude_requested.emit(message_id)
         elif name == "copy":

@@ -206,6 +206,16 @@ def test_running_thoughts_can_be_ended(view: Transcript, qtbot: QtBot) -> None:
     assert "conclude" not in [button.id for button in view.scene.items[0].controls()]
 
 
+@pytest.mark.parametrize(("reason", "offers"), [("length", True), ("context_full", True), ("stop", False)])
+def test_a_cut_answer_offers_to_go_on(view: Transcript, qtbot: QtBot, reason: str, offers: bool) -> None:
+    view.set_messages([make_message(1, text="Half an ans", stop_reason=reason)])
+    assert ("continue" in [button.id for button in view.scene.items[0].controls()]) is offers
+    if offers:
+        with qtbot.waitSignal(view.continue_requested) as told:
+            click(qtbot, view, at_control(view, 0, "continue"))
+        assert told.args == [1]
+
+
 def test_the_heading_of_the_thoughts_opens_them(view: Transcript, qtbot: QtBot) -> None:
     view.set_messages([make_message(1, text="Answer", reasoning="Secret thoughts")])
     click(qtbot, view, at_control(view, 0, "reasoning"))
