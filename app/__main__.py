@@ -14,11 +14,15 @@ from collections.abc import Sequence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run what the command line says; returns the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # These two are for our own processes only.
+    # These are for our own processes only.
     if arguments[:1] == ["worker"]:
         from model_manager.engine import worker
 
         return worker.main(arguments[1:])
+    if arguments[:1] == ["probe"]:
+        from model_manager.engine import probe
+
+        return probe.main(arguments[1:])
     if arguments[:1] == ["system-report"]:
         from model_manager.engine import devices
 

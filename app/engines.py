@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.slots import Slot, Slots, forecast_bytes
-from model_manager import starter
+from app.vetting import Vetting
+from model_manager import plans, starter
 from model_manager.engine.bodies import info_from
 from model_manager.engine.client import Cancel, EngineClient
+from model_manager.engine.room import anonymous_bytes
 from model_manager.engine.supervisor import Supervisor
 from model_manager.entries import read_files
-from model_manager.errors import EngineError, EngineUnreachable, StarterUnavailable
+from model_manager.errors import EngineError, EngineUnreachable, ModelNotFound, StarterUnavailable
 from model_manager.types import EngineInfo, EngineState, LoadPlan, ModelEntry
 from model_manager.vision_files import find_mmproj
 
@@ -66,6 +68,7 @@ class Engines:
         remote_client: Callable[[str], EngineClient] | None = None,
         prompt_cache: PromptCachePlan = lambda: (None, 0),
         unload_after_s: Callable[[], float] = lambda: 0.0,
+        vetting: Vetting | None = None,
     ) -> None:
         """Prepare; nothing is loaded yet.
 
@@ -77,7 +80,9 @@ class Engines:
             remote_client: Speaks to the engine that has the entry of this name; None where there are none.
             prompt_cache: The folder for conversations' states, and what it may take; None for none.
             unload_after_s: A model that nobody used for so long leaves memory; 0 keeps it.
+            vetting: Asked before anything is loaded; None lets everything pass.
         """
+        self._vetting = vetting
         self._worker_command = worker_command
         self._runtime_dir = runtime_dir
         self._n_ctx_tokens = n_ctx_tokens
@@ -131,6 +136,7 @@ class Engines:
         Raises:
             ModelNotFound, ModelFileError, StarterUnavailable: There is nothing to load.
             LoadFailed, ContextTooLarge, EngineDied, EngineStalled: The loading failed.
+            NotEnoughMemory, ProbeFailed, Offline: And what else `Vetting.before_load` raises.
             LoadCancelled: `cancel` was set while waiting.
         """
         if entry.address:
@@ -140,6 +146,8 @@ class Engines:
             yield Engine(client, info_from({"name": entry.name, "engine": f"remote {entry.address}"}), entry)
             return
         plan, need_bytes = self._plan_for(entry)
+        if self._vetting is not None and not self._is_up(plan):
+            need_bytes = self._vetting.before_load(entry, plan, need_bytes, self._reclaimable_bytes())
         slot = self._enter(entry, plan, need_bytes, cancel)
         try:
             info = self._wait_ready(slot.supervisor, cancel)
@@ -242,6 +250,24 @@ class Engines:
             except TimeoutError:
                 continue
 
+    def _is_up(self, plan: LoadPlan) -> bool:
+        slot = self._slots.find(plan)
+        return slot is not None and slot.is_up
+
+    def _reclaimable_bytes(self) -> int:
+        """Main memory of the workers that run: who must go is decided later."""
+        return sum(anonymous_bytes(pid) for slot in self._slots if (pid := slot.supervisor.pid) is not None)
+
+    def plan_for(self, entry: ModelEntry) -> LoadPlan:
+        """How a model would be loaded now.
+
+        Raises:
+            ModelNotFound, ModelFileError, StarterUnavailable: There is nothing to load.
+        """
+        if entry.address:
+            raise ModelNotFound(entry.name)  # another machine loads it
+        return self._plan_for(entry)[0]
+
     def _plan_for(self, entry: ModelEntry) -> tuple[LoadPlan, int]:
         if entry.name in (starter.STARTER, starter.STARTER_THINKING) and entry.is_starter:
             starter.ensure_starter()
@@ -260,6 +286,7 @@ class Engines:
             prompt_cache_limit_bytes=cache_limit_bytes,
             model_sha256=entry.sha256 or (),
         )
+        plan = plans.applied(plan, entry.plan, entry.adapters)
         return plan, forecast_bytes(model, plan)
 
     def _on_state(self, state: EngineState) -> None:

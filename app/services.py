@@ -20,8 +20,10 @@ from app.paths import Paths
 from app.remotes import RemoteEngines
 from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
+from app.vetting import Vetting
 from model_manager.downloads import Downloads
 from model_manager.engine import prompt_cache
+from model_manager.engine.probe import Prober
 from model_manager.errors import ModelManagerError
 from model_manager.http import Http
 from model_manager.hub import Hub
@@ -48,6 +50,7 @@ class Services:
         library: Models of this machine, and those of remote engines.
         remotes: The list of remote engines.
         downloads: Running, waiting and ended downloads.
+        vetting: Forecasts what models would take, and lets them be loaded.
         engines: The loaded models.
         answering: Makes answers.
         inspecting: Looks into them.
@@ -92,6 +95,7 @@ class Services:
                 DownloadStore(self.storage), self.hub, self.http, models_dir, on_finished=self._on_finished
             )
             opened.callback(self.downloads.close)
+            self.vetting = Vetting(Prober((*self_command(), "probe")), self.http)
             self.engines = Engines(
                 worker_command or (*self_command(), "worker"),
                 runtime_dir,
@@ -100,6 +104,7 @@ class Services:
                 self.remotes.client,
                 prompt_cache=lambda: (paths.prompt_cache_dir, int(self._settings["prompt_cache_bytes"] or 0)),
                 unload_after_s=lambda: 60.0 * int(self._settings["unload_after_min"] or 0),
+                vetting=self.vetting,
             )
             opened.callback(self.engines.close)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_manager.errors import ModelFileError, ModelNotFound
+from model_manager.plans import KEPT_KEYS, kept_adapters, kept_values
 from model_manager.shards import GgufModel, read_model
 from model_manager.types import ModelEntry, ModelRecord
 
@@ -56,7 +57,8 @@ def record_of(
 def refreshed(record: ModelRecord, model: GgufModel, sha256: tuple[str, ...] | None) -> ModelRecord:
     """The record after a new look at its files; what a person or a download has said of it stays."""
     seen = record_of(record.name, model)
-    return replace(record, size_bytes=seen.size_bytes, info=seen.info, sha256=sha256)
+    kept = {key: record.info[key] for key in KEPT_KEYS if key in record.info}
+    return replace(record, size_bytes=seen.size_bytes, info={**seen.info, **kept}, sha256=sha256)
 
 
 def entry_of(record: ModelRecord) -> ModelEntry:
@@ -77,4 +79,6 @@ def entry_of(record: ModelRecord) -> ModelEntry:
         source=record.source,
         is_ours=record.is_ours,
         is_missing=not all(map(os.path.isfile, paths)),
+        plan=kept_values(info.get("plan")),
+        adapters=kept_adapters(info.get("adapters")),
     )

@@ -230,10 +230,14 @@ class Http:
         """End all transfers' connections; clients from `new_client` belong to who asked for them."""
         self._transfers.close()
 
+    def is_offline(self) -> bool:
+        """Whether nothing may leave this machine just now."""
+        return self._offline() or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
+
     def _admit(self, url: URL) -> None:
         if is_loopback(url.host):
             return
-        if self._offline() or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON"):
+        if self.is_offline():
             raise Offline(url.host)
         with self._lock:
             if origin_of(str(url)) not in self._allowed:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from model_manager import stamps, starter
+from model_manager import plans, stamps, starter
 from model_manager.copying import copy_files
 from model_manager.digest import sha256_of
 from model_manager.entries import absolute, entry_of, read_files, record_of, refreshed
@@ -33,7 +33,8 @@ from model_manager.errors import (
 )
 from model_manager.filenames import safe_path_in
 from model_manager.shards import GgufModel, model_stem
-from model_manager.types import ModelEntry, ModelRecord
+from model_manager.tensor_patterns import check_plan
+from model_manager.types import Adapter, LoadPlan, ModelEntry, ModelRecord
 from model_manager.vision_files import is_vision_file
 
 log = logging.getLogger(__name__)
@@ -83,8 +84,8 @@ class Library:
 
     def list(self) -> Sequence[ModelEntry]:
         """All entries: the starters first, then the others by name. Missing ones are marked, not dropped."""
-        stored = (entry_of(record) for record in self._store.list())
-        return [*starter.entries(), *stored, *self._elsewhere()]
+        stored = (entry_of(record) for record in self._store.list() if record.name not in starter.NAMES)
+        return [*map(self._with_wishes, starter.entries()), *stored, *self._elsewhere()]
 
     def get(self, name_or_path: str) -> ModelEntry:
         """The entry of this name, or of a GGUF file (any shard) that need not be in the library.
@@ -97,7 +98,7 @@ class Library:
         """
         for entry in starter.entries():
             if entry.name == name_or_path:
-                return entry
+                return self._with_wishes(entry)
         record = self._store.get(name_or_path)
         if record is not None:
             return entry_of(record)
@@ -235,6 +236,62 @@ class Library:
         if record is not None and not entry.is_starter and entry.paths == tuple(map(Path, record.paths)):
             self._store.put(refreshed(record, model, tuple(digests)))
         return replace(entry, sha256=tuple(digests))
+
+    def set_plan(self, name: str, changes: Mapping[str, Any]) -> ModelEntry:
+        """Keeps wishes for how a model is loaded; see `model_manager.plans`.
+
+        Args:
+            name: Of an entry.
+            changes: Fields of `LoadPlan`, as JSON values; None takes a wish back.
+
+        Raises:
+            ModelNotFound: There is no such entry, or its file is gone.
+            ModelFileError: Its file cannot be used (one of its subclasses says why).
+            ValueError: A field cannot be kept or cannot have this value.
+            BadOverride, BadExpertCount: This model has no such tensors or experts. Nothing was changed.
+        """
+
+        def merged(entry: ModelEntry) -> dict[str, Any]:
+            values = plans.changed(entry.plan, changes)
+            check_plan(plans.applied(LoadPlan(entry.paths[0]), values), read_files(entry.paths[0]))
+            return values
+
+        return self._keep(name, "plan", merged)
+
+    def reset_plan(self, name: str) -> ModelEntry:
+        """Forgets all that `set_plan` kept.
+
+        Raises:
+            ModelNotFound: There is no such entry.
+        """
+        return self._keep(name, "plan", lambda _entry: {})
+
+    def set_adapters(self, name: str, adapters: Sequence[Adapter]) -> ModelEntry:
+        """Keeps the adapters that a model is loaded with.
+
+        Raises:
+            ModelNotFound: There is no such entry.
+        """
+        return self._keep(name, "adapters", lambda _entry: plans.adapter_values(adapters))
+
+    def _keep(self, name: str, key: str, value_of: Callable[[ModelEntry], Any]) -> ModelEntry:
+        with self._names:
+            entry = next((entry for entry in self.list() if entry.name == name), None)
+            if entry is None:
+                raise ModelNotFound(name)
+            record = self._store.get(name) or ModelRecord(
+                name=name, paths=tuple(map(str, entry.paths)), size_bytes=entry.size_bytes
+            )
+            self._store.put(replace(record, info={**record.info, key: value_of(entry)}))
+        return self.get(name)
+
+    def _with_wishes(self, entry: ModelEntry) -> ModelEntry:
+        """A starter with what is kept for it; nothing else of its record counts."""
+        record = self._store.get(entry.name)
+        if record is None:
+            return entry
+        kept = entry_of(record)
+        return replace(entry, plan=kept.plan, adapters=kept.adapters)
 
     def remove(self, name: str) -> None:
         """Forgets an entry. Its files are deleted if they lie in the models folder and belong to the program.

@@ -81,3 +81,23 @@ class Placement:
     n_experts_used_trained: int = 0
     adapters: tuple[Adapter, ...] = ()
     rpc_devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What loading a model would take, computed by llama.cpp without the weights.
+
+    Attributes:
+        n_ctx_tokens: Of the context that was forecast.
+        memory: A device each, the main memory first.
+        free_bytes: Of each device of `memory`, in its order, when it was looked at.
+        n_layers_offloaded: As `Placement.n_layers_offloaded`.
+        is_repacked: The processor would rearrange weights, so that they are no pages of the file.
+    """
+
+    n_ctx_tokens: int
+    n_ctx_train_tokens: int
+    memory: tuple[DeviceMemory, ...]
+    free_bytes: tuple[int, ...]
+    n_layers_offloaded: int
+    is_repacked: bool

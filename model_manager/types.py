@@ -19,6 +19,7 @@ from model_manager.hub_types import (
 from model_manager.placement_types import (
     Adapter,
     DeviceMemory,
+    Forecast,
     KvType,
     LoadMode,
     Placement,
@@ -33,6 +34,7 @@ __all__ = [
     "DownloadRecord",
     "DownloadSnapshot",
     "DownloadStatus",
+    "Forecast",
     "HubFile",
     "HubModel",
     "KvType",
@@ -352,6 +354,8 @@ class ModelEntry:
         is_starter: Made by the program, always there, cannot be removed.
         n_experts: 0 for a dense model.
         address: URL of the server that has it; empty for files of this machine. Such an entry has no paths.
+        plan: Fields of its load plan that are not the default, as JSON values; `model_manager.plans` owns it.
+        adapters: LoRA adapters that it is loaded with.
     """
 
     name: str
@@ -369,6 +373,8 @@ class ModelEntry:
     is_starter: bool = False
     is_missing: bool = False
     address: str = ""
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    adapters: tuple[Adapter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.cli import cache
+from app.cli import cache, placement
 from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
@@ -42,6 +42,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         ("remove", remove, "forget a model; delete its files if Coterie put them there"),
     ):
         action(name, run, help_text).add_argument("name", metavar="NAME")
+    placement.add_actions(action)
     action("downloads", list_downloads, "what is or was downloaded")
     for name, run, help_text in (
         ("pause", pause, "stop a download and keep what has arrived"),

@@ -22,14 +22,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from model_manager.tensor_patterns import MAIN_MEMORY
 from model_manager.types import DeviceMemory
 
-MAIN_MEMORY: Final = "CPU"
 _MIB: Final = 2**20
 _REPACKED: Final = "_REPACK"
 _MAPPED: Final = "_Mapped"
 
-_LAYER = re.compile(r"load_tensors: layer +(\d+) assigned to device ([^,]+),")
+_LAYER = re.compile(r"^load_tensors: layer +(\d+) assigned to device ([^,]+),")
+_UNUSED = re.compile(r"^model has unused tensor (\S+) \(size = ")
 _BUFFER = re.compile(r"^\S+: +(\S+) +(model|KV|RS|output|compute|LoRA) buffer size = +([\d.]+) MiB")
 _KV_LAYER = re.compile(r"^\S*kv_cache\S*: layer +\d+: dev = (\S+)")
 _KV_SIZE = re.compile(r"^\S*kv_cache\S*: size = +([\d.]+) MiB \( *\d+ cells, +(\d+) layers")
@@ -44,6 +45,7 @@ class LoadReport:
         model: Buffer to bytes of weights; zeros where nothing was allocated.
         kv: Device to bytes of keys and values.
         state, output, compute, adapters: Buffer to bytes.
+        unused: Names of tensors that are not loaded.
     """
 
     layers: dict[int, str] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class LoadReport:
     output: Counter[str] = field(default_factory=Counter)
     compute: Counter[str] = field(default_factory=Counter)
     adapters: Counter[str] = field(default_factory=Counter)
+    unused: set[str] = field(default_factory=set)
 
     @property
     def is_repacked(self) -> bool:
@@ -79,6 +82,8 @@ def read_log(lines: Iterable[str]) -> LoadReport:
                 by_kind[kind][name] += size
         elif match := _LAYER.search(line):
             report.layers[int(match[1])] = match[2]
+        elif match := _UNUSED.search(line):
+            report.unused.add(match[1])
         elif match := _KV_LAYER.search(line):
             kv_layers[match[1]] += 1
         elif match := _KV_SIZE.search(line):

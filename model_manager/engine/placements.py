@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from model_manager.types import Adapter, DeviceMemory, Placement
+from model_manager.types import Adapter, DeviceMemory, Forecast, Placement
 
 _NUMBERS = ("own_bytes", "n_layers_offloaded", "n_cpu_expert_layers", "n_experts_used_trained")
 _WORDS = ("cache_type_k", "cache_type_v", "load_mode")
@@ -40,6 +40,25 @@ def placement_from(body: object) -> Placement | None:
         if isinstance(adapters, list)
         else (),
         rpc_devices=tuple(map(str, devices)) if isinstance(devices, list) else (),
+    )
+
+
+def forecast_body(forecast: Forecast) -> dict[str, Any]:
+    """As JSON values."""
+    return asdict(forecast)
+
+
+def forecast_from(body: object) -> Forecast | None:
+    """The inverse of `forecast_body`; None for what is none."""
+    if not isinstance(body, Mapping) or not isinstance(body.get("memory"), list):
+        return None
+    return Forecast(
+        n_ctx_tokens=int(body["n_ctx_tokens"]),
+        n_ctx_train_tokens=int(body["n_ctx_train_tokens"]),
+        memory=tuple(memory_from(row) for row in body["memory"]),
+        free_bytes=tuple(int(free) for free in body["free_bytes"]),
+        n_layers_offloaded=int(body["n_layers_offloaded"]),
+        is_repacked=bool(body["is_repacked"]),
     )
 
 

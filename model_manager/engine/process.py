@@ -122,8 +122,7 @@ class WorkerProcess:
         code = self._popen.returncode
         signal = -code if code < 0 else None
         last_words = self.last_words()
-        lowered = last_words.lower()
-        said_so = any(sign in lowered for sign in _OUT_OF_MEMORY)
+        said_so = says_out_of_memory(last_words)
         return EngineDied(
             name=self._name,
             exit_code=None if signal is not None else code,
@@ -157,6 +156,12 @@ class WorkerProcess:
                 self._tail += chunk
                 del self._tail[:-LAST_WORDS_BYTES]
             self._on_stderr()
+
+
+def says_out_of_memory(words: str) -> bool:
+    """Whether somebody's last words are of an allocation that failed."""
+    lowered = words.lower()
+    return any(sign in lowered for sign in _OUT_OF_MEMORY)
 
 
 def oom_kills() -> int | None:

@@ -51,13 +51,16 @@ class LlamaModel:
         self._contexts: list[LlamaContext] = []
 
     @classmethod
-    def load(cls, plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaModel:
+    def load(
+        cls, plan: LoadPlan, on_progress: Callable[[int], None], *, no_alloc: bool = False
+    ) -> LlamaModel:
         """Load a model file.
 
         Args:
             plan: What to load and how.
             on_progress: Told permille of the file's tensors, on this thread; may raise to give up, and what
                 it raised comes out of here.
+            no_alloc: Leave the weights out: nothing can be computed, but llama.cpp tells what it would take.
 
         Raises:
             LoadFailed: llama.cpp refused.
@@ -65,7 +68,7 @@ class LlamaModel:
         """
         library.start()
         native_log.forget()
-        return cls(plan, _load(plan, plan.name or plan.model_path.stem, on_progress))
+        return cls(plan, _load(plan, plan.name or plan.model_path.stem, on_progress, no_alloc))
 
     def close(self) -> None:
         """Free the contexts and the weights; safe to call twice, when nothing decodes any more."""
@@ -174,10 +177,7 @@ def load(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
 def _load_and_warm_up(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
     model = LlamaModel.load(plan, on_progress)
     try:
-        n_ctx = plan.n_ctx_tokens or min(model.n_ctx_train_tokens, DEFAULT_CTX_TOKENS)
-        if n_ctx > model.n_ctx_train_tokens:
-            raise ContextTooLarge(n_ctx, model.n_ctx_train_tokens)
-        context = model.new_context(context_plan(plan, n_ctx))
+        context = model.new_context(context_plan(plan, ctx_tokens(plan, model.n_ctx_train_tokens)))
         all_experts = model.weights_bytes < 0.8 * psutil.virtual_memory().available
         # libgomp gives each thread that computes a team of its own, and once there are more of them than
         # cores it lets all of them wait asleep: 93 tokens a second become 74. A team ends with its thread.
@@ -187,6 +187,18 @@ def _load_and_warm_up(plan: LoadPlan, on_progress: Callable[[int], None]) -> Lla
         model.close()
         raise
     return context
+
+
+def ctx_tokens(plan: LoadPlan, n_ctx_train_tokens: int) -> int:
+    """The length of the context that a plan asks for.
+
+    Raises:
+        ContextTooLarge: More than the model was trained for.
+    """
+    n_ctx = plan.n_ctx_tokens or min(n_ctx_train_tokens, DEFAULT_CTX_TOKENS)
+    if n_ctx > n_ctx_train_tokens:
+        raise ContextTooLarge(n_ctx, n_ctx_train_tokens)
+    return n_ctx
 
 
 def context_plan(plan: LoadPlan, n_ctx_tokens: int) -> ContextPlan:
@@ -204,7 +216,7 @@ def context_plan(plan: LoadPlan, n_ctx_tokens: int) -> ContextPlan:
     )
 
 
-def _load(plan: LoadPlan, name: str, on_progress: Callable[[int], None]) -> int:
+def _load(plan: LoadPlan, name: str, on_progress: Callable[[int], None], no_alloc: bool) -> int:
     if not plan.model_path.is_file():
         raise LoadFailed(name, f"no such file: {plan.model_path}")
     raised: list[BaseException] = []
@@ -228,6 +240,9 @@ def _load(plan: LoadPlan, name: str, on_progress: Callable[[int], None]) -> int:
             raise LoadFailed(name, str(error)) from error
 
     placed = model_params(plan, headers)
+    if no_alloc:
+        placed.native.no_alloc = True
+        placed.native.load_mode = native.LLAMA_LOAD_MODE_NONE  # there is nothing to map
     placed.native.progress_callback = native.llama_progress_callback(report)
     handle = native.llama_model_load_from_file(str(plan.model_path).encode(), placed.native)
     if raised:

@@ -8,6 +8,8 @@ import pytest
 from model_manager import starter
 from model_manager.digest import sha256_of
 from model_manager.errors import (
+    BadExpertCount,
+    BadOverride,
     CannotRemoveStarter,
     CannotWrite,
     DamagedGguf,
@@ -21,7 +23,7 @@ from model_manager.errors import (
     TransferCancelled,
 )
 from model_manager.library import Library
-from model_manager.types import ModelRecord
+from model_manager.types import Adapter, ModelRecord
 from storage.records import StoredModel
 from tests.helpers.ggufs import QWEN3MOE, write_model
 
@@ -327,3 +329,61 @@ def test_a_damaged_starter_is_found_and_made_again(
         library.verify("starter")
     library.verify("starter")
     assert path.read_bytes() == good
+
+
+# --- wishes of a plan ------------------------------------------------------------------------------------
+
+
+def test_a_plan_is_kept_with_its_entry(library: Library, outside: Path) -> None:
+    entry = library.import_path(write_model(outside / "m.gguf", QWEN3MOE, n_experts=8))
+    assert entry.plan == {}
+    library.set_plan("m", {"n_experts_used": 3, "cache_type_k": "q8_0"})
+    library.set_plan("m", {"n_experts_used": None, "n_threads": 2})
+    assert library.get("m").plan == {"cache_type_k": "q8_0", "n_threads": 2}
+    library.verify("m")
+    library.import_path(entry.paths[0])
+    assert library.get("m").plan == {"cache_type_k": "q8_0", "n_threads": 2}, "a look at the files keeps it"
+    assert library.reset_plan("m").plan == {}
+
+
+def test_adapters_are_kept_with_their_entry(library: Library, outside: Path) -> None:
+    library.import_path(write_model(outside / "m.gguf"))
+    adapters = (Adapter(outside / "a.gguf", 0.5),)
+    assert library.set_adapters("m", adapters).adapters == adapters
+    assert library.reset_plan("m").adapters == adapters
+
+
+def test_a_starter_keeps_wishes_and_stays_one(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [entry.name for entry in library.list()]
+    library.set_adapters("starter", [Adapter(Path("a.gguf"))])
+    entry = library.get("starter")
+    assert entry.adapters == (Adapter(Path("a.gguf")),)
+    assert entry.is_starter
+    assert [entry.name for entry in library.list()] == names
+    with pytest.raises(CannotRemoveStarter):
+        library.remove("starter")
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"n_experts_used": 9}, BadExpertCount),
+        ({"tensor_overrides": [["nothing", "CPU"]]}, BadOverride),
+        ({"tensor_overrides": [["(", "CPU"]]}, BadOverride),
+        ({"load_mode": "magic"}, ValueError),
+    ],
+)
+def test_a_wish_that_cannot_be_changes_nothing(
+    library: Library, outside: Path, changes: dict[str, object], error: type[Exception]
+) -> None:
+    library.import_path(write_model(outside / "m.gguf", QWEN3MOE, n_experts=8))
+    library.set_plan("m", {"n_threads": 2})
+    with pytest.raises(error):
+        library.set_plan("m", changes)
+    assert library.get("m").plan == {"n_threads": 2}
+
+
+def test_a_file_that_is_not_in_the_library_keeps_no_wishes(library: Library, outside: Path) -> None:
+    path = write_model(outside / "m.gguf")
+    with pytest.raises(ModelNotFound):
+        library.set_plan(str(path), {"n_threads": 2})

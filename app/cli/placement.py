@@ -1,0 +1,225 @@
+"""`coterie models plan` and `probe`: how a model is loaded, and what that takes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from app.cli.choices import model_name
+from app.cli.output import print_json, print_table
+from app.console import Console
+from app.errors import BadUsage
+from app.services import Services
+from model_manager import plans
+from model_manager.engine.launch import plan_body
+from model_manager.remote_devices import is_elsewhere
+from model_manager.types import ALL_LAYERS, LoadPlan, ModelEntry
+from ui import formats, placement_words
+from ui.i18n import tr
+
+_ALL = "all"
+_KV = ("f16", "q8_0", "q4_0")
+
+
+def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> None:
+    """Declare both."""
+    plan = action("plan", show_plan, "how a model is loaded; with options, how it is from now on")
+    plan.add_argument("name", metavar="MODEL")
+    plan.add_argument("--reset", action="store_true", help="forget what was set, before other options")
+    for option, kind, text in (
+        ("--ctx", _count, "tokens of context; 0 for the setting's or the model's own"),
+        ("--batch", _count, "rows of one decode call"),
+        ("--ubatch", _count, "rows computed at once; less takes less memory"),
+        ("--threads", _count, "decode threads; 0 chooses"),
+        ("--threads-batch", _count, "threads that read prompts; 0 is as many"),
+        ("--gpu-layers", _layers, "so many layers on devices, or all"),
+        ("--cpu-experts", _layers, "experts of the first N layers in main memory, or all"),
+        ("--experts", _count, "active experts; 0 for the model's own"),
+    ):
+        plan.add_argument(option, metavar="N", type=kind, help=text)
+    plan.add_argument("--kv", choices=_KV, help="numbers of keys and values")
+    plan.add_argument("--kv-k", choices=_KV, help="of keys alone")
+    plan.add_argument("--kv-v", choices=_KV, help="of values alone")
+    plan.add_argument("--load-mode", choices=("auto", "none", "mmap", "mlock"), help="how the file is read")
+    plan.add_argument(
+        "--repack", action=argparse.BooleanOptionalAction, help="rearranged weights: faster, but a copy"
+    )
+    plan.add_argument(
+        "--override", metavar="PATTERN=DEVICE", action="append", help="tensors on a device; may be repeated"
+    )
+    plan.add_argument(
+        "--rpc", metavar="HOST:PORT", action="append", help="llama.cpp's RPC server; may be repeated"
+    )
+    action("probe", probe, "what loading would take").add_argument("name", metavar="MODEL")
+
+
+def show_plan(arguments: argparse.Namespace, services: Services, console: Console) -> int:
+    """Print a plan; change it first where options say so."""
+    changes = _changes(arguments)
+    entry = services.library.get(model_name(arguments.name, services, console))
+    services.engines.plan_for(entry)  # a starter's file is made by this, a damaged one is said in its words
+    if arguments.reset:
+        entry = services.library.reset_plan(entry.name)
+    if changes:
+        entry = services.library.set_plan(entry.name, changes)
+    plan = services.engines.plan_for(entry)
+    words = _warnings(entry, plan)
+    if arguments.json:
+        print_json(console, _plan_json(entry, plan) | {"warnings": words})
+        return 0
+    print_table(console, _plan_rows(entry, plan))
+    for text in words:
+        console.err(f"coterie: {text}\n")
+    return 0
+
+
+def probe(arguments: argparse.Namespace, services: Services, console: Console) -> int:
+    """Print what loading a model as planned would take."""
+    entry = services.library.get(model_name(arguments.name, services, console))
+    plan = services.engines.plan_for(entry)
+    found = services.vetting.forecast(plan)
+    if arguments.json:
+        devices = [
+            asdict(memory) | {"total_bytes": memory.total_bytes, "free_bytes": free}
+            for memory, free in zip(found.memory, found.free_bytes, strict=True)
+        ]
+        print_json(
+            console,
+            {
+                "name": entry.name,
+                "n_ctx_tokens": found.n_ctx_tokens,
+                "n_layers_offloaded": found.n_layers_offloaded,
+                "is_repacked": found.is_repacked,
+                "devices": devices,
+            },
+        )
+        return 0
+    parts = (
+        tr("weights"),
+        tr("keys, values"),
+        tr("state"),
+        tr("computing"),
+        tr("output"),
+        tr("adapters"),
+    )
+    rows = [["", *parts, tr("together"), tr("free")]]
+    for memory, free in zip(found.memory, found.free_bytes, strict=True):
+        sizes = (
+            memory.weights_bytes,
+            memory.kv_bytes,
+            memory.state_bytes,
+            memory.compute_bytes,
+            memory.output_bytes,
+            memory.adapter_bytes,
+            memory.total_bytes,
+            free,
+        )
+        rows.append([placement_words.device_name(memory.device), *map(formats.size, sizes)])
+    print_table(console, rows, right=range(1, len(rows[0])))
+    console.out(tr("for a context of {n} tokens", n=formats.number(found.n_ctx_tokens)) + "\n")
+    return 0
+
+
+# --- options ---------------------------------------------------------------------------------------------
+
+
+def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    wanted = {
+        "n_ctx_tokens": arguments.ctx,
+        "n_batch_tokens": arguments.batch,
+        "n_ubatch_tokens": arguments.ubatch,
+        "n_threads": arguments.threads,
+        "n_threads_batch": arguments.threads_batch,
+        "n_gpu_layers": 999 if arguments.gpu_layers == ALL_LAYERS else arguments.gpu_layers,
+        "n_cpu_expert_layers": arguments.cpu_experts,
+        "n_experts_used": arguments.experts,
+        "cache_type_k": arguments.kv_k or arguments.kv,
+        "cache_type_v": arguments.kv_v or arguments.kv,
+        "load_mode": arguments.load_mode,
+        "use_repack": arguments.repack,
+        "tensor_overrides": arguments.override and [_override(text) for text in arguments.override],
+        "rpc_devices": arguments.rpc and [_endpoint(text) for text in arguments.rpc],
+    }
+    if wanted["n_batch_tokens"] == 0:
+        raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value="0", key="--batch"))
+    return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def _layers(text: str) -> int:
+    return ALL_LAYERS if text == _ALL else _count(text)
+
+
+def _override(text: str) -> list[str]:
+    pattern, equals, device = text.rpartition("=")
+    if not equals or not pattern or not device:
+        raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value=text, key="--override"))
+    return [pattern, device]
+
+
+def _endpoint(text: str) -> str:
+    host, _colon, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value=text, key="--rpc"))
+    return text
+
+
+# --- what is shown ---------------------------------------------------------------------------------------
+
+
+def _warnings(entry: ModelEntry, plan: LoadPlan) -> list[str]:
+    elsewhere = [endpoint for endpoint in plan.rpc_devices if is_elsewhere(endpoint)]
+    return placement_words.warnings(plan.n_experts_used, entry.n_experts_used, elsewhere)
+
+
+def _plan_json(entry: ModelEntry, plan: LoadPlan) -> dict[str, Any]:
+    body = plan_body(plan)
+    return {
+        "name": entry.name,
+        "plan": {name: body[name] for name in plans.FIELDS},
+        "adapters": body["adapters"],
+        "set": sorted(entry.plan),
+    }
+
+
+def _plan_rows(entry: ModelEntry, plan: LoadPlan) -> list[list[str]]:
+    own = tr("the model's own")
+    chosen = tr("chosen for this computer")
+
+    def or_number(value: int, words: str) -> str:
+        return formats.number(value) if value else words
+
+    rows = {
+        "n_ctx_tokens": (tr("context"), or_number(plan.n_ctx_tokens, own)),
+        "n_batch_tokens": (tr("rows of a call"), formats.number(plan.n_batch_tokens)),
+        "n_ubatch_tokens": (tr("rows at once"), or_number(plan.n_ubatch_tokens, tr("all of a call"))),
+        "n_threads": (tr("threads"), or_number(plan.n_threads, chosen)),
+        "n_threads_batch": (tr("threads for prompts"), or_number(plan.n_threads_batch, tr("as many"))),
+        "n_gpu_layers": (
+            tr("layers on devices"),
+            tr("as many as there are") if plan.n_gpu_layers >= 999 else formats.number(plan.n_gpu_layers),
+        ),
+        "n_cpu_expert_layers": (
+            tr("experts in main memory"),
+            placement_words.layers(plan.n_cpu_expert_layers),
+        ),
+        "n_experts_used": (tr("active experts"), or_number(plan.n_experts_used, own)),
+        "cache_type_k": (tr("keys"), plan.cache_type_k),
+        "cache_type_v": (tr("values"), plan.cache_type_v),
+        "load_mode": (tr("reading the file"), plan.load_mode),
+        "use_repack": (tr("rearranged weights"), tr("yes") if plan.use_repack else tr("no")),
+    }
+    marked = tr("set for this model")
+    shown = [[*row, marked if field in entry.plan else ""] for field, row in rows.items()]
+    shown += [[tr("tensors on a device"), f"{pattern} = {d}", marked] for pattern, d in plan.tensor_overrides]
+    shown += [[tr("computes, too"), endpoint, marked] for endpoint in plan.rpc_devices]
+    shown += [[tr("adapter"), f"{a.path} x {a.scale:g}", marked] for a in plan.adapters]
+    return shown

@@ -1,0 +1,100 @@
+"""What a person, or a measurement on this machine, wants of one model's load plan; kept with its entry.
+
+The values are JSON under the names of `LoadPlan`'s fields, only those that somebody set. They lie in the
+entry's record, under `info["plan"]`; adapters beside them, under `info["adapters"]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from model_manager.types import ALL_LAYERS, Adapter, KvType, LoadMode, LoadPlan
+
+KEPT_KEYS: Final = ("plan", "adapters")
+"""Of a record's `info`: they survive a new look at the files."""
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_layers(value: object) -> bool:
+    return value == ALL_LAYERS or _is_count(value)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, Sequence) and all(isinstance(item, str) for item in value)
+
+
+def _is_overrides(value: object) -> bool:
+    return isinstance(value, Sequence) and all(_is_texts(item) and len(item) == 2 for item in value)
+
+
+FIELDS: Final[Mapping[str, Callable[[Any], bool]]] = {
+    "n_ctx_tokens": _is_count,
+    "n_batch_tokens": lambda value: _is_count(value) and value > 0,
+    "n_ubatch_tokens": _is_count,
+    "n_threads": _is_count,
+    "n_threads_batch": _is_count,
+    "n_parallel": lambda value: _is_count(value) and 1 <= value <= 8,
+    "n_gpu_layers": _is_count,
+    "n_cpu_expert_layers": _is_layers,
+    "tensor_overrides": _is_overrides,
+    "cache_type_k": lambda value: value in get_args(KvType),
+    "cache_type_v": lambda value: value in get_args(KvType),
+    "load_mode": lambda value: value in get_args(LoadMode),
+    "use_repack": lambda value: isinstance(value, bool),
+    "n_experts_used": _is_count,
+    "rpc_devices": _is_texts,
+}
+"""Each field that can be kept, with what its value must be."""
+
+
+def kept_values(value: object) -> dict[str, Any]:
+    """What was kept, as far as it is of this form: an older or newer program may have written it."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {name: value[name] for name, is_good in FIELDS.items() if name in value and is_good(value[name])}
+
+
+def kept_adapters(value: object) -> tuple[Adapter, ...]:
+    """The adapters that were kept."""
+    rows = value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+    return tuple(
+        Adapter(Path(row["path"]), float(row.get("scale", 1.0)))
+        for row in rows
+        if isinstance(row, Mapping) and isinstance(row.get("path"), str)
+    )
+
+
+def adapter_values(adapters: Sequence[Adapter]) -> list[dict[str, Any]]:
+    """The inverse of `kept_adapters`."""
+    return [{"path": str(adapter.path), "scale": adapter.scale} for adapter in adapters]
+
+
+def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Values after some were set, or taken back with None.
+
+    Raises:
+        ValueError: A change is none of `FIELDS` or has a value that it cannot have.
+    """
+    for name, value in changes.items():
+        if value is not None and not FIELDS.get(name, lambda _value: False)(value):
+            raise ValueError(f"{name}={value!r}")
+    merged = dict(values) | dict(changes)
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def applied(plan: LoadPlan, values: Mapping[str, Any], adapters: Sequence[Adapter] = ()) -> LoadPlan:
+    """A plan with what was kept."""
+    fields = dict(values)
+    if "tensor_overrides" in fields:
+        fields["tensor_overrides"] = tuple(
+            (pattern, device) for pattern, device in fields["tensor_overrides"]
+        )
+    if "rpc_devices" in fields:
+        fields["rpc_devices"] = tuple(fields["rpc_devices"])
+    return replace(plan, **fields, adapters=tuple(adapters))

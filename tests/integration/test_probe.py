@@ -1,0 +1,220 @@
+"""The throw-away process: its forecasts against real loads, and files that bring it down."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_manager.engine.launch import plan_body
+from model_manager.engine.llama.model import load as load_model
+from model_manager.engine.probe import Prober
+from model_manager.errors import (
+    BadOverride,
+    ContextTooLarge,
+    LoadFailed,
+    NotEnoughMemory,
+    ProbeFailed,
+    RpcUnreachable,
+)
+from model_manager.types import DeviceMemory, LoadPlan
+from tests.helpers.ggufs import (
+    DEEPSEEK2,
+    GLM4MOE,
+    GPT_OSS,
+    GRANITE_HYBRID,
+    LFM2MOE,
+    LLAMA,
+    OLMOE,
+    QWEN3,
+    QWEN3MOE,
+    Recipe,
+    write_model,
+)
+
+COMMAND = (sys.executable, "-m", "model_manager.engine.probe")
+LOG_ROUNDING_BYTES = 2**20 // 100
+RECIPES = (LLAMA, QWEN3, QWEN3MOE, DEEPSEEK2, GPT_OSS, OLMOE, GLM4MOE, LFM2MOE, GRANITE_HYBRID)
+
+
+@pytest.fixture
+def prober() -> Prober:
+    return Prober(COMMAND)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("tiny") / "tiny.gguf", n_ctx_tokens=65536, n_layers=4)
+
+
+def measured(plan: LoadPlan) -> DeviceMemory:
+    context = load_model(plan, lambda _permille: None)
+    placement = context.model.describe(context).placement
+    context.model.close()
+    assert placement is not None
+    (memory,) = placement.memory
+    return memory
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.architecture)
+def test_a_forecast_is_what_a_load_takes(prober: Prober, tmp_path: Path, recipe: Recipe) -> None:
+    n_experts = 0 if recipe in (LLAMA, QWEN3) else 8
+    path = write_model(tmp_path / "m.gguf", recipe, n_experts=n_experts, n_ctx_tokens=4096)
+    plan = LoadPlan(path, n_threads=1, load_mode="none")
+    (forecast,) = prober.forecast(plan).memory
+    real = measured(plan)
+    assert dataclasses.replace(forecast, weights_bytes=0) == dataclasses.replace(real, weights_bytes=0)
+    # Each tensor begins at a multiple of 32 bytes in memory; the log has two decimals.
+    assert forecast.weights_bytes == pytest.approx(real.weights_bytes, abs=LOG_ROUNDING_BYTES)
+    assert (forecast.state_bytes > 0) == (recipe is GRANITE_HYBRID)  # 4 KiB of lfm2moe are 0.00 MiB
+
+
+def test_starters_are_forecast_too(prober: Prober, starter_path: Path) -> None:
+    plan = LoadPlan(starter_path, n_ctx_tokens=2048, cache_type_k="q8_0", cache_type_v="q8_0")
+    (forecast,) = prober.forecast(plan).memory
+    real = measured(plan)
+    assert dataclasses.replace(forecast, weights_bytes=0, mapped_bytes=0) == dataclasses.replace(
+        real, weights_bytes=0, mapped_bytes=0
+    )
+    assert forecast.mapped_bytes == forecast.weights_bytes == pytest.approx(real.weights_bytes, rel=1e-4)
+
+
+def test_a_second_question_is_answered_from_memory_until_the_file_changes(
+    prober: Prober, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = LoadPlan(tiny, n_ctx_tokens=1024)
+    first = prober.forecast(plan)
+    monkeypatch.setattr(prober, "_command", ("false",))
+    assert prober.forecast(plan) is first
+    with pytest.raises(ProbeFailed):
+        prober.forecast(dataclasses.replace(plan, n_ctx_tokens=2048))
+
+
+def test_what_does_not_fit_is_refused_with_what_would(
+    prober: Prober, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = LoadPlan(tiny, name="tiny", n_ctx_tokens=65536)
+    needed = prober.forecast(plan).memory[0].context_bytes
+    room = 96 * 2**20 + needed // 2
+    monkeypatch.setattr("model_manager.engine.probe.free_main_memory_bytes", lambda: room)
+    with pytest.raises(NotEnoughMemory) as caught:
+        prober.require_room(plan)
+    error = caught.value
+    assert (error.name, error.device) == ("tiny", "CPU")
+    assert error.needed_bytes > error.available_bytes
+    assert 0 < error.fits_ctx_tokens < 65536
+    prober.require_room(dataclasses.replace(plan, n_ctx_tokens=error.fits_ctx_tokens))
+    with pytest.raises(NotEnoughMemory):
+        prober.require_room(dataclasses.replace(plan, n_ctx_tokens=error.fits_ctx_tokens + 512))
+    prober.require_room(plan, reclaimable_bytes=needed)
+
+
+def test_no_context_at_all_fits(prober: Prober, tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_manager.engine.probe.free_main_memory_bytes", lambda: 2**20)
+    with pytest.raises(NotEnoughMemory) as caught:
+        prober.require_room(LoadPlan(tiny))
+    assert caught.value.fits_ctx_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"n_ctx_tokens": 65537}, ContextTooLarge),
+        ({"tensor_overrides": (("nothing", "CPU"),)}, BadOverride),
+        ({"rpc_devices": ("127.0.0.1:1",)}, RpcUnreachable),
+    ],
+)
+def test_plans_that_would_not_load_are_told_as_such(
+    prober: Prober, tiny: Path, fields: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        prober.forecast(LoadPlan(tiny, **fields))
+
+
+# --- files and processes that go wrong -------------------------------------------------------------------
+
+
+def test_a_file_that_is_none_is_refused(prober: Prober, tmp_path: Path) -> None:
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 16)
+    with pytest.raises(LoadFailed):
+        prober.forecast(LoadPlan(path))
+
+
+def test_a_file_that_aborts_llama_cpp_hurts_nobody(prober: Prober, tmp_path: Path) -> None:
+    # The vocabulary is asserted to hold its special tokens.
+    path = write_model(tmp_path / "m.gguf", metadata={"llama.rope.scaling.type": "nonsense"})
+    with pytest.raises(ProbeFailed) as caught:
+        prober.forecast(LoadPlan(path, name="hostile"))
+    assert (caught.value.name, caught.value.ending) == ("hostile", "crashed")
+    assert "GGML_ASSERT" in caught.value.last_words
+
+
+def test_a_file_that_wants_absurd_memory_is_refused(prober: Prober, tmp_path: Path) -> None:
+    path = write_model(
+        tmp_path / "m.gguf",
+        GRANITE_HYBRID,
+        n_experts=8,
+        metadata={"granitehybrid.ssm.state_size": 1 << 30},
+    )
+    with pytest.raises((ProbeFailed, LoadFailed)):
+        prober.forecast(LoadPlan(path))
+
+
+@pytest.fixture
+def short_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_manager.engine.probe.MAX_WAIT_S", 0.2)
+
+
+@pytest.mark.usefixtures("short_limits")
+def test_a_probe_that_hangs_is_ended(tiny: Path) -> None:
+    hanging = Prober(
+        (
+            sys.executable,
+            "-c",
+            "import sys; sys.stdin.read(); sys.stdin.close(); import signal; signal.pause()",
+        )
+    )
+    with pytest.raises(ProbeFailed) as caught:
+        hanging.forecast(LoadPlan(tiny))
+    assert caught.value.ending == "hung"
+
+
+@pytest.mark.parametrize(
+    ("script", "ending"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "crashed"),
+        ("import os; os.kill(os.getpid(), 24)", "hung"),
+        ("import sys; sys.exit('std::bad_alloc')", "memory"),
+        ("print('no JSON')", "crashed"),
+        ("print('{}')", "crashed"),
+    ],
+)
+def test_every_end_of_a_probe_has_its_name(tiny: Path, script: str, ending: str) -> None:
+    with pytest.raises(ProbeFailed) as caught:
+        Prober((sys.executable, "-c", script)).forecast(LoadPlan(tiny))
+    assert caught.value.ending == ending
+
+
+def test_a_probe_limits_itself(tiny: Path) -> None:
+    script = (
+        "import resource\n"
+        "from model_manager.engine import probe\n"
+        "import json, sys, io\n"
+        f"request = {json.dumps(json.dumps({'plan': plan_body(LoadPlan(tiny)), 'room': None}))}\n"
+        "class In: buffer = io.BytesIO(request.encode())\n"
+        "sys.stdin = In\n"
+        "probe.main()\n"
+        "print(json.dumps({'limits': [resource.getrlimit(kind)[0] for kind in\n"
+        "    (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)]}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    limits = json.loads(done.stdout.splitlines()[-1])["limits"]
+    assert limits == [16 * 2**30, 20, 16 * 2**20, 0]
