@@ -377,6 +377,10 @@ def _add_tensors(
             writer.add_tensor(name, np.ones(shape, np.float32))
             continue
         data = random.standard_normal(shape, dtype=np.float32) / np.float32(shape[-1] ** 0.5)
+        if name.endswith("ssm_a"):
+            data = -np.abs(
+                data
+            )  # a state that grows with every token is no number any more after a few hundred
         is_matrix = len(shape) > 1 and name.endswith(".weight") and "ffn_gate_inp" not in name
         is_matrix = is_matrix and shape[-1] % GGML_QUANT_SIZES[quantization][0] == 0
         if is_matrix and quantization is not GGMLQuantizationType.F32:

@@ -2,68 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from model_manager.engine.checkpoints import TAIL_TOKENS
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load as load_model
+from model_manager.engine.prompt_cache import PromptCache
 from model_manager.engine.scheduler import Scheduler
 from model_manager.types import LoadPlan, SamplingParams
 from tests.helpers.answers import Recorder
-from tests.helpers.ggufs import GPT_OSS, N_EMBD, N_FF, Recipe, Shapes, write_model
+from tests.helpers.ggufs import GPT_OSS, GRANITE_HYBRID, LFM2MOE, N_EMBD, Recipe, Shapes, write_model
 
-_N_CONV = 3
+N_CTX = 1024
 
 
-def _lfm2(layer: int, _n_experts: int) -> Shapes:
-    """Short convolutions with a state, and attention in the last layer."""
-    ffn: Shapes = {
+def _mamba(_layer: int, _n_experts: int) -> Shapes:
+    """Nothing but a recurrent state."""
+    n_inner, n_state, n_dt = 2 * N_EMBD, 16, 4
+    return {
         "attn_norm.weight": (N_EMBD,),
-        "ffn_norm.weight": (N_EMBD,),
-        "ffn_gate.weight": (N_FF, N_EMBD),
-        "ffn_up.weight": (N_FF, N_EMBD),
-        "ffn_down.weight": (N_EMBD, N_FF),
+        "ssm_in.weight": (2 * n_inner, N_EMBD),
+        "ssm_conv1d.weight": (n_inner, 4),
+        "ssm_conv1d.bias": (n_inner,),
+        "ssm_x.weight": (n_dt + 2 * n_state, n_inner),
+        "ssm_dt.weight": (n_inner, n_dt),
+        "ssm_dt.bias": (n_inner,),
+        "ssm_a": (n_inner, n_state),
+        "ssm_d": (n_inner,),
+        "ssm_out.weight": (N_EMBD, n_inner),
     }
-    if layer == 0:
-        mixer: Shapes = {
-            "shortconv.conv.weight": (N_EMBD, _N_CONV),
-            "shortconv.in_proj.weight": (3 * N_EMBD, N_EMBD),
-            "shortconv.out_proj.weight": (N_EMBD, N_EMBD),
-        }
-    else:
-        mixer = {
-            "attn_q.weight": (N_EMBD, N_EMBD),
-            "attn_k.weight": (N_EMBD // 2, N_EMBD),
-            "attn_v.weight": (N_EMBD // 2, N_EMBD),
-            "attn_output.weight": (N_EMBD, N_EMBD),
-            "attn_q_norm.weight": (N_EMBD // 4,),
-            "attn_k_norm.weight": (N_EMBD // 4,),
-        }
-    return {**ffn, **mixer}
 
 
-HYBRID = Recipe(
-    "lfm2",
-    _lfm2,
-    {"attention.head_count_kv": [0, 2], "shortconv.l_cache": _N_CONV},
-    output_norm="token_embd_norm.weight",
+MAMBA = Recipe(
+    "mamba",
+    _mamba,
+    {"ssm.conv_kernel": 4, "ssm.inner_size": 2 * N_EMBD, "ssm.state_size": 16, "ssm.time_step_rank": 4},
 )
+WINDOW = {"gpt-oss.attention.sliding_window": 16}
+MEMORIES: dict[str, Callable[[Path], Path]] = {
+    "recurrent": lambda path: write_model(path, MAMBA, n_ctx_tokens=N_CTX),
+    "convolutions": lambda path: write_model(path, LFM2MOE, n_experts=4, n_ctx_tokens=N_CTX),
+    "hybrid": lambda path: write_model(path, GRANITE_HYBRID, n_experts=4, n_ctx_tokens=N_CTX),
+    "window": lambda path: write_model(path, GPT_OSS, n_experts=4, n_ctx_tokens=N_CTX, metadata=WINDOW),
+}
 
 
 def load(path: Path) -> LlamaContext:
-    plan = LoadPlan(path, n_ctx_tokens=1024, n_batch_tokens=64, n_parallel=3)
+    plan = LoadPlan(path, n_ctx_tokens=N_CTX, n_batch_tokens=64, n_parallel=3, n_threads=1)
     return load_model(plan, lambda _permille: None)
 
 
-@pytest.fixture(params=["hybrid", "window"])
+@pytest.fixture(params=MEMORIES)
 def model_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / "tiny.gguf"
-    if request.param == "hybrid":
-        return write_model(path, HYBRID, n_ctx_tokens=1024)
-    return write_model(
-        path, GPT_OSS, n_experts=4, n_ctx_tokens=1024, metadata={"gpt-oss.attention.sliding_window": 16}
-    )
+    return MEMORIES[request.param](tmp_path / "tiny.gguf")
 
 
 def test_reuse_gives_the_tokens_of_a_fresh_context(model_path: Path) -> None:
@@ -93,6 +87,50 @@ def test_reuse_gives_the_tokens_of_a_fresh_context(model_path: Path) -> None:
     model.model.close()
     assert [recorder.token_ids for recorder in reused] == fresh
     assert last.wait().cached_tokens >= len(longer) - 3
+
+
+@pytest.mark.parametrize("is_restarted", [False, True], ids=["resident", "from_a_file"])
+def test_going_back_costs_a_few_tokens_and_gives_what_a_cold_prompt_gives(
+    model_path: Path, tmp_path: Path, is_restarted: bool
+) -> None:
+    """Another answer, the next question, and another question in its place."""
+    model = load(model_path)
+
+    def life() -> Scheduler:
+        cache = PromptCache(tmp_path / "prompts", {}, "tiny", 10**9, can_cut=False)
+        scheduler = Scheduler(model, cache=cache if is_restarted else None)
+        scheduler.start()
+        return scheduler
+
+    def cold(prompt: list[int]) -> list[int]:
+        scheduler = Scheduler(model)
+        scheduler.start()
+        tokens = answer(scheduler, prompt).token_ids
+        scheduler.close()
+        return tokens
+
+    prompt = [10 + (7 * i) % 200 for i in range(500)]
+    scheduler = life()
+    first = answer(scheduler, prompt)
+    seen = []
+    turns = [*prompt, *first.token_ids]
+    for wanted in (prompt, [*turns, *range(20, 120)], [*turns, *range(50, 150)]):
+        if is_restarted:
+            scheduler.close()
+            scheduler = life()
+        again = answer(scheduler, wanted)
+        seen.append((again.wait().cached_tokens, again.token_ids))
+    scheduler.close()
+    expected = [cold(prompt), cold([*turns, *range(20, 120)]), cold([*turns, *range(50, 150)])]
+    model.model.close()
+    assert first.token_ids == expected[0]
+    assert [tokens for _, tokens in seen] == expected
+    n_answered = len(turns) - 1  # the last token was chosen, not computed
+    # A window that has not been written over yet gives back even more.
+    for (n_cached, _), at_least in zip(
+        seen, (len(prompt) - TAIL_TOKENS, n_answered, n_answered), strict=True
+    ):
+        assert n_cached >= at_least
 
 
 def answer(scheduler: Scheduler, prompt: list[int]) -> Recorder:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from model_manager.engine.checkpoints import MOST, SPACING_TOKENS, TAIL_TOKENS, Checkpoints, next_stop
 from model_manager.engine.sequences import Sequences, common_prefix
+from model_manager.engine.state_file import Snapshot
 
 
 class Cells:
@@ -172,3 +174,93 @@ def test_sync_trusts_only_what_the_context_holds() -> None:
     cells.held[running.id] = 2
     sequences.sync(running)
     assert running.tokens == [1, 2]
+
+
+def test_going_back_to_a_checkpoint() -> None:
+    cells = Cells(can_cut=False)
+    sequences = Sequences(cells, 2)
+    prompt = list(range(100, 140))
+    sequence = sequences.acquire(prompt)
+    n_first = sequences.clip(sequence, 40, len(prompt))
+    assert n_first == len(prompt) - TAIL_TOKENS
+    for n_tokens in (n_first, TAIL_TOKENS, 10):
+        held = len(sequence.tokens)
+        sequence.tokens.extend([*prompt, *range(10)][held : held + n_tokens])
+        cells.held[sequence.id] = len(sequence.tokens)
+        sequences.note_computed(sequence, held, len(prompt))
+    sequences.release(sequence)
+    assert [n for n, _ in sequence.checkpoints.items()] == [n_first, 50]
+    again = sequences.acquire(prompt)
+    assert (again, len(again.tokens), cells.held[again.id]) == (sequence, n_first, n_first)
+
+
+def test_branch_copies_the_state_at_a_checkpoint() -> None:
+    cells = Cells(can_cut=False)
+    sequences = Sequences(cells, 3)
+    first = sequences.acquire(list(range(200)))
+    for n_held in (40, 200):
+        first.tokens = list(range(n_held))
+        cells.held[first.id] = n_held
+        sequences.release(first)
+    branch = sequences.acquire([*range(50), 999])
+    assert branch is not first
+    assert branch.tokens == list(range(40))
+    assert len(first.tokens) == 200
+
+
+def test_stored_state_is_put_where_it_saves_more_than_what_is_there() -> None:
+    cells = Cells()
+    sequences = Sequences(cells, 2)
+    answer(sequences, cells, list(range(50)))
+    stored = Snapshot(np.arange(80, dtype=np.int32), np.asarray([80], np.int32).view(np.uint8))
+    sequence = sequences.acquire(list(range(100)), stored)
+    assert sequence.tokens == list(range(80))
+    assert sequence.n_kept == 80
+    sequences.release(sequence)
+    assert len(sequences.acquire(list(range(30)), stored).tokens) == 29  # what is there is as good
+
+
+def test_stored_state_that_llama_refuses_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = Cells()
+    sequences = Sequences(cells, 2)
+    answer(sequences, cells, list(range(50)))
+    monkeypatch.setattr(cells, "set_state", lambda *_given, **_named: False)
+    stored = Snapshot(np.arange(80, dtype=np.int32), np.zeros(4, np.uint8))
+    assert sequences.acquire(list(range(100)), stored).tokens == list(range(50))
+
+
+def test_room_is_made_for_a_stored_state() -> None:
+    cells = Cells(n_ctx_tokens=100)
+    sequences = Sequences(cells, 3)
+    answer(sequences, cells, [7] * 60)
+    answer(sequences, cells, [8] * 30)
+    stored = Snapshot(np.arange(50, dtype=np.int32), np.asarray([50], np.int32).view(np.uint8))
+    lost = []
+    sequences.on_loss = lambda sequence: lost.append(len(sequence.tokens))
+    assert len(sequences.acquire(list(range(60)), stored).tokens) == 50
+    assert lost == [60]
+
+
+def test_checkpoints_stay_few_and_evenly_spread() -> None:
+    kept = Checkpoints()
+    for n_tokens in range(100, 2100, 100):
+        kept.add(n_tokens, np.zeros(1, np.uint8))
+    lengths = [n for n, _ in kept.items()]
+    assert len(lengths) == MOST
+    assert lengths[-2:] == [1900, 2000]
+    assert (kept.reach(1999), kept.reach(99)) == (1900, 0)
+
+
+@pytest.mark.parametrize(
+    ("n_held", "n_prompt", "last", "expected"),
+    [
+        (0, 500, 0, 500 - TAIL_TOKENS),
+        (0, 5000, 0, SPACING_TOKENS),
+        (SPACING_TOKENS, 5000, SPACING_TOKENS, 2 * SPACING_TOKENS),
+        (495, 500, 0, 0),
+        (3000, 5000, 0, 5000 - TAIL_TOKENS),
+        (0, 5, 0, 0),
+    ],
+)
+def test_next_stop(n_held: int, n_prompt: int, last: int, expected: int) -> None:
+    assert next_stop(n_held, n_prompt, last) == expected
