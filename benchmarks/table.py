@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -76,11 +75,6 @@ class Effort:
     def pairs(self, n: int) -> int:
         """`n` pairs, or 2 when it is only tried."""
         return min(n, 2) if self.is_quick else n
-
-
-def median_ratio(pairs: Iterable[tuple[float, float]]) -> float:
-    """Median of ours to theirs over paired runs."""
-    return statistics.median(ours / theirs for ours, theirs in pairs)
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -5,56 +5,70 @@ from __future__ import annotations
 SHARED_TARGET_S = 0.15
 """Longest call while others stream or could be cancelled one by one: about five of their tokens."""
 
-ALONE_TARGET_S = 0.6
+SHARED_FIRST_TOKENS = 32
+"""First guess while others stream.
+
+Calls of fewer than 64 rows share one kernel on a CPU: what is computed in them is equal to the last bit
+however the rows fall into calls, so that answers do not depend on who else asks.
+"""
+
+ALONE_TARGET_S = 1.0
 """Longest call of a prompt that is alone: it can be aborted at any node, so only progress depends on it."""
 
-FIRST_TOKENS = 32
-"""First guess, and on many processors the best one.
+ALONE_FIRST_TOKENS = 128
 
-Measured with the starter's original on two cores, tokens a second for chunks of 8/16/32/64/128/400: 247, 275,
-314, 271, 284, 185. Calls of fewer than 64 rows also share one kernel: their logits are equal to the last bit
-whatever the chunk, while a call of 64 differs by up to 0.85. So nothing larger is tried without a reason.
+TILE_TOKENS = 64
+"""From so many rows on flash attention works in tiles on a CPU.
+
+Measured with the starter's original, tokens a second of processor time for 512 tokens in calls of
+32/63/64/128/256/512: 145, 147, 167, 174, 171, 169; the mixture 94, -, 103, 103, 104, 103. A logit may
+differ by 0.85 between the two kernels, so the row that the first token is chosen from is always computed in
+a short call: it shall not matter how much of the prompt was still in the context or came from a file.
+Source: llama.cpp@0c1e57098 ggml/src/ggml-cpu/ops.cpp, GGML_FA_TILE_Q
 """
 
 _SMALLEST_TOKENS = 8
-_WORTHWHILE = 1.1
+_SLOWEST_TILE_S = 3.0
+_LAST_TOKENS = 32
 
 
 class ChunkSize:
-    """Finds the chunk that is fast without holding anybody up; belongs to the decode thread.
-
-    A chunk that takes less than a third of its target is doubled, one that takes longer is halved; a doubled
-    one that gained less than a tenth is given up for good.
-    """
+    """Finds the chunk that is fast without holding anybody up; belongs to the decode thread."""
 
     def __init__(self, n_rows_max: int) -> None:
         self._n_max = n_rows_max
-        self._n_shared = self._n_alone = min(FIRST_TOKENS, n_rows_max)
-        self._rates: dict[int, float] = {}
-        self._ceiling = n_rows_max
+        self._n_shared = min(SHARED_FIRST_TOKENS, n_rows_max)
+        self._n_alone = min(ALONE_FIRST_TOKENS, n_rows_max)
 
-    def tokens(self, *, alone: bool) -> int:
-        """Prompt tokens for the next call, over all prompts in it."""
-        return self._n_alone if alone else min(self._n_shared, self._n_alone)
+    def shared(self) -> int:
+        """Prompt tokens for the next call beside other answers, over all prompts in it."""
+        return min(self._n_shared, self._n_alone)
+
+    def alone(self, n_pending: int) -> int:
+        """Tokens for the next call of a prompt that is alone and of which `n_pending` are left."""
+        if n_pending < TILE_TOKENS:
+            return min(n_pending, self._n_alone)
+        if n_pending <= self._n_alone:
+            return n_pending - _LAST_TOKENS
+        return self._n_alone
 
     def observe(self, n_tokens: int, elapsed_s: float, *, alone: bool) -> None:
         """Learn from a call that held `n_tokens` of prompts; a prompt's remainder teaches nothing."""
-        if n_tokens != self.tokens(alone=alone) or elapsed_s <= 0:
+        if elapsed_s <= 0:
             return
-        self._rates[n_tokens] = n_tokens / elapsed_s
-        target_s = ALONE_TARGET_S if alone else SHARED_TARGET_S
-        following = n_tokens
-        if elapsed_s > target_s * 1.25:
-            following = max(n_tokens // 2, min(_SMALLEST_TOKENS, self._n_max))
-        elif alone and self._was_in_vain(n_tokens):
-            self._ceiling = following = n_tokens // 2
-        elif elapsed_s < target_s / 3:
-            following = min(n_tokens * 2, self._ceiling)
         if alone:
-            self._n_alone = following
-        else:
-            self._n_shared = following
+            if n_tokens >= min(SHARED_FIRST_TOKENS, self._n_alone):
+                self._n_alone = self._for_rate(n_tokens / elapsed_s)
+        elif n_tokens == self.shared():
+            if elapsed_s > SHARED_TARGET_S * 1.25:
+                self._n_shared = max(n_tokens // 2, min(_SMALLEST_TOKENS, self._n_max))
+            elif elapsed_s < SHARED_TARGET_S / 3:
+                self._n_shared = min(n_tokens * 2, self._n_max)
 
-    def _was_in_vain(self, n_tokens: int) -> bool:
-        half = self._rates.get(n_tokens // 2)
-        return n_tokens > FIRST_TOKENS and half is not None and self._rates[n_tokens] < half * _WORTHWHILE
+    def _for_rate(self, tokens_per_s: float) -> int:
+        """The largest power of two that is computed in time; a tile even where that takes somewhat longer."""
+        is_tile_bearable = tokens_per_s * _SLOWEST_TILE_S >= TILE_TOKENS
+        n_tokens = TILE_TOKENS if is_tile_bearable else _SMALLEST_TOKENS
+        while n_tokens * 2 <= tokens_per_s * ALONE_TARGET_S:
+            n_tokens *= 2
+        return min(n_tokens, self._n_max)

@@ -254,7 +254,8 @@ class Scheduler:
         jobs = self._active[start:] + self._active[:start]
         shares = [self._add(job, 1) for job in jobs if job.is_decoding]
         prefilling = [job for job in jobs if not job.is_decoding and job.n_pending_tokens > 0]
-        n_left = min(self._chunks.tokens(alone=len(jobs) == 1), self._batch.n_rows_left)
+        n_chunk = self._chunks.alone(jobs[0].n_pending_tokens) if len(jobs) == 1 else self._chunks.shared()
+        n_left = min(n_chunk, self._batch.n_rows_left)
         for n_others, job in zip(range(len(prefilling) - 1, -1, -1), prefilling, strict=True):
             n_tokens = min(max(1, n_left // (n_others + 1)), job.n_pending_tokens)
             assert job.sequence is not None
