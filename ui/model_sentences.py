@@ -10,6 +10,8 @@ from ui import formats, transfer_sentences
 from ui.i18n import tr
 from ui.transfer_sentences import file_name
 
+_MOST_REASON_CHARACTERS = 200
+
 
 def _model_manager(_error: models.ModelManagerError) -> str:
     return tr("Something went wrong with the model. Try again or choose another model.")
@@ -247,10 +249,25 @@ def _tracing_unavailable(_error: models.TracingUnavailable) -> str:
 
 
 def _request_refused(error: models.RequestRefused) -> str:
+    if error.status in (401, 403):
+        return tr(
+            "The engine does not accept the key (error {status}). "
+            "Give it the right one with “coterie engines add”, then try again.",
+            status=error.status,
+        )
+    # In the words of another program, which may be anything.
+    reason = "".join(filter(str.isprintable, " ".join(error.reason.split())))[:_MOST_REASON_CHARACTERS]
+    if not reason:
+        return tr(
+            "The engine refused the request (error {status}). "
+            "Check the settings of this conversation, then try again.",
+            status=error.status,
+        )
     return tr(
-        "The engine refused the request (error {status}). "
+        "The engine refused the request (error {status}: {reason}). "
         "Check the settings of this conversation, then try again.",
         status=error.status,
+        reason=reason,
     )
 
 

@@ -88,6 +88,8 @@ def error_from(body: object, status: int) -> EngineError:
         return RequestRefused(status, told)
     if not isinstance(told, Mapping):
         return RequestRefused(status, "")
+    if isinstance(told.get("coterie"), Mapping):  # a gateway of ours, which says it in OpenAI's words as well
+        told = told["coterie"]
     kind, names = _BY_NAME.get(str(told.get("type")), (None, ()))
     values = [told.get(name) for name in names]
     if kind is not None and all(
