@@ -62,19 +62,14 @@ def build_app(models: Models, describe: Describe, limits: Limits) -> tuple[Starl
         return refused
 
     app = Starlette(
-        routes=[
-            Route("/health", routes.health),
-            Route("/v1/models", routes.list_models),
-            Route("/v1/models/{model_id:path}", routes.one_model),
-            *(Route(path, routes.answering(path), methods=["POST"]) for path in _ANSWERS),
-            *(Route(path, routes.control(path), methods=["POST"]) for path in _CONTROLS),
-        ],
+        routes=routes.table(),
         exception_handlers={ModelManagerError: on_error, HTTPException: on_http_error},
     )
     return app, relay
 
 
-_ANSWERS: Final = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings")
+_STREAMED: Final = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
+_ANSWERS: Final = (*_STREAMED, "/v1/embeddings", "/coterie/v1/routing")
 _CONTROLS: Final = ("/coterie/v1/tokenize", "/coterie/v1/detokenize", "/coterie/v1/conclude")
 # Concerns an answer that runs; of a model that is not loaded there is none.
 _ONLY_IF_LOADED: Final = ("/coterie/v1/conclude",)
@@ -86,6 +81,16 @@ class _Routes:
         self._relay = relay
         self._describe = describe
         self._limits = limits
+
+    def table(self) -> list[Route]:
+        """All that the gateway answers to."""
+        return [
+            Route("/health", self.health),
+            Route("/v1/models", self.list_models),
+            Route("/v1/models/{model_id:path}", self.one_model),
+            *(Route(path, self.answering(path), methods=["POST"]) for path in _ANSWERS),
+            *(Route(path, self.control(path), methods=["POST"]) for path in _CONTROLS),
+        ]
 
     async def health(self, _request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
@@ -110,7 +115,7 @@ class _Routes:
                 fields=fields,
                 body=body,
                 client=_client(request, fields),
-                is_stream=path != "/v1/embeddings" and fields.get("stream") is True,
+                is_stream=path in _STREAMED and fields.get("stream") is True,
             )
             return self._reply(call, model)
 
