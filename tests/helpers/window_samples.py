@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from model_manager import errors
-from model_manager.types import DownloadSnapshot, EngineInfo, ModelEntry
+from model_manager.types import DeviceMemory, DownloadSnapshot, EngineInfo, ModelEntry, Placement
 from storage.records import Conversation, Generation, Message, Part, PartKind, SearchHit
 
 NOW = datetime.now(UTC)
@@ -82,7 +82,12 @@ MODELS = (
         "Q4_1",
     ),
 )
-INFO = EngineInfo("starter", "llama", 8192, 8192, 30, 8, 2, False, 2, "AVX2 = 1", "llama.cpp")
+PLACEMENT = Placement(
+    (DeviceMemory("CPU", weights_bytes=455_000_000, kv_bytes=189_000_000, compute_bytes=27_000_000),)
+)
+INFO = EngineInfo(
+    "starter", "llama", 8192, 8192, 30, 8, 2, False, 2, "AVX2 = 1", "llama.cpp", placement=PLACEMENT
+)
 ANSWER = """A **mixture of experts** is a network in which only a few parts work on each word.
 
 1. A small *router* looks at the word and scores every expert.

@@ -241,6 +241,16 @@ def test_a_notice_offers_its_action(qtbot: QtBot, window: MainWindow) -> None:
     assert not bar.isVisible()
 
 
+def test_the_picker_tells_where_the_loaded_model_lies(window: MainWindow) -> None:
+    picker = window.page.header.picker
+    assert picker.placement_text() == ""
+    window.set_engine_state(EngineState("starter", "ready", 1000, samples.INFO))
+    assert "main memory" in picker.placement_text()
+    assert "8,192 tokens of context" in picker.toolTip()
+    window.set_engine_state(EngineState("another", "ready", 1000, samples.INFO))
+    assert picker.placement_text() == ""
+
+
 def test_a_notice_offers_a_choice(qtbot: QtBot, window: MainWindow) -> None:
     window.show_notice(Notice("warning", "How?", choices=(("This way", "this"), ("That way", "that"))))
     bar = window.page.notice_bar

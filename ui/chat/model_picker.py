@@ -22,6 +22,7 @@ from PySide6.QtGui import QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
+    QLabel,
     QPushButton,
     QSizePolicy,
     QStyle,
@@ -35,7 +36,7 @@ from PySide6.QtWidgets import (
 )
 
 from model_manager.types import EngineState, ModelEntry
-from ui import formats, icons, theme
+from ui import formats, icons, placement_words, theme
 from ui.i18n import tr
 from ui.rows_view import RowsView
 
@@ -206,11 +207,21 @@ class ModelList(QFrame):
         buttons.addWidget(self.manage_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 6, 6, 6)
+        self.placement_label = QLabel()
+        self.placement_label.setProperty("muted", True)
+        self.placement_label.setWordWrap(True)
+        self.placement_label.setContentsMargins(10, 2, 10, 4)
         column.addWidget(self.view, 1)
+        column.addWidget(self.placement_label)
         column.addLayout(buttons)
         self.view.chosen.connect(self._on_chosen)
         self.download_button.clicked.connect(lambda: self._leave(self.downloads_requested))
         self.manage_button.clicked.connect(lambda: self._leave(self.models_requested))
+
+    def set_placement(self, words: str) -> None:
+        """Where the loaded model lies; empty while none is loaded."""
+        self.placement_label.setText(words)
+        self.placement_label.setVisible(bool(words))
 
     def open_below(self, button: QWidget) -> None:
         """Show the list with the model in use marked, its right edge below the button's."""
@@ -274,7 +285,9 @@ class ModelPicker(QToolButton):
 
     def open_list(self) -> None:
         """Show what can be chosen."""
-        self._open().open_below(self)
+        shown = self._open()
+        shown.set_placement(self.placement_text())
+        shown.open_below(self)
 
     def _open(self) -> ModelList:
         if self._list is None:
@@ -292,6 +305,15 @@ class ModelPicker(QToolButton):
             return tr("Loading {percent} %", percent=self._state.load_permille // 10)
         return {"ready": tr("Ready"), "stopped": tr("Not loaded"), "failed": tr("Failed")}[self._state.status]
 
+    def placement_text(self) -> str:
+        """Where the loaded model lies and what it holds, in a line or two; empty while none is loaded."""
+        info = self._state.info if self._state is not None and self._state.name == self._current else None
+        if info is None or info.placement is None:
+            return ""
+        where = placement_words.summary(info.placement, info.n_layers)
+        context = tr("{n} tokens of context", n=formats.number(info.n_ctx_tokens))
+        return tr("Loaded: {where}; {context}", where=where, context=context)
+
     def _retranslate(self) -> None:
         text = self._current or tr("Choose a model")
         if self._is_loading():
@@ -299,7 +321,8 @@ class ModelPicker(QToolButton):
         self.setText(text)
         spoken = ", ".join(part for part in (self._current or tr("none"), self.state_text()) if part)
         self.setAccessibleName(tr("Model: {name}", name=spoken))
-        self.setToolTip(f"{self.accessibleName()}  (Ctrl+M)")
+        lines = [f"{self.accessibleName()}  (Ctrl+M)", self.placement_text()]
+        self.setToolTip("\n".join(line for line in lines if line))
         self.updateGeometry()
         self.update()
 
