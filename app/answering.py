@@ -27,6 +27,7 @@ from model_manager.types import (
     ReasoningDelta,
     TextDelta,
     TokenLogprobs,
+    ToolCallDelta,
 )
 from storage.records import Conversation, Message, MessageStatus
 from storage.thread import StorageThread
@@ -127,6 +128,8 @@ class Answering:
                         case ChatFinished():
                             finished = event
                             continue
+                        case ToolCallDelta():
+                            continue  # no tools were offered
                     yield event
         except LoadCancelled:
             pass

@@ -7,6 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from model_manager.chat_types import (
+    ChatMessage,
+    PromptImage,
+    ReasoningDelta,
+    Role,
+    TextDelta,
+    Tool,
+    ToolCall,
+    ToolCallDelta,
+)
 from model_manager.hub_types import (
     DownloadFile,
     DownloadItem,
@@ -28,6 +38,7 @@ from model_manager.placement_types import (
 # Only what is passed on; what is defined here needs no mention.
 __all__ = [
     "Adapter",
+    "ChatMessage",
     "DeviceMemory",
     "DownloadFile",
     "DownloadItem",
@@ -40,40 +51,18 @@ __all__ = [
     "KvType",
     "LoadMode",
     "Placement",
+    "PromptImage",
+    "ReasoningDelta",
+    "Role",
+    "TextDelta",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
 ]
 
-Role = Literal["system", "user", "assistant"]
 Thinking = Literal["auto", "on", "off"]
-StopReason = Literal["stop", "length", "cancelled", "context_full", "error"]
+StopReason = Literal["stop", "length", "cancelled", "context_full", "tool_calls", "error"]
 EngineStatus = Literal["loading", "ready", "stopped", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class PromptImage:
-    """An image in a message.
-
-    Attributes:
-        offset: Characters of the message's content that stand before it.
-        data: A whole PNG, JPEG, GIF or BMP file.
-    """
-
-    offset: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ChatMessage:
-    """One turn of a prompt.
-
-    Attributes:
-        images: In the order of their offsets.
-        reasoning: The trace that preceded an assistant's `content`; the template decides whether it is kept.
-    """
-
-    role: Role
-    content: str
-    reasoning: str = ""
-    images: tuple[PromptImage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,20 +152,6 @@ class PrefillProgress:
     total_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReasoningDelta:
-    """More of the reasoning."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """More of the answer."""
-
-    text: str
-
-
 IMPOSSIBLE_LOGPROB: Final = -9999.0
 """The logarithm of nothing, as OpenAI writes it: JSON has no infinity."""
 
@@ -237,7 +212,7 @@ class ChatFinished:
     tokens: TokenIds | None = None
 
 
-ChatEvent = PrefillProgress | ReasoningDelta | TextDelta | TokenLogprobs | ChatFinished
+ChatEvent = PrefillProgress | ReasoningDelta | TextDelta | ToolCallDelta | TokenLogprobs | ChatFinished
 
 
 ALL_LAYERS = -1

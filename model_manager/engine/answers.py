@@ -18,13 +18,16 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from model_manager.engine.bodies import logprobs_body, timings_body, usage_body
+from model_manager.engine.answer_parser import AnswerParser, Parts
+from model_manager.engine.blocks import Start
+from model_manager.engine.bodies import logprobs_body, timings_body, tool_call_body, usage_body
+from model_manager.engine.dialects import Dialect
 from model_manager.engine.failures import error_body
 from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop, Verdict
-from model_manager.engine.reasoning import Markers, Parts, ReasoningParser, ThinkingBudget
+from model_manager.engine.reasoning import Nudge, ThinkingBudget
 from model_manager.engine.stops import StopStrings
 from model_manager.engine.threads import MANY_CORES, n_usable_cores
-from model_manager.types import StopReason, TokenLogprobs, Usage
+from model_manager.types import StopReason, TokenLogprobs, Tool, ToolCallDelta, Usage
 
 DONE: Final = b"data: [DONE]\n\n"
 HEARTBEAT: Final = b": working\n\n"
@@ -38,6 +41,7 @@ _FINISH_REASONS: Final[dict[StopReason, str]] = {
     "length": "length",
     "context_full": "length",
     "cancelled": "stop",
+    "tool_calls": "tool_calls",
     "error": "stop",
 }
 
@@ -47,36 +51,49 @@ class AnswerPlan:
     """What the making of an answer needs besides the model.
 
     Attributes:
-        starts_inside: The prompt ends inside the reasoning.
+        dialect: How the model writes.
+        start: Where the prompt leaves off.
         wants_usage_apart: Usage comes in a chunk of its own, without choices.
         prompt_tokens: Ids to be told beside those of the answer; None where nobody wants either.
+        tools: What the model may call; none leaves the notation of calls text.
+        is_one_call: The answer ends with its first tool call.
+        nudge: What is said to the model before its budget is spent.
     """
 
     id: str
     model: str
-    markers: Markers | None
-    starts_inside: bool
+    dialect: Dialect
+    start: Start
     budget_tokens: int | None
     stop: tuple[str, ...]
     wants_progress: bool
     wants_usage_apart: bool
     prompt_tokens: tuple[int, ...] | None = None
     wants_logprobs: bool = False
+    tools: tuple[Tool, ...] = ()
+    is_one_call: bool = False
+    nudge: Nudge | None = None
 
 
 class AnswerReader:
     """Decides what the tokens of an answer mean; knows nothing of HTTP. Used on the decode thread."""
 
     def __init__(self, plan: AnswerPlan) -> None:
-        self._markers = plan.markers
-        self._parser = ReasoningParser(plan.markers, starts_inside=plan.starts_inside)
+        self._parser = AnswerParser(plan.dialect, start=plan.start, tools=plan.tools)
         self._stops = StopStrings(plan.stop)
-        self._budget = ThinkingBudget(plan.budget_tokens)
+        self._budget = ThinkingBudget(plan.budget_tokens, plan.dialect.feed, plan.nudge)
+        self._thinks = plan.dialect.thinks
+        self._is_one_call = plan.is_one_call
 
     @property
     def reasoning_tokens(self) -> int:
         """How many so far."""
         return self._parser.reasoning_tokens
+
+    @property
+    def n_calls(self) -> int:
+        """Tool calls so far."""
+        return self._parser.n_calls
 
     @property
     def in_reasoning(self) -> bool:
@@ -94,8 +111,10 @@ class AnswerReader:
             parts.answer = self._stops.feed(parts.answer)
             if self._stops.is_hit:
                 return parts, Stop("stop")
-        if self._markers is not None and self._budget.is_over(self._parser):
-            return parts, Feed(self._markers.feed)
+        if self._is_one_call and self._parser.n_complete_calls:
+            return parts, Stop("tool_calls")
+        if self._thinks and (due := self._budget.due(self._parser)):
+            return parts, Feed(due)
         return parts, CONTINUE
 
     def finish(self) -> Parts:
@@ -134,6 +153,7 @@ class Answer:
         self._logprobs: list[dict[str, Any]] = []
         self._reasoning: list[str] = []
         self._answer: list[str] = []
+        self._calls: list[dict[str, Any]] = []
         self._token_ids: list[int] = []
         self._ending: Ending | None = None
         self._created = int(time.time())
@@ -187,7 +207,7 @@ class Answer:
         """The answer is over."""
         self._activity.touch()
         rest = self._reader.finish()
-        if rest.reasoning or rest.answer:
+        if rest.reasoning or rest.answer or rest.calls:
             self._put(self._delta_event(rest))
         if ending.error is not None:
             last = b"data: " + json.dumps(error_body(ending.error)).encode() + b"\n\n"
@@ -219,6 +239,10 @@ class Answer:
         if parts.answer:
             self._answer.append(parts.answer)
             fields.append(f'"content": {json.dumps(parts.answer)}')
+        if parts.calls:
+            for call in parts.calls:
+                self._gather(call)
+            fields.append(f'"tool_calls": {json.dumps([tool_call_body(call) for call in parts.calls])}')
         extra = b"}"
         if told is not None:
             self._logprobs.append(logprobs_body(told))
@@ -226,15 +250,25 @@ class Answer:
         tail = extra + b', "finish_reason": null}]' + extension + b"}\n\n"
         return self._delta + ", ".join(fields).encode() + tail
 
+    def _gather(self, delta: ToolCallDelta) -> None:
+        if delta.name:
+            function = {"name": delta.name, "arguments": ""}
+            self._calls.append({"id": delta.id, "type": "function", "function": function})
+        self._calls[delta.index]["function"]["arguments"] += delta.arguments
+
     def _event(self, fields: dict[str, Any]) -> bytes:
         return b"data: " + self._head + b", " + json.dumps(fields).encode()[1:] + b"\n\n"
 
     def _final_events(self, ending: Ending) -> bytes:
-        choice = {"index": 0, "delta": {}, "finish_reason": _FINISH_REASONS[ending.stop_reason]}
+        choice = {"index": 0, "delta": {}, "finish_reason": _FINISH_REASONS[self._stop_reason(ending)]}
         tail = self._tail(ending)
         if self._plan.wants_usage_apart:
             return self._event({"choices": [choice]}) + self._event({"choices": [], **tail})
         return self._event({"choices": [choice], **tail})
+
+    def _stop_reason(self, ending: Ending) -> StopReason:
+        """A model that stopped by itself after it has called something waits for the result."""
+        return "tool_calls" if ending.stop_reason == "stop" and self._calls else ending.stop_reason
 
     def _tail(self, ending: Ending) -> dict[str, Any]:
         usage = Usage(
@@ -247,7 +281,7 @@ class Answer:
             "usage": usage_body(usage),
             "coterie": {
                 "timings": timings_body(ending.timings),
-                "stop_reason": ending.stop_reason,
+                "stop_reason": self._stop_reason(ending),
                 "seed": ending.seed,
             },
         }
@@ -290,6 +324,9 @@ class Answer:
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._answer)}
         if self._reasoning:
             message["reasoning_content"] = "".join(self._reasoning)
+        if self._calls:
+            message["tool_calls"] = self._calls
+            message["content"] = message["content"] or None
         tail = self._tail(self._ending)
         if self._plan.prompt_tokens is not None:
             tail["coterie"]["tokens"] = {"prompt": list(self._plan.prompt_tokens), "answer": self._token_ids}
@@ -303,7 +340,7 @@ class Answer:
                     "index": 0,
                     "message": message,
                     "logprobs": {"content": self._logprobs} if self._plan.wants_logprobs else None,
-                    "finish_reason": _FINISH_REASONS[self._ending.stop_reason],
+                    "finish_reason": _FINISH_REASONS[self._stop_reason(self._ending)],
                 }
             ],
             **tail,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from model_manager.engine import images
 from model_manager.engine.placements import placement_body, placement_from
@@ -16,8 +16,12 @@ from model_manager.types import (
     Likelihood,
     Timings,
     TokenLogprobs,
+    ToolCallDelta,
     Usage,
 )
+
+MAX_TOOL_CALLS: Final = 1024
+"""Of one answer; a server that counts further is not believed."""
 
 
 def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, Any]:
@@ -130,6 +134,35 @@ def timings_from(body: Mapping[str, Any]) -> Timings:
         _number(body.get("prefill_tokens_per_s")),
         _number(body.get("decode_tokens_per_s")),
     )
+
+
+def tool_call_body(delta: ToolCallDelta) -> dict[str, Any]:
+    """OpenAI's shape of a piece of a tool call."""
+    function = {"arguments": delta.arguments}
+    if not delta.name:
+        return {"index": delta.index, "function": function}
+    function = {"name": delta.name, **function}
+    return {"index": delta.index, "id": delta.id, "type": "function", "function": function}
+
+
+def tool_calls_from(entries: object) -> list[ToolCallDelta]:
+    """The inverse of `tool_call_body` for the calls of one delta; what is none is passed over."""
+    found = []
+    for entry in entries if isinstance(entries, list) else ():
+        told = _mapping(entry)
+        function = _mapping(told.get("function"))
+        index = told.get("index")
+        if type(index) is int and 0 <= index < MAX_TOOL_CALLS:
+            call_id, name, arguments = told.get("id"), function.get("name"), function.get("arguments")
+            found.append(
+                ToolCallDelta(
+                    index,
+                    call_id if isinstance(call_id, str) else "",
+                    name if isinstance(name, str) else "",
+                    arguments if isinstance(arguments, str) else "",
+                )
+            )
+    return found
 
 
 def logprobs_body(told: TokenLogprobs) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model_manager.engine.answers import Answer, AnswerPlan
+from model_manager.engine.blocks import Start
+from model_manager.engine.dialects import PLAIN, Dialect, find_dialect
 from model_manager.engine.embeddings import Embedded, Embedder
 from model_manager.engine.jobs import Job
 from model_manager.engine.llama import library
@@ -20,7 +22,6 @@ from model_manager.engine.llama.vision import Vision
 from model_manager.engine.prompt_cache import PromptCache
 from model_manager.engine.prompts import PromptTokenizer, PromptTokens
 from model_manager.engine.protocol import ChatCompletionRequest
-from model_manager.engine.reasoning import Markers, find_markers
 from model_manager.engine.replay import Replay
 from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.state_identity import identity_of
@@ -54,7 +55,7 @@ class _Loaded:
     tokenizer: PromptTokenizer
     template: ChatTemplate | None
     template_error: TemplateFailed | None
-    markers: Markers | None
+    dialect: Dialect
     info: EngineInfo
     embedder: Embedder
 
@@ -108,7 +109,7 @@ class Host:
         model, vocabulary = context.model, context.vocabulary
         template: ChatTemplate | None = None
         template_error: TemplateFailed | None = None
-        markers: Markers | None = None
+        dialect = PLAIN
         try:
             template = ChatTemplate(
                 model.chat_template, bos_text=vocabulary.bos_text, eos_text=vocabulary.eos_text
@@ -116,8 +117,8 @@ class Host:
         except TemplateFailed as error:
             # The model itself is fine: it stays loaded, and each request says what is wrong.
             template_error = error
-        if template is not None and template.markers is not None:
-            markers = find_markers(template.markers, vocabulary)
+        if template is not None:
+            dialect = find_dialect(template.family, vocabulary)
         can_think = template is not None and template.can_think
         vision = None
         if self._plan.mmproj_path is not None:
@@ -130,7 +131,7 @@ class Host:
             tokenizer=PromptTokenizer(vocabulary, vision),
             template=template,
             template_error=template_error,
-            markers=markers,
+            dialect=dialect,
             info=dataclasses.replace(
                 model.describe(context), can_think=can_think, can_see=vision is not None
             ),
@@ -184,9 +185,9 @@ class Host:
         loaded = self._ready()
         chat = request.to_chat_request()
         if request.prompt is not None:
-            prompt, markers, starts_inside = self._raw(loaded, request.prompt)
+            prompt, dialect, start = self._raw(loaded, request.prompt)
         else:
-            prompt, markers, starts_inside = self._rendered(loaded, chat, request.effort)
+            prompt, dialect, start = self._rendered(loaded, chat, request.effort)
         tokens = prompt.tokens
         if not tokens:
             raise EmptyPrompt
@@ -198,8 +199,8 @@ class Host:
             plan=AnswerPlan(
                 id=request.request_id or f"chatcmpl-{secrets.token_hex(12)}",
                 model=loaded.info.name,
-                markers=markers,
-                starts_inside=starts_inside,
+                dialect=dialect,
+                start=start,
                 budget_tokens=chat.think_budget_tokens,
                 stop=chat.sampling.stop,
                 wants_progress=request.return_progress,
@@ -213,26 +214,26 @@ class Host:
     @staticmethod
     def _rendered(
         loaded: _Loaded, chat: ChatRequest, effort: str | None
-    ) -> tuple[PromptTokens, Markers | None, bool]:
-        """The prompt of a chat, the markers of its reasoning, and whether it ends inside of that."""
+    ) -> tuple[PromptTokens, Dialect, Start]:
+        """The prompt of a chat, how its answer will be written, and where in its turn the model goes on."""
         if loaded.template is None:
             raise loaded.template_error or TemplateFailed("")
         prompt = loaded.template.render(chat.messages, chat.thinking, effort, continues=chat.continues)
         tokens = loaded.tokenizer.tokenize(prompt)
-        starts_inside = prompt.opens_reasoning
-        if starts_inside and chat.think_budget_tokens == 0 and loaded.markers is not None:
+        start = prompt.start
+        if start == "reasoning" and chat.think_budget_tokens == 0:
             # Nothing is sampled before the first token, so no budget could end it in time.
-            tokens.tokens.extend(loaded.markers.feed)
-            starts_inside = False
-        return tokens, loaded.markers, starts_inside
+            tokens.tokens.extend(loaded.dialect.feed)
+            start = "answer"
+        return tokens, loaded.dialect, start
 
     @staticmethod
-    def _raw(loaded: _Loaded, prompt: str | list[int]) -> tuple[PromptTokens, Markers | None, bool]:
+    def _raw(loaded: _Loaded, prompt: str | list[int]) -> tuple[PromptTokens, Dialect, Start]:
         """A prompt as it was sent, with nothing in it to be taken for reasoning."""
         vocabulary = loaded.context.vocabulary
         if isinstance(prompt, str):
-            return PromptTokens(vocabulary.tokenize(prompt, special=True, add_bos=True), {}), None, False
-        return PromptTokens(_known(prompt, vocabulary.n_tokens), {}), None, False
+            return PromptTokens(vocabulary.tokenize(prompt, special=True, add_bos=True), {}), PLAIN, "turn"
+        return PromptTokens(_known(prompt, vocabulary.n_tokens), {}), PLAIN, "turn"
 
     def submit(self, prepared: Prepared, answer: Answer) -> Job:
         """Begin to compute an answer."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from model_manager.engine.bodies import logprobs_from, timings_from, usage_from
+from model_manager.engine.bodies import logprobs_from, timings_from, tool_calls_from, usage_from
 from model_manager.engine.failures import error_from
 from model_manager.errors import RequestRefused
 from model_manager.types import (
@@ -24,8 +24,14 @@ from model_manager.types import (
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 _MAX_TOKEN_ID: Final = 1 << 31
-_FINISH_REASONS: Final[dict[str, StopReason]] = {"stop": "stop", "length": "length"}
-_STOP_REASONS: Final[frozenset[str]] = frozenset({"stop", "length", "cancelled", "context_full", "error"})
+_FINISH_REASONS: Final[dict[str, StopReason]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+}
+_STOP_REASONS: Final[frozenset[str]] = frozenset(
+    {"stop", "length", "cancelled", "context_full", "tool_calls", "error"}
+)
 
 
 class StreamReader:
@@ -104,6 +110,7 @@ class StreamReader:
             text = delta.get("content")
             if isinstance(text, str) and text:
                 yield TextDelta(text)
+            yield from tool_calls_from(delta.get("tool_calls"))
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and self.stop_reason is None:
             self.stop_reason = _FINISH_REASONS.get(reason, "stop")

@@ -18,9 +18,12 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
+from model_manager.engine.blocks import Start
+from model_manager.engine.families import Family, family_of
 from model_manager.engine.sandbox import MAX_SOURCE_CHARS, CompiledTemplate
 from model_manager.errors import EmptyPrompt, TemplateFailed
 from model_manager.types import ChatMessage, PromptImage, Thinking
@@ -52,24 +55,6 @@ _END: Final = "\U000f5e1b"
 
 
 @dataclass(frozen=True, slots=True)
-class MarkerPair:
-    """How one family of models encloses its reasoning."""
-
-    opening: str
-    closing: str
-
-
-MARKER_PAIRS: Final = (
-    MarkerPair("<think>", "</think>"),
-    MarkerPair("[THINK]", "[/THINK]"),
-    MarkerPair("<seed:think>", "</seed:think>"),
-    MarkerPair("<thinking>", "</thinking>"),
-    MarkerPair("<think:opensource>", "</think:opensource>"),
-    MarkerPair("<|START_THINKING|>", "<|END_THINKING|>"),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class Segment:
     """A piece of a prompt.
 
@@ -88,11 +73,11 @@ class RenderedPrompt:
     """A prompt before it is tokenized.
 
     Attributes:
-        opens_reasoning: It ends inside a thinking block, so the model's first token is reasoning.
+        start: Where in its turn the model is to go on; "reasoning" if the prompt has opened it already.
     """
 
     segments: tuple[Segment, ...]
-    opens_reasoning: bool
+    start: Start = "turn"
 
     @property
     def text(self) -> str:
@@ -104,7 +89,7 @@ class ChatTemplate:
     """A compiled template; any number of threads may render it.
 
     Attributes:
-        markers: How its model encloses reasoning; None if the template knows of no thinking.
+        family: How its model writes reasoning and tool calls.
         switches: Which of its variables turn thinking on and off or set its effort.
     """
 
@@ -126,15 +111,12 @@ class ChatTemplate:
         self._eos_text = eos_text
         self._template = CompiledTemplate(self.source)
         self.switches = self._template.variables & {*SWITCHES, *EFFORTS}
-        self.markers = next(
-            (pair for pair in MARKER_PAIRS if pair.opening in self.source or pair.closing in self.source),
-            None,
-        )
+        self.family: Family = family_of(self.source)
 
     @property
     def can_think(self) -> bool:
         """Whether it opens, keeps or switches a thinking block."""
-        return self.markers is not None or bool(self.switches)
+        return self.family.reasoning is not None or bool(self.switches)
 
     def render(
         self,
@@ -187,6 +169,10 @@ class ChatTemplate:
     def _variables(self, thinking: Thinking, effort: str | None) -> dict[str, Any]:
         # `tools` and `documents` stay undefined: some templates that come with tools loop over them unasked.
         variables: dict[str, Any] = {"bos_token": self._bos_text, "eos_token": self._eos_text}
+        # Some demand these two, as Fireworks' server gives them.
+        variables["functions"] = ""
+        if "datetime" in self._template.variables:
+            variables["datetime"] = datetime.now().strftime("%b %d %Y")
         if thinking != "auto":
             for name in self.switches & SWITCHES.keys():
                 variables[name] = SWITCHES[name][0 if thinking == "on" else 1]
@@ -218,30 +204,40 @@ class ChatTemplate:
         used = stand_ins.used(text)
         if [number for number in used if number in required] != required:
             raise TemplateFailed("the template leaves out, repeats or reorders messages")
-        return RenderedPrompt(segments, self._opens_reasoning(segments))
+        return RenderedPrompt(segments, self._start(segments))
 
     def _continued(self, prompt: RenderedPrompt, begun: ChatMessage) -> RenderedPrompt:
         """A prompt with what the assistant has said already; inside its reasoning where it got no further."""
+        family = self.family
         segments = list(prompt.segments)
-        is_inside = prompt.opens_reasoning
-        if begun.reasoning and self.markers is not None:
-            if not is_inside:
-                segments.append(Segment(f"{self.markers.opening}\n", is_trusted=True))
+        start = prompt.start
+        if begun.reasoning and family.reasoning is not None:
+            if start != "reasoning":
+                segments = self._without_empty_block(segments)
+                segments.append(Segment(family.opening_text, is_trusted=True))
             segments.append(Segment(begun.reasoning, is_trusted=False))
-            is_inside = True
-        if begun.content:
-            if is_inside and self.markers is not None:
-                segments.append(Segment(f"{self.markers.closing}\n\n", is_trusted=True))
-            segments.append(Segment(begun.content, is_trusted=False))
-            is_inside = False
-        return RenderedPrompt(tuple(segments), is_inside)
+            start = "reasoning"
+        if begun.content or start != "reasoning":
+            lead = family.closing_text if start == "reasoning" else family.answer_lead
+            segments += [Segment(lead, is_trusted=True), Segment(begun.content, is_trusted=False)]
+            start = "answer"
+        return RenderedPrompt(tuple(segment for segment in segments if segment.text or segment.image), start)
 
-    def _opens_reasoning(self, segments: Sequence[Segment]) -> bool:
+    def _without_empty_block(self, segments: list[Segment]) -> list[Segment]:
+        """Take back the empty reasoning by which a prompt keeps a model from thinking."""
+        pair = self.family.reasoning
+        if pair is None or not segments or not segments[-1].is_trusted:
+            return segments
+        empty = re.compile(rf"(?:{re.escape(pair.opening)}\s*)?{re.escape(pair.closing)}\s*$")
+        return [*segments[:-1], replace(segments[-1], text=empty.sub("", segments[-1].text))]
+
+    def _start(self, segments: Sequence[Segment]) -> Start:
         """Whether the text after the last message opens a thinking block and leaves it open."""
-        if self.markers is None or not segments or not segments[-1].is_trusted:
-            return False
+        pair = self.family.reasoning
+        if pair is None or self.family.style != "blocks" or not segments or not segments[-1].is_trusted:
+            return "turn"
         tail = segments[-1].text
-        return tail.rfind(self.markers.opening) > tail.rfind(self.markers.closing)
+        return "reasoning" if tail.rfind(pair.opening) > tail.rfind(pair.closing) else "turn"
 
 
 @dataclass(frozen=True, slots=True)

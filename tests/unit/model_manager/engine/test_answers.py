@@ -9,13 +9,35 @@ from collections.abc import Callable
 from typing import Any
 
 from model_manager.engine.answers import HEARTBEAT, Answer, AnswerPlan, AnswerReader
+from model_manager.engine.cursor import MarkerTokens
+from model_manager.engine.dialects import PLAIN, Dialect
+from model_manager.engine.families import Family, MarkerPair
 from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop
-from model_manager.engine.reasoning import Marker, Markers
 from model_manager.errors import DecodeFailed, EngineError
 from model_manager.types import StopReason, Timings
 
 CLOSE_ID, WORD_ID = 2, 9
-MARKERS = Markers(Marker("<think>", 1), Marker("</think>", CLOSE_ID), feed=(CLOSE_ID, 10))
+
+
+class Vocabulary:
+    """The two markers are tokens."""
+
+    def tokenize(self, text: str, *, special: bool, add_bos: bool = False) -> list[int]:
+        raise AssertionError("each marker is one token")
+
+    def piece(self, token_id: int, *, special: bool = False) -> bytes:
+        raise AssertionError("each marker is one token")
+
+    def token_id(self, text: str) -> int | None:
+        return {"<think>": 1, "</think>": CLOSE_ID}.get(text)
+
+
+PAIR = MarkerPair("<think>", "</think>")
+THINKING = Dialect(
+    Family("thinking", reasoning=PAIR),
+    MarkerTokens((PAIR.opening, PAIR.closing), Vocabulary()),
+    feed=(CLOSE_ID, 10),
+)
 
 
 class Touches:
@@ -30,8 +52,8 @@ def plan(**changes: Any) -> AnswerPlan:
     fields: dict[str, Any] = {
         "id": "id",
         "model": "m",
-        "markers": None,
-        "starts_inside": False,
+        "dialect": PLAIN,
+        "start": "turn",
         "budget_tokens": None,
         "stop": (),
         "wants_progress": False,
@@ -134,7 +156,7 @@ def test_beat_is_a_comment() -> None:
 
 
 def test_reader_feeds_the_end_when_the_budget_is_spent() -> None:
-    reader = AnswerReader(plan(markers=MARKERS, starts_inside=True, budget_tokens=2))
+    reader = AnswerReader(plan(dialect=THINKING, start="reasoning", budget_tokens=2))
     assert reader.read(WORD_ID, "a")[1] == CONTINUE
     parts, verdict = reader.read(WORD_ID, "b")
     assert (parts.reasoning, verdict) == ("b", Feed((CLOSE_ID, 10)))
@@ -145,7 +167,7 @@ def test_reader_feeds_the_end_when_the_budget_is_spent() -> None:
 
 
 def test_reader_stops_in_the_answer_only() -> None:
-    reader = AnswerReader(plan(markers=MARKERS, starts_inside=True, stop=("x",)))
+    reader = AnswerReader(plan(dialect=THINKING, start="reasoning", stop=("x",)))
     assert reader.read(WORD_ID, "x")[1] == CONTINUE
     reader.read(CLOSE_ID, "")
     parts, verdict = reader.read(WORD_ID, "ax")

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_manager.engine.families import MarkerPair
 from model_manager.engine.sandbox import CompiledTemplate
-from model_manager.engine.templates import CHATML, ChatTemplate, MarkerPair, Segment
+from model_manager.engine.templates import CHATML, ChatTemplate, Segment
 from model_manager.errors import EmptyPrompt, TemplateFailed
 from model_manager.types import ChatMessage
 
@@ -86,9 +87,9 @@ def test_outer_whitespace_is_trimmed_where_the_template_trims() -> None:
 
 def test_prompt_that_opens_the_block_is_recognized() -> None:
     template = ChatTemplate(OPENING, bos_text="<s>")
-    assert template.markers == MarkerPair("<think>", "</think>")
+    assert template.family.reasoning == MarkerPair("<think>", "</think>")
     assert template.can_think
-    assert template.render([user("Hi </think>")]).opens_reasoning
+    assert template.render([user("Hi </think>")]).start == "reasoning"
 
 
 def test_switch_turns_thinking_off() -> None:
@@ -96,7 +97,7 @@ def test_switch_turns_thinking_off() -> None:
     assert template.switches == {"enable_thinking"}
     off = template.render([user("Hi <think>")], "off")
     assert off.text.endswith("<think>\n\n</think>\n\n")
-    assert not off.opens_reasoning
+    assert off.start == "turn"
     for thinking in ("auto", "on"):
         assert not template.render([user("Hi")], thinking).text.endswith("</think>\n\n")  # type: ignore[arg-type]  # literals
 
@@ -110,8 +111,8 @@ def test_effort_reaches_a_template_that_takes_one() -> None:
 
 def test_plain_template_cannot_think() -> None:
     template = ChatTemplate(CHATML)
-    assert (template.can_think, template.markers) == (False, None)
-    assert not template.render([user("<think>")]).opens_reasoning
+    assert (template.can_think, template.family.reasoning) == (False, None)
+    assert template.render([user("<think>")]).start == "turn"
 
 
 def test_reasoning_goes_where_the_template_wants_it() -> None:

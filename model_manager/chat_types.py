@@ -1,0 +1,98 @@
+"""What is said in a chat: messages, tools, and the pieces in which an answer arrives. See `types`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class PromptImage:
+    """An image in a message.
+
+    Attributes:
+        offset: Characters of the message's content that stand before it.
+        data: A whole PNG, JPEG, GIF or BMP file.
+    """
+
+    offset: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a model may call.
+
+    Attributes:
+        parameters: JSON schema of an object; empty for a function without arguments.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that a model made.
+
+    Attributes:
+        id: What the answer to it refers to.
+        arguments: The text of a JSON object, as the model wrote it; it may be broken.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One turn of a prompt.
+
+    Attributes:
+        images: In the order of their offsets.
+        reasoning: The trace that preceded an assistant's `content`; the template decides whether it is kept.
+        tool_calls: What an assistant called after its `content`.
+        tool_call_id: Which call a message of the role "tool" answers.
+    """
+
+    role: Role
+    content: str
+    reasoning: str = ""
+    images: tuple[PromptImage, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """More of the reasoning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A tool call begins, or more of its arguments.
+
+    Attributes:
+        index: Which call of the answer.
+        id: Only in the first delta of a call, like `name`.
+        arguments: More of the text of a JSON object.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model_manager.engine.answer_parser import AnswerParser
+from model_manager.engine.cursor import MarkerTokens
+from model_manager.engine.dialects import PLAIN, Dialect, find_dialect
+from model_manager.engine.families import Family, MarkerPair
+
+OPEN_ID, CLOSE_ID, WORD_ID = 1, 2, 9
+THINKING = Family("thinking", reasoning=MarkerPair("<think>", "</think>"))
+
+
+class Words:
+    """A vocabulary in which some markers are control tokens and every other character is one token."""
+
+    def __init__(self, *control: str) -> None:
+        self._ids = {text: number for number, text in enumerate(control, 1)}
+        self._pattern = re.compile("|".join(map(re.escape, control)) or "(?!)")
+
+    def tokenize(self, text: str, *, special: bool, add_bos: bool = False) -> list[int]:
+        assert special
+        found: list[int] = []
+        position = 0
+        for match in self._pattern.finditer(text):
+            found += [ord(char) + 100 for char in text[position : match.start()]]
+            found.append(self._ids[match[0]])
+            position = match.end()
+        return found + [ord(char) + 100 for char in text[position:]]
+
+    def piece(self, token_id: int, *, special: bool = False) -> bytes:
+        texts = {number: text for text, number in self._ids.items()}
+        if token_id in texts:
+            return texts[token_id].encode() if special else b""
+        return chr(token_id - 100).encode()
+
+    def token_id(self, text: str) -> int | None:
+        return self._ids.get(text)
+
+
+SPELLED = Dialect(THINKING, MarkerTokens(THINKING.markers))
+BY_ID = find_dialect(THINKING, Words("<think>", "</think>"))
+
+
+def read(parser: AnswerParser, tokens: list[tuple[int, str]] | list[str]) -> tuple[str, str]:
+    reasoning = answer = ""
+    for token in tokens:
+        token_id, text = token if isinstance(token, tuple) else (WORD_ID, token)
+        parts = parser.feed(token_id, text)
+        reasoning += parts.reasoning
+        answer += parts.answer
+    rest = parser.finish()
+    return reasoning + rest.reasoning, answer + rest.answer
+
+
+def expected(text: str, starts_inside: bool) -> tuple[str, str]:
+    """The same in one go: what the parser must come to, however the text was cut."""
+    if not starts_inside:
+        opened = re.match(r"\s*<think>", text)
+        if opened is None:
+            return "", text
+        text = text[opened.end() :]
+    reasoning, closed, answer = text.partition("</think>")
+    if not closed:
+        return reasoning.lstrip("\n"), ""
+    # Whitespace at the end of the reasoning belongs to the marker, like line breaks behind it.
+    return reasoning.lstrip("\n").rstrip(), answer.lstrip("\n")
+
+
+def split(text: str, cuts: list[int]) -> list[str]:
+    borders = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
+    return [text[a:b] for a, b in itertools.pairwise(borders)]
+
+
+pieces = st.lists(
+    st.sampled_from(["<think>", "</think>", "<", "</", "think", ">", "\n", " ", "a", "b</thin", "é"]),
+    max_size=14,
+).map("".join)
+
+
+@settings(deadline=None)
+@given(pieces, st.lists(st.integers(0, 200)), st.booleans())
+def test_any_split_into_tokens_gives_the_same_parts(text: str, cuts: list[int], starts_inside: bool) -> None:
+    parser = AnswerParser(SPELLED, start="reasoning" if starts_inside else "turn")
+    assert read(parser, split(text, cuts)) == expected(text, starts_inside)
+    assert parser.reasoning_tokens >= 0
+
+
+@settings(deadline=None)
+@given(st.text(max_size=40), st.lists(st.integers(0, 200)))
+def test_model_that_does_not_think_passes_unchanged(text: str, cuts: list[int]) -> None:
+    assert read(AnswerParser(PLAIN), split(text, cuts)) == ("", text)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from(["a", "\n", "</think>", "<think>", "<thi"]), max_size=10))
+def test_spelled_markers_are_text_where_they_are_tokens(words: list[str]) -> None:
+    reasoning, answer = read(AnswerParser(BY_ID), [(WORD_ID, word) for word in words])
+    assert (reasoning, answer) == ("", "".join(words))
+
+
+def test_text_is_shown_as_soon_as_it_can_be_no_marker() -> None:
+    parser = AnswerParser(SPELLED, start="reasoning")
+    assert parser.feed(WORD_ID, "Two plus").reasoning == "Two plus"
+    assert parser.feed(WORD_ID, " two <").reasoning == " two"
+    assert parser.feed(WORD_ID, "/thin").reasoning == ""
+    assert parser.feed(WORD_ID, "king").reasoning == " </thinking"
+    assert parser.feed(WORD_ID, "</think>\n").reasoning == ""
+    assert parser.feed(WORD_ID, "\nFour").answer == "Four"
+
+
+@pytest.mark.parametrize("rendered", ["", "<think>"])
+def test_marker_tokens_turn_whether_they_are_rendered_or_not(rendered: str) -> None:
+    closing = rendered.replace("<", "</")
+    tokens = [
+        (OPEN_ID, rendered),
+        (WORD_ID, "\n"),
+        (WORD_ID, "why"),
+        (CLOSE_ID, closing),
+        (WORD_ID, "\n\nso"),
+    ]
+    parser = AnswerParser(BY_ID)
+    assert read(parser, tokens) == ("why", "so")
+    assert parser.reasoning_tokens == 2
+
+
+def test_second_closing_token_is_hidden() -> None:
+    tokens = [(CLOSE_ID, ""), (WORD_ID, "a"), (CLOSE_ID, "</think>"), (WORD_ID, "b")]
+    assert read(AnswerParser(BY_ID, start="reasoning"), tokens) == ("", "ab")
+
+
+def test_block_may_open_again_by_token() -> None:
+    tokens = [(OPEN_ID, ""), (WORD_ID, "a"), (CLOSE_ID, ""), (WORD_ID, "b"), (OPEN_ID, ""), (WORD_ID, "c")]
+    assert read(AnswerParser(BY_ID), tokens) == ("ac", "b")
+
+
+def test_answer_may_write_about_the_marker() -> None:
+    assert read(AnswerParser(SPELLED), ["Write ", "<think>", " first"]) == ("", "Write <think> first")
+
+
+def test_tokens_of_a_spelled_marker_are_not_reasoning() -> None:
+    parser = AnswerParser(SPELLED, start="reasoning")
+    read(parser, ["one", " two", "</", "think", ">", "\n", "answer"])
+    assert parser.reasoning_tokens == 2
+
+
+def test_marker_may_consist_of_control_tokens_and_text() -> None:
+    family = Family("k3", reasoning=MarkerPair("<|open|>think<|sep|>", "<|close|>think<|sep|>"))
+    words = Words("<|open|>", "<|close|>", "<|sep|>")
+    dialect = find_dialect(family, words)
+    text = "<|open|>think<|sep|>why<|close|>think<|sep|>so think"
+    tokens = [(token, words.piece(token).decode()) for token in words.tokenize(text, special=True)]
+    parser = AnswerParser(dialect)
+    assert read(parser, tokens) == ("why", "so think")
+    assert parser.reasoning_tokens == 3
+    assert read(AnswerParser(dialect), [(WORD_ID, text)]) == ("", text)
+    assert dialect.feed == tuple(words.tokenize("<|close|>think<|sep|>\n\n", special=True))
