@@ -21,6 +21,7 @@ MODULES = (
     "decode",
     "prefill",
     "streams",
+    "reopen",
     "busy_core",
     "cancelling",
     "download",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -40,10 +41,18 @@ def decode_rate(client: EngineClient, n_tokens: int) -> float:
     raise RuntimeError("the answer did not finish")
 
 
-def first_token_s(client: EngineClient, text: str) -> tuple[float, int]:
-    """Seconds from the request to the end of an answer of one token, and the prompt tokens computed."""
+def first_token_s(client: EngineClient, text: str, *more: ChatMessage) -> tuple[float, int]:
+    """Seconds from the request to the end of an answer of one token, and the prompt tokens computed.
+
+    Args:
+        client: Of the engine.
+        text: The first question.
+        more: What follows it, a question at the end.
+    """
+    asked = request(1, text)
+    asked = dataclasses.replace(asked, messages=(*asked.messages, *more))
     began_s = time.perf_counter()
-    for event in client.chat(request(1, text)):
+    for event in client.chat(asked):
         if isinstance(event, ChatFinished):
             elapsed_s = time.perf_counter() - began_s
             return elapsed_s, event.usage.prompt_tokens - event.usage.cached_tokens

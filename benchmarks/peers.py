@@ -25,12 +25,17 @@ _START_TIMEOUT_S = 60.0
 
 
 @contextlib.contextmanager
-def our_worker(subject: Subject, *, n_ctx_tokens: int, n_parallel: int = 4) -> Iterator[EngineClient]:
+def our_worker(
+    subject: Subject, *, n_ctx_tokens: int, n_parallel: int = 4, prompt_cache_dir: Path | None = None
+) -> Iterator[EngineClient]:
     """A worker process with its client, as the program starts one."""
+    plan = LoadPlan(
+        subject.path, n_ctx_tokens=n_ctx_tokens, n_parallel=n_parallel, prompt_cache_dir=prompt_cache_dir
+    )
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
         command = [sys.executable, "-m", "model_manager.engine.worker"]
         supervisor = Supervisor(command, Path(folder), lambda _state: None)
-        supervisor.start(LoadPlan(subject.path, n_ctx_tokens=n_ctx_tokens, n_parallel=n_parallel))
+        supervisor.start(plan)
         supervisor.wait_ready()
         try:
             yield supervisor.client
