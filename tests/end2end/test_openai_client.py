@@ -74,6 +74,44 @@ def test_completions(client: openai.OpenAI) -> None:
     assert tokens.usage.prompt_tokens == 5
 
 
+def test_likelihoods(client: openai.OpenAI) -> None:
+    whole = client.chat.completions.create(
+        messages=HELLO, max_tokens=6, logprobs=True, top_logprobs=3, **GREEDY
+    ).choices[0]
+    assert whole.logprobs is not None
+    assert whole.logprobs.content is not None
+    assert "".join(token.token for token in whole.logprobs.content) == whole.message.content
+    for token in whole.logprobs.content:
+        assert len(token.top_logprobs) == 3
+        assert token.logprob == token.top_logprobs[0].logprob <= 0
+    stream = client.chat.completions.create(
+        messages=HELLO, max_tokens=6, logprobs=True, top_logprobs=3, stream=True, **GREEDY
+    )
+    streamed = [
+        token.token
+        for chunk in stream
+        if chunk.choices and chunk.choices[0].logprobs
+        for token in chunk.choices[0].logprobs.content or ()
+    ]
+    assert streamed == [token.token for token in whole.logprobs.content]
+
+    older = client.completions.create(prompt="The capital of France is", max_tokens=6, logprobs=2, **GREEDY)
+    told = older.choices[0].logprobs
+    assert told is not None
+    assert "".join(told.tokens or ()) == older.choices[0].text
+    assert told.text_offset == [len("".join((told.tokens or ())[:n])) for n in range(6)]
+    assert [max(top.values()) for top in told.top_logprobs or ()] == told.token_logprobs
+    plain = client.completions.create(prompt="The capital of France is", max_tokens=6, logprobs=0, **GREEDY)
+    assert plain.choices[0].logprobs is not None
+    assert plain.choices[0].logprobs.token_logprobs == pytest.approx(told.token_logprobs, abs=0.5)
+
+    responded = client.responses.create(
+        input="Hello", max_output_tokens=6, include=["message.output_text.logprobs"], top_logprobs=2, **GREEDY
+    )
+    message: Any = responded.output[0]
+    assert "".join(token.token for token in message.content[0].logprobs) == responded.output_text
+
+
 def test_responses(client: openai.OpenAI) -> None:
     whole = client.responses.create(input="What is a mixture of experts?", max_output_tokens=24, **GREEDY)
     assert (whole.status, whole.incomplete_details and whole.incomplete_details.reason) == (

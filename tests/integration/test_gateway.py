@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import json
+import os
 import re
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -163,7 +165,7 @@ def test_models_and_health(http: Client) -> None:
 def test_tokens_and_back(http: Client) -> None:
     tokens = http.post("/coterie/v1/tokenize", json={"model": "starter", "text": "Hello"}).json()["tokens"]
     body = {"model": "starter", "tokens": tokens}
-    assert http.post("/coterie/v1/detokenize", json=body).json() == {"text": "Hello"}
+    assert http.post("/coterie/v1/detokenize", json=body).json()["text"] == "Hello"
     assert http.post("/coterie/v1/detokenize", json=body | {"tokens": [-1]}).status_code == 400
     conclude = http.post("/coterie/v1/conclude", json={"model": "starter", "id": "unknown"})
     assert conclude.status_code == 404
@@ -212,6 +214,38 @@ def test_a_client_that_goes_cancels_its_answer(narrow: Gateway, stream: bool) ->
     wait_until(lambda: is_idle(narrow))
     with client_of(narrow) as http:
         assert http.post("/v1/chat/completions", json=SHORT).status_code == 200
+
+
+def test_bodies_of_all_clients_have_a_limit_together(services: Services) -> None:
+    limits = Limits(n_running=1, all_bodies_bytes=1000)
+    with closing(Gateway(ServedLibrary(services), sentence, key=KEY, limits=limits)) as opened:
+        held = raw_request(opened, LONG)
+        wait_until(lambda: not is_idle(opened))
+        padded = SHORT | {"user": "x" * 800}
+        with client_of(opened) as http:
+            response = http.post("/v1/chat/completions", json=padded)
+            assert (response.status_code, response.json()["error"]["code"]) == (429, "rate_limit_exceeded")
+            held.close()
+            wait_until(lambda: is_idle(opened))
+            for _ in range(3):  # every kind of ending gives back what was taken
+                assert http.post("/v1/chat/completions", json=padded).status_code == 200
+                assert http.post("/v1/chat/completions", json=padded | {"model": "x"}).status_code == 404
+                assert http.post("/v1/chat/completions", content=b"x" * 900).status_code == 415
+
+
+def test_a_worker_that_dies_is_said_and_replaced(
+    http: Client, services: Services, expected_logs: Callable[[str], None]
+) -> None:
+    with http.stream("POST", "/v1/chat/completions", json=LONG | {"stream": True}) as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("data: ")
+        pid = services.engines.worker_pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        last = [line for line in lines if line.startswith("data: ")][-1]
+    error = json.loads(last.removeprefix("data: "))["error"]
+    assert (error["type"], error["code"]) == ("server_error", "engine_died")
+    assert http.post("/v1/chat/completions", json=SHORT).status_code == 200
 
 
 def test_a_client_that_does_not_read_is_given_up(narrow: Gateway) -> None:

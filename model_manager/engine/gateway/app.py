@@ -13,15 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_manager.engine.client import Cancel
 from model_manager.engine.gateway.completions import Completing
-from model_manager.engine.gateway.guard import read_object
+from model_manager.engine.gateway.guard import ALL_BODIES_BYTES, BodyBudget, read_object
 from model_manager.engine.gateway.media import refuse_addresses
 from model_manager.engine.gateway.models import Describe, Models, ServedModel
 from model_manager.engine.gateway.queue import Queue
-from model_manager.engine.gateway.refusals import error_in, response_for
+from model_manager.engine.gateway.refusals import QueueFull, error_in, response_for
 from model_manager.engine.gateway.relay import Call, Relay
 from model_manager.engine.gateway.replies import READER_TIMEOUT_S, Making, Passing
 from model_manager.engine.gateway.responses import Responding
@@ -40,11 +40,13 @@ class Limits:
 
     Attributes:
         reader_timeout_s: How long a client with full buffers may take nothing.
+        all_bodies_bytes: Of the requests that are read, wait or run, together.
     """
 
     n_running: int = 8
     n_waiting: int = 256
     reader_timeout_s: float = READER_TIMEOUT_S
+    all_bodies_bytes: int = ALL_BODIES_BYTES
 
 
 def build_app(models: Models, describe: Describe, limits: Limits) -> tuple[Starlette, Relay]:
@@ -63,7 +65,11 @@ def build_app(models: Models, describe: Describe, limits: Limits) -> tuple[Starl
 
     app = Starlette(
         routes=routes.table(),
-        exception_handlers={ModelManagerError: on_error, HTTPException: on_http_error},
+        exception_handlers={
+            ModelManagerError: on_error,
+            QueueFull: on_error,
+            HTTPException: on_http_error,
+        },
     )
     return app, relay
 
@@ -81,6 +87,7 @@ class _Routes:
         self._relay = relay
         self._describe = describe
         self._limits = limits
+        self._budget = BodyBudget(limits.all_bodies_bytes)
 
     def table(self) -> list[Route]:
         """All that the gateway answers to."""
@@ -106,20 +113,28 @@ class _Routes:
         """What answers a request that needs a model and a turn."""
 
         async def answer(request: Request) -> ASGIApp:
-            body, fields = await read_object(request)
-            refuse_addresses(fields)
-            model = await self._model_of(fields)
-            call = Call(
-                path=path,
-                model_id=model.id,
-                fields=fields,
-                body=body,
-                client=_client(request, fields),
-                is_stream=path in _STREAMED and fields.get("stream") is True,
-            )
-            return self._reply(call, model)
+            body, fields = await read_object(request, self._budget)
+            try:
+                reply = await self._begin(request, path, body, fields)
+            except BaseException:
+                self._budget.give_back(len(body))
+                raise
+            return _Counted(reply, lambda: self._budget.give_back(len(body)))
 
         return answer
+
+    async def _begin(self, request: Request, path: str, body: bytes, fields: dict[str, Any]) -> ASGIApp:
+        refuse_addresses(fields)
+        model = await self._model_of(fields)
+        call = Call(
+            path=path,
+            model_id=model.id,
+            fields=fields,
+            body=body,
+            client=_client(request, fields),
+            is_stream=path in _STREAMED and fields.get("stream") is True,
+        )
+        return self._reply(call, model)
 
     def _reply(self, call: Call, model: ServedModel) -> ASGIApp:
         timeout_s = self._limits.reader_timeout_s
@@ -133,9 +148,12 @@ class _Routes:
         """What is passed to the model at once."""
 
         async def answer(request: Request) -> ASGIApp:
-            body, fields = await read_object(request)
-            model = await self._model_of(fields)
-            return await run_in_threadpool(self._control, path, model.id, body)
+            body, fields = await read_object(request, self._budget)
+            try:
+                model = await self._model_of(fields)
+                return await run_in_threadpool(self._control, path, model.id, body)
+            finally:
+                self._budget.give_back(len(body))
 
         return answer
 
@@ -170,6 +188,20 @@ class _Routes:
             if model.id == model_id:
                 return model
         raise ModelNotFound(model_id)
+
+
+class _Counted:
+    """A reply, and what is to be done when it is over."""
+
+    def __init__(self, reply: ASGIApp, after: Callable[[], None]) -> None:
+        self._reply = reply
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._reply(scope, receive, send)
+        finally:
+            self._after()
 
 
 def _model_body(model: ServedModel) -> dict[str, Any]:

@@ -19,12 +19,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_manager.engine.gateway.models import Describe
-from model_manager.engine.gateway.refusals import response_for
+from model_manager.engine.gateway.refusals import QueueFull, response_for
 from model_manager.engine.protocol import MAX_BODY_BYTES
 from model_manager.errors import RequestRefused
 from model_manager.hosts import is_loopback
 
 BODY_TIMEOUT_S: Final = 30.0
+ALL_BODIES_BYTES: Final = 512 * 1024 * 1024
+_BODIES_RETRY_S: Final = 10.0
 _PARSED_AT_ONCE_BYTES: Final = 256 * 1024
 
 
@@ -81,18 +83,48 @@ class Guard:
         return name in self._names or _is_address(name)
 
 
-async def read_object(request: Request) -> tuple[bytes, dict[str, Any]]:
-    """The body, as it came and as what it says.
+class BodyBudget:
+    """Memory for the bodies of all requests that are read, wait or run. Belongs to the event loop."""
+
+    def __init__(self, limit_bytes: int = ALL_BODIES_BYTES) -> None:
+        self._left_bytes = limit_bytes
+
+    def take(self, n_bytes: int) -> None:
+        """Count so many.
+
+        Raises:
+            QueueFull: There is no room for them now.
+        """
+        if n_bytes > self._left_bytes:
+            raise QueueFull(_BODIES_RETRY_S)
+        self._left_bytes -= n_bytes
+
+    def give_back(self, n_bytes: int) -> None:
+        """They are gone."""
+        self._left_bytes += n_bytes
+
+
+async def read_object(request: Request, budget: BodyBudget) -> tuple[bytes, dict[str, Any]]:
+    """The body, as it came and as what it says; its length is to be given back to the budget.
 
     Raises:
         RequestRefused: It has another type, is too large or no JSON object, or does not arrive.
+        QueueFull: There is no memory for it now.
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RequestRefused(415, "the body must be application/json")
     length = request.headers.get("content-length", "0")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
         raise RequestRefused(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-    body = await _gathered(request)
+    body = await _gathered(request, budget)
+    try:
+        return body, await _parsed(body)
+    except BaseException:
+        budget.give_back(len(body))
+        raise
+
+
+async def _parsed(body: bytes) -> dict[str, Any]:
     try:
         # A body with images takes long enough to be felt by other answers.
         slow = len(body) > _PARSED_AT_ONCE_BYTES
@@ -101,10 +133,10 @@ async def read_object(request: Request) -> tuple[bytes, dict[str, Any]]:
         raise RequestRefused(400, "the body is not JSON") from None
     if not isinstance(fields, dict):
         raise RequestRefused(400, "the body is not an object")
-    return body, fields
+    return fields
 
 
-async def _gathered(request: Request) -> bytes:
+async def _gathered(request: Request, budget: BodyBudget) -> bytes:
     gathered = bytearray()
     chunks = request.stream()
     try:
@@ -112,15 +144,18 @@ async def _gathered(request: Request) -> bytes:
             async with asyncio.timeout(BODY_TIMEOUT_S):
                 chunk = await anext(chunks, None)
             if chunk is None:
-                break
+                return bytes(gathered)
+            budget.take(len(chunk))
             gathered += chunk
             if len(gathered) > MAX_BODY_BYTES:
                 raise RequestRefused(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
-    except ClientDisconnect:
-        raise RequestRefused(499, "the client went away") from None
-    except TimeoutError:
-        raise RequestRefused(408, f"the body did not arrive for {BODY_TIMEOUT_S:.0f} s") from None
-    return bytes(gathered)
+    except BaseException as error:
+        budget.give_back(len(gathered))
+        if isinstance(error, ClientDisconnect):
+            raise RequestRefused(499, "the client went away") from None
+        if isinstance(error, TimeoutError):
+            raise RequestRefused(408, f"the body did not arrive for {BODY_TIMEOUT_S:.0f} s") from None
+        raise
 
 
 def _split(host: str) -> tuple[str, int | None]:

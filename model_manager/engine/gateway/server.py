@@ -26,6 +26,7 @@ _MOST_CONNECTIONS: Final = 512
 # What a client that does not read may leave in the kernel; together with uvicorn's 64 KiB that is its share.
 _SEND_BUFFER_BYTES: Final = 64 * 1024
 _FAREWELL_S: Final = 3
+_FIRST_REQUEST_S: Final = 20.0
 
 
 class Gateway:
@@ -105,11 +106,24 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """Lets an application cut its connection (`scope["state"]["transport"]`), which ASGI has no word for."""
+    """Lets an application cut its connection (`scope["state"]["transport"]`), which ASGI has no word for.
+
+    A connection on which no request arrives is closed.
+    """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
         self.app_state: dict[str, Any] = {**self.app_state, "transport": transport}
         super().connection_made(transport)
+        self._waiting = self.loop.call_later(_FIRST_REQUEST_S, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._waiting.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        """Whoever connects and never asks would take the place of others, and needs no key for that."""
+        if self.cycle is None:
+            self.transport.abort()
 
 
 def _listen(host: str, port: int) -> socket.socket:
