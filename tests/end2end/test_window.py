@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.helpers.screen import Program, Screen
+from tests.helpers.serving import serve
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +139,21 @@ def test_newer_database_is_refused_with_a_sentence(screen: Screen, data_dir: Pat
     assert refused.returncode == 1
     assert "newer" in refused.stderr.lower()
     assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_a_command_serves_through_the_open_window(screen: Screen, data_dir: Path) -> None:
+    with open_window(screen, data_dir) as program:
+        with serve(data_dir) as serving, serving.http() as http:
+            assert json.loads((data_dir / "owner.json").read_text())["pid"] == program.process.pid
+            body = {"model": "starter-dense", "prompt": "The capital of France is", "max_tokens": 4}
+            assert "choices" in http.post("/v1/completions", json=body).json()
+        assert serving.process.returncode == 0
+        # The window goes on, and nothing listens any more.
+        ask(screen, "What is a mixture of experts?")
+        program.wait_for("ended: complete")
+        listening = [
+            found
+            for found in psutil.Process(program.process.pid).net_connections("tcp")
+            if found.status == "LISTEN"
+        ]
+        assert not listening

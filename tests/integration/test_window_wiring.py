@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import keyring
 import pytest
+from keyring.backends import fail
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.bridge import Bridge
+from app.gateway import ServedLibrary
 from app.paths import Paths
 from app.services import Services
 from app.window import WindowWiring
+from app.words import sentence
+from model_manager.engine.gateway.server import Gateway
 from storage.records import Message
 from ui.main_window import MainWindow
 from ui.values import ConversationSettings
@@ -218,3 +224,26 @@ def test_a_full_context_leaves_a_choice(coterie: Coterie, qtbot: QtBot) -> None:
     assert len(longer.text) > len(cut.text)
     assert longer.sibling_ids == (cut.id, longer.id)
     assert window.page.transcript.scene.items[-1].message.id == longer.id
+
+
+def test_a_remote_engine_answers_like_any_model(coterie: Coterie, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The far server is our own gateway."""
+    monkeypatch.setattr(keyring.core, "_keyring_backend", fail.Keyring())
+    services = coterie.services
+    with closing(Gateway(ServedLibrary(services), sentence, key="a-key")) as gateway:
+        services.remotes.add("far", gateway.url, "starter-dense", "a-key", services.library.list())
+        coterie.wiring.library.refresh()
+        picker = coterie.window.page.header.picker
+        coterie.qtbot.waitUntil(lambda: "far" in [entry.name for entry in coterie.wiring._entries])
+        coterie.chat.select_model("far")
+        answer = coterie.ask("Hello")
+        assert answer.text
+        assert answer.generation is not None
+        assert answer.generation.model_name == "far"
+        assert picker.isVisible()
+    # Its end is an event with a sentence, and what is local goes on.
+    with coterie.qtbot.waitSignal(coterie.chat.failed, timeout=ANSWER_TIMEOUT_MS) as failed:
+        coterie.window.send_requested.emit("Are you there?")
+    assert gateway.url.removesuffix("/v1") in sentence(failed.args[0])
+    coterie.chat.select_model("starter-dense")
+    assert coterie.ask("Hello again").text
