@@ -62,6 +62,7 @@ __all__ = [
 
 Thinking = Literal["auto", "on", "off"]
 StopReason = Literal["stop", "length", "cancelled", "context_full", "tool_calls", "error"]
+Speculation = Literal["auto", "off", "lookup", "draft", "mtp"]
 EngineStatus = Literal["loading", "ready", "stopped", "failed"]
 
 
@@ -244,6 +245,12 @@ class LoadPlan:
         prompt_cache_dir: Where the states of conversations are kept; None keeps none.
         prompt_cache_limit_bytes: What all files there may take together.
         model_sha256: Of the model's files, where the library knows them.
+        speculation: Where guesses of the next tokens come from, of which a decode call checks several:
+            "lookup" in what was said, "draft" by a smaller model, "mtp" by layers of the model itself; "auto"
+            takes what there is and the memory allows.
+        draft_path: The smaller model; None for none.
+        n_draft_max: Most guesses of one decode call, over all answers; each reserves one row of logits.
+        is_draft_adaptive: Guess only as much as pays by measurement; False is for tests and measurements.
     """
 
     model_path: Path
@@ -274,6 +281,11 @@ class LoadPlan:
         default=(), compare=False
     )  # known later or not, it is the same model
 
+    speculation: Speculation = "auto"
+    draft_path: Path | None = None
+    n_draft_max: int = 16
+    is_draft_adaptive: bool = True
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
@@ -284,6 +296,7 @@ class EngineInfo:
         can_see: Messages may carry images.
         system_info: llama.cpp's own line about processor features and backends.
         placement: None for an engine that is not ours.
+        speculation: Where guesses come from; "off" where there are none.
     """
 
     name: str
@@ -298,6 +311,7 @@ class EngineInfo:
     system_info: str
     engine: str
     can_see: bool = False
+    speculation: Speculation = "off"
 
     placement: Placement | None = None
 

@@ -283,6 +283,10 @@ class Answer:
                 "timings": timings_body(ending.timings),
                 "stop_reason": self._stop_reason(ending),
                 "seed": ending.seed,
+                "speculation": {
+                    "drafted_tokens": ending.drafted_tokens,
+                    "accepted_tokens": ending.accepted_tokens,
+                },
             },
         }
 

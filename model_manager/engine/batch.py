@@ -53,7 +53,15 @@ class Batch:
         """Start a new call."""
         self.n_rows = 0
 
-    def add(self, sequence_id: int, position: int, tokens: Sequence[int], *, wants_logits: bool) -> int:
+    def add(
+        self,
+        sequence_id: int,
+        position: int,
+        tokens: Sequence[int],
+        *,
+        wants_logits: bool,
+        wants_all: bool = False,
+    ) -> int:
         """Append consecutive tokens of one sequence.
 
         Args:
@@ -61,6 +69,7 @@ class Batch:
             position: Place of the first of them.
             tokens: At least one, at most `n_rows_left`.
             wants_logits: Compute logits after the last of them.
+            wants_all: And after each of the others as well.
 
         Returns:
             The row of the last token, by which its logits are asked for.
@@ -72,7 +81,7 @@ class Batch:
         self.tokens[start:end] = tokens
         self.positions[start:end] = self._ramp[: len(tokens)] + position
         self.sequence_ids[start:end] = sequence_id
-        self.wants_logits[start:end] = 0
+        self.wants_logits[start:end] = wants_all
         self.wants_logits[end - 1] = wants_logits
         self.n_rows = end
         return end - 1

@@ -24,6 +24,7 @@ from model_manager.engine.prompts import PromptTokenizer, PromptTokens
 from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.engine.replay import Replay
 from model_manager.engine.scheduler import Scheduler
+from model_manager.engine.speculation.sources import new_speculator
 from model_manager.engine.state_identity import identity_of
 from model_manager.engine.templates import ChatTemplate
 from model_manager.errors import (
@@ -123,7 +124,8 @@ class Host:
         vision = None
         if self._plan.mmproj_path is not None:
             vision = Vision(model, self._plan.mmproj_path, context.n_threads_max)
-        scheduler = Scheduler(context, vision, self._prompt_cache(context))
+        speculation, speculator = new_speculator(self._plan, context)
+        scheduler = Scheduler(context, vision, self._prompt_cache(context), speculator=speculator)
         scheduler.start()
         return _Loaded(
             context=context,
@@ -133,7 +135,10 @@ class Host:
             template_error=template_error,
             dialect=dialect,
             info=dataclasses.replace(
-                model.describe(context), can_think=can_think, can_see=vision is not None
+                model.describe(context),
+                can_think=can_think,
+                can_see=vision is not None,
+                speculation=speculation,
             ),
             embedder=Embedder(context),
         )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from model_manager.engine.constraint import Constraint
     from model_manager.engine.llama.sampler import Sampler
     from model_manager.engine.llama.vision import MediaChunk
+    from model_manager.engine.speculation.speculator import JobSpeculation
     from model_manager.engine.state_file import Snapshot
 
 
@@ -53,7 +54,10 @@ class Ending:
         error: Why, where `stop_reason` is "error".
         cached_tokens: Prompt tokens that were still in the context, or in a file of it.
         completion_tokens: Tokens that were reported, those that were fed included; the model's own end is
-        not. seed: The one that was used.
+            not.
+        seed: The one that was used.
+        drafted_tokens: Guesses that were checked.
+        accepted_tokens: Those of them that were right, so that they are in the answer.
     """
 
     stop_reason: StopReason
@@ -63,6 +67,8 @@ class Ending:
     completion_tokens: int
     timings: Timings
     seed: int
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 class Observer(Protocol):
@@ -96,6 +102,7 @@ class Job:
         sequence: Where it is computed; None while it waits.
         stored: What a file has of the prompt, being read; None where there is none.
         was_looked_up: Whether files were asked.
+        speculation: Guesses how it goes on; None where there are none.
     """
 
     def __init__(
@@ -119,6 +126,7 @@ class Job:
         self.was_looked_up = False
         self.sampler: Sampler | None = None
         self.sequence: sequences.Sequence | None = None
+        self.speculation: JobSpeculation | None = None
         self.is_cancelled = False
         self.was_started = False
         self._on_cancel = on_cancel
@@ -137,6 +145,11 @@ class Job:
     def n_completion(self) -> int:
         """Tokens after the prompt."""
         return len(self.history) - self.n_prompt
+
+    @property
+    def n_tokens_left(self) -> int | None:
+        """How many more may follow; None without a limit of its own."""
+        return None if self.params.max_tokens is None else self.params.max_tokens - self.n_completion
 
     @property
     def n_pending(self) -> int:
@@ -182,6 +195,8 @@ class Job:
     def take(self, token_id: int, piece: bytes) -> str:
         """Append a token and return the characters that it completes."""
         self.history.append(token_id)
+        if self.speculation is not None:
+            self.speculation.note(token_id)
         self._last_token_at_s = time.perf_counter()
         if self.n_completion == 1:
             self._first_token_at_s = self._last_token_at_s
@@ -197,6 +212,8 @@ class Job:
             completion_tokens=self.n_completion,
             timings=self._timings(),
             seed=self.seed,
+            drafted_tokens=self.speculation.n_drafted if self.speculation else 0,
+            accepted_tokens=self.speculation.n_accepted if self.speculation else 0,
         )
 
     def _timings(self) -> Timings:

@@ -10,7 +10,7 @@ from typing import Any
 
 from model_manager.types import Adapter, LoadPlan
 
-_PATHS = ("model_path", "mmproj_path", "prompt_cache_dir")
+_PATHS = ("model_path", "mmproj_path", "prompt_cache_dir", "draft_path")
 
 
 @dataclass(frozen=True, slots=True)

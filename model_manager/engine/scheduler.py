@@ -27,6 +27,7 @@ from model_manager.engine.llama.vision import MediaChunk, Vision
 from model_manager.engine.prompt_cache import PromptCache
 from model_manager.engine.sampling import PENALTY_WINDOW_TOKENS, is_plain_greedy, stages
 from model_manager.engine.sequences import Sequences
+from model_manager.engine.speculation.speculator import Speculator
 from model_manager.engine.threads import ThreadController
 from model_manager.errors import ConstraintFailed, DecodeFailed, EmptyPrompt, EngineError, PromptTooLong
 from model_manager.types import SamplingParams, StopReason
@@ -41,11 +42,18 @@ _ABORTED = 2
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """What one answer has in a batch."""
+    """What one answer has in a batch.
+
+    Attributes:
+        n_tokens: Of those that are known.
+        row: Of the last of them; the guesses follow it.
+        guesses: How it may go on: a row each, so that they are checked in the same call.
+    """
 
     job: Job
     n_tokens: int
     row: int
+    guesses: list[int]
 
 
 class Scheduler:
@@ -57,8 +65,17 @@ class Scheduler:
         vision: Vision | None = None,
         cache: PromptCache | None = None,
         idle_save_s: float = IDLE_S,
+        speculator: Speculator | None = None,
     ) -> None:
-        """Take over a context; without `cache`, nothing of it outlives the worker. `start` begins."""
+        """Take over a context; `start` begins.
+
+        Args:
+            context: Where answers are computed.
+            vision: For prompts with images.
+            cache: Without one, nothing of the context outlives the worker.
+            idle_save_s: Seconds without work after which sequences are saved.
+            speculator: Without one, nothing is guessed.
+        """
         self._context = context
         self._vision = vision
         self._vocabulary = context.vocabulary
@@ -66,6 +83,7 @@ class Scheduler:
         self._sequences = Sequences(context, context.n_parallel)
         self._chunks = ChunkSize(context.n_batch_tokens)
         self._threads = ThreadController(context.n_threads_max)
+        self._speculator = speculator
         self._waiting: deque[Job] = deque()
         self._active: list[Job] = []
         self._turn = 0
@@ -203,6 +221,8 @@ class Scheduler:
         stored, job.stored = job.stored, None
         job.sequence = self._sequences.acquire(job.history, stored.result() if stored else None)
         job.note_start(len(job.sequence.tokens))
+        if job.speculation is None and self._speculator is not None:
+            job.speculation = self._speculator.begin()
         if job.sampler is None and not is_plain_greedy(job.params):
             job.sampler = self._context.new_sampler(stages(job.params, job.seed))
             for token_id in job.history[-PENALTY_WINDOW_TOKENS:]:
@@ -225,7 +245,7 @@ class Scheduler:
             if n_prefill:
                 self._chunks.observe(n_prefill, elapsed_s, alone=alone)
             else:
-                self._adjust_threads(len(shares), elapsed_s)
+                self._adjust_threads(self._batch.n_rows, elapsed_s)
             self._collect(shares)
         elif code == _NO_ROOM:
             self._make_room(shares)
@@ -252,8 +272,10 @@ class Scheduler:
         self._turn += 1
         start = self._turn % len(self._active)
         jobs = self._active[start:] + self._active[:start]
-        shares = [self._add(job, 1) for job in jobs if job.is_decoding]
+        decoding = [job for job in jobs if job.is_decoding]
         prefilling = [job for job in jobs if not job.is_decoding and job.n_pending_tokens > 0]
+        guesses = self._guess(decoding) if not prefilling else [[] for _ in decoding]
+        shares = [self._add(job, 1, guessed) for job, guessed in zip(decoding, guesses, strict=True)]
         n_chunk = self._chunks.alone(jobs[0].n_pending_tokens) if len(jobs) == 1 else self._chunks.shared()
         n_left = min(n_chunk, self._batch.n_rows_left)
         for n_others, job in zip(range(len(prefilling) - 1, -1, -1), prefilling, strict=True):
@@ -263,6 +285,12 @@ class Scheduler:
             shares.append(self._add(job, n_tokens))
             n_left -= n_tokens
         return shares
+
+    def _guess(self, decoding: list[Job]) -> list[list[int]]:
+        if self._speculator is None:
+            return [[] for _ in decoding]
+        n_rows_left = self._batch.n_rows_left - len(decoding)
+        return self._speculator.propose(decoding, self._context.n_ctx_tokens, n_rows_left)
 
     def _see(self, job: Job) -> bool:
         """Compute the piece of an image that comes next in a prompt, if one does."""
@@ -283,12 +311,18 @@ class Scheduler:
             self._finish(job, "error", DecodeFailed(code))
         return True
 
-    def _add(self, job: Job, n_tokens: int) -> _Share:
+    def _add(self, job: Job, n_tokens: int, guesses: Sequence[int] = ()) -> _Share:
         assert job.sequence is not None
         held = len(job.sequence.tokens)
-        tokens = job.history[held : held + n_tokens]
-        row = self._batch.add(job.sequence.id, held, tokens, wants_logits=n_tokens == job.n_pending)
-        return _Share(job, n_tokens, row)
+        tokens = [*job.history[held : held + n_tokens], *guesses]
+        row = self._batch.add(
+            job.sequence.id,
+            held,
+            tokens,
+            wants_logits=n_tokens == job.n_pending,
+            wants_all=bool(guesses),
+        )
+        return _Share(job, n_tokens, row - len(guesses), list(guesses))
 
     def _collect(self, shares: list[_Share]) -> None:
         """Note what was computed; choose and report a token wherever all that was known is computed."""
@@ -299,8 +333,37 @@ class Scheduler:
             job.sequence.tokens.extend(job.history[held : held + share.n_tokens])
             self._sequences.note_computed(job.sequence, held, job.n_prompt)
             self._report_prefill(job)
-            if job.n_pending == 0:
+            if share.guesses:
+                self._check(job, share)
+            elif job.n_pending == 0:
                 self._choose(job, share.row)
+
+    def _check(self, job: Job, share: _Share) -> None:
+        """Choose a token after each guess that was right, and drop the rest.
+
+        Each token is chosen just as it would be without guesses, from the same logits but for rounding, so
+        the guesses change when tokens come and not which.
+        """
+        sequence, speculation = job.sequence, job.speculation
+        assert sequence is not None
+        assert speculation is not None
+        assert self._speculator is not None
+        speculation.expect(share.guesses)
+        row, sequence.n_beyond = share.row, len(share.guesses)
+        while job.n_pending == 0 and not job.is_cancelled:
+            self._choose(job, row)
+            if job.sequence is not sequence:
+                break  # the answer is over, and its cells were trimmed
+            while sequence.n_beyond and job.n_pending:
+                following = job.history[len(sequence.tokens)]
+                if following != share.guesses[-sequence.n_beyond]:
+                    break
+                sequence.tokens.append(following)
+                sequence.n_beyond -= 1
+                row += 1
+        speculation.settle()
+        if not self._sequences.trim(sequence):
+            self._speculator.stop()
 
     def _choose(self, job: Job, row: int) -> None:
         if job.needs_care:
@@ -351,6 +414,8 @@ class Scheduler:
                 return
 
     def _adjust_threads(self, n_rows: int, elapsed_s: float) -> None:
+        if self._speculator is not None:
+            self._speculator.observe(n_rows, elapsed_s)
         before = self._threads.n_threads
         now = self._threads.observe(n_rows, elapsed_s)
         if now != before:
@@ -359,6 +424,9 @@ class Scheduler:
 
     def _make_room(self, shares: list[_Share]) -> None:
         """The context was full and nothing changed: free cells, so that the next turn tries again."""
+        if self._speculator is not None and any(share.guesses for share in shares):
+            self._speculator.skip_once()
+            return
         if self._sequences.evict_idle():
             return
         if len(self._active) > 1:
@@ -395,4 +463,6 @@ class Scheduler:
         if job.sampler:
             job.sampler.close()
             job.sampler = None
+        if job.speculation:
+            job.speculation.close()
         job.observer.on_end(job.ending(reason, error))

@@ -49,6 +49,7 @@ class Sequence:
         checkpoints: Where it can go back to, if its memory cannot be cut.
         n_kept: How many of its tokens a file holds.
         idle_since_s: On the monotonic clock.
+        n_beyond: Cells after `tokens`: guesses that were computed and are not accepted (yet).
     """
 
     def __init__(self, sequence_id: int) -> None:
@@ -59,6 +60,7 @@ class Sequence:
         self.checkpoints = Checkpoints()
         self.n_kept = 0
         self.idle_since_s = 0.0
+        self.n_beyond = 0
 
 
 class Sequences:
@@ -165,6 +167,7 @@ class Sequences:
 
     def release(self, sequence: Sequence) -> None:
         """An answer is over; its tokens stay resident."""
+        self.trim(sequence)
         self._mark(sequence)
         sequence.is_active = False
         sequence.idle_since_s = time.monotonic()
@@ -181,6 +184,15 @@ class Sequences:
         if not resident:
             return False
         self._lose(resident[-1])
+        return True
+
+    def trim(self, sequence: Sequence) -> bool:
+        """Drop guesses that were not accepted; False where that took all of its cells with them."""
+        if sequence.n_beyond and not self._can_end_at(sequence.id, len(sequence.tokens)):
+            log.debug("sequence %d cannot drop its guesses", sequence.id)
+            self._clear(sequence)
+            return False
+        sequence.n_beyond = 0
         return True
 
     def sync(self, sequence: Sequence) -> None:
@@ -308,6 +320,7 @@ class Sequences:
     def _clear(self, sequence: Sequence) -> None:
         self._memory.forget(sequence.id)
         self._note_end(sequence, 0)
+        sequence.n_beyond = 0
 
     def _touch(self, sequence: Sequence) -> None:
         self._clock += 1

@@ -61,9 +61,8 @@ class ThreadController:
 
     def __init__(self, n_max: int) -> None:
         self.n_threads = self._n_settled = self._n_max = n_max
-        self._n_rows = 0
-        self._times: list[float] = []
-        self._settled_s: float | None = None
+        self._times: dict[int, list[float]] = {}
+        self._settled_s: dict[int, float] = {}
         self._best_s: dict[tuple[int, int], float] = {}
         self._must_compare = n_max > 1
         self._pause_up = self._pause_down = _FIRST_PAUSE_WINDOWS
@@ -73,35 +72,35 @@ class ThreadController:
         """Learn from a call of single rows made with `n_threads`; returns the count for the next."""
         if self._n_max == 1:
             return 1
-        if n_rows != self._n_rows:
-            self._n_rows = n_rows
-            self._settled_s = None
-            self._go_to(self._n_settled)
-        self._times.append(elapsed_s)
+        times = self._times.setdefault(n_rows, [])
+        times.append(elapsed_s)
         # The first call after a change still pays for it: threads are started, caches are cold.
-        later = self._times[1:]
-        if len(self._times) == WINDOW_CALLS:
+        later = times[1:]
+        if len(times) == WINDOW_CALLS:
             mean_s = sum(later) / len(later)
             if self.n_threads == self._n_settled:
-                self._go_to(self._next_count(mean_s))
+                self._go_to(self._next_count(n_rows, mean_s))
             else:
-                self._judge(mean_s)
-        elif self.n_threads != self._n_settled and len(later) >= _FEWEST_CALLS and self._is_hopeless(later):
-            self._judge(math.inf)
+                self._judge(n_rows, mean_s)
+        elif self.n_threads != self._n_settled:
+            if n_rows not in self._settled_s:
+                self._go_to(self._n_settled)  # there is nothing to compare with
+            elif len(later) >= _FEWEST_CALLS and self._is_hopeless(n_rows, later):
+                self._judge(n_rows, math.inf)
         return self.n_threads
 
-    def _is_hopeless(self, times: list[float]) -> bool:
+    def _is_hopeless(self, n_rows: int, times: list[float]) -> bool:
         """Whether even the best call on trial is worse than the mean of the settled count."""
-        return self._settled_s is not None and min(times) > self._settled_s
+        return n_rows in self._settled_s and min(times) > self._settled_s[n_rows]
 
-    def _next_count(self, mean_s: float) -> int:
+    def _next_count(self, n_rows: int, mean_s: float) -> int:
         """After a window with the settled count: stay with it, or try another."""
         n = self._n_settled
-        key = (n, self._n_rows)
+        key = (n, n_rows)
         best_s = self._best_s.get(key, mean_s)
         # A context that grows makes calls slower for good; the best drifts after them.
         self._best_s[key] = min(mean_s, best_s * 1.01)
-        self._settled_s = mean_s
+        self._settled_s[n_rows] = mean_s
         self._n_waited += 1
         is_slow = mean_s > best_s * _SLOWER
         if not is_slow:
@@ -113,12 +112,14 @@ class ThreadController:
             return min(self._n_max, n + max(1, n // 4))
         return n
 
-    def _judge(self, mean_s: float) -> None:
+    def _judge(self, n_rows: int, mean_s: float) -> None:
         """After a window with a count on trial: settle on it or go back."""
         n_tried = self.n_threads
-        if self._settled_s is not None and mean_s < self._settled_s * _FASTER:
+        settled_s = self._settled_s.get(n_rows)
+        if settled_s is not None and mean_s < settled_s * _FASTER:
             self._must_compare = n_tried < self._n_settled
             self._n_settled = n_tried
+            self._settled_s.clear()  # of the other counts
             self._pause_up = self._pause_down = _FIRST_PAUSE_WINDOWS
         elif n_tried > self._n_settled:
             self._pause_up = min(self._pause_up * 2, _LONGEST_PAUSE_WINDOWS)

@@ -207,7 +207,7 @@ def context_plan(plan: LoadPlan, n_ctx_tokens: int) -> ContextPlan:
         n_ctx_tokens=n_ctx_tokens,
         n_batch_tokens=plan.n_batch_tokens,
         n_parallel=plan.n_parallel,
-        n_outputs_max=plan.n_parallel,
+        n_outputs_max=plan.n_parallel + (plan.n_draft_max if plan.speculation != "off" else 0),
         n_threads=initial_threads(plan.n_threads),
         n_ubatch_tokens=plan.n_ubatch_tokens,
         n_threads_batch=plan.n_threads_batch,
