@@ -1,4 +1,4 @@
-"""Choosing a token where more counts than the model's wish: a grammar, a least length, what it thought."""
+"""Choosing a token, also where more counts than the model's wish: a grammar, a least length, a report."""
 
 from __future__ import annotations
 
@@ -12,8 +12,23 @@ from model_manager.errors import ConstraintFailed
 
 if TYPE_CHECKING:
     from model_manager.engine.jobs import Job
+    from model_manager.engine.llama.context import LlamaContext
     from model_manager.engine.llama.vocabulary import Vocabulary
     from model_manager.types import TokenLogprobs
+
+
+def choose(job: Job, context: LlamaContext, row: int) -> tuple[int, float, TokenLogprobs | None]:
+    """Choose the token after a row of the last batch; returns and raises what `choose_closely` does."""
+    if job.needs_care:
+        return choose_closely(job, context.logits(row), context.vocabulary)
+    if job.sampler is not None and job.n_completion > 0:
+        # A model whose numbers were good and then are not has none that are: the chosen one tells.
+        token_id = job.sampler.sample(row)
+        return token_id, context.logit(row, token_id), None
+    logits = context.logits(row)
+    best = int(logits.argmax())
+    logit = float(logits[best])  # argmax finds a NaN wherever there is one
+    return best if job.sampler is None else job.sampler.sample(row), logit, None
 
 
 def choose_closely(

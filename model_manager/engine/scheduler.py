@@ -15,11 +15,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from model_manager.engine.choosing import choose_closely
+from model_manager.engine.choosing import choose
 from model_manager.engine.chunks import ChunkSize
 from model_manager.engine.constraint import Constraint
+from model_manager.engine.filling import BatchFiller, Share
 from model_manager.engine.jobs import CONTINUE, Continue, Ending, Feed, Job, Observer, Stop, Verdict
 from model_manager.engine.keeper import IDLE_S, Keeper
 from model_manager.engine.llama.context import LlamaContext
@@ -40,22 +40,6 @@ _NO_ROOM = 1
 _ABORTED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """What one answer has in a batch.
-
-    Attributes:
-        n_tokens: Of those that are known.
-        row: Of the last of them; the guesses follow it.
-        guesses: How it may go on: a row each, so that they are checked in the same call.
-    """
-
-    job: Job
-    n_tokens: int
-    row: int
-    guesses: list[int]
-
-
 class Scheduler:
     """Owns the decode thread of a context, which must not be used elsewhere while it runs."""
 
@@ -69,12 +53,7 @@ class Scheduler:
     ) -> None:
         """Take over a context; `start` begins.
 
-        Args:
-            context: Where answers are computed.
-            vision: For prompts with images.
-            cache: Without one, nothing of the context outlives the worker.
-            idle_save_s: Seconds without work after which sequences are saved.
-            speculator: Without one, nothing is guessed.
+        Without `cache` nothing of it outlives the worker, without `speculator` nothing is guessed.
         """
         self._context = context
         self._vision = vision
@@ -84,9 +63,11 @@ class Scheduler:
         self._chunks = ChunkSize(context.n_batch_tokens)
         self._threads = ThreadController(context.n_threads_max)
         self._speculator = speculator
+        self._filler = BatchFiller(
+            self._batch, self._sequences, self._chunks, context.n_ctx_tokens, speculator
+        )
         self._waiting: deque[Job] = deque()
         self._active: list[Job] = []
-        self._turn = 0
 
         self._lock = threading.Condition()
         self._submitted: deque[Job] = deque()
@@ -232,7 +213,7 @@ class Scheduler:
 
     def _step(self) -> None:
         any(self._see(job) for job in list(self._active))  # one image a turn: others stream meanwhile
-        shares = self._fill()
+        shares = self._filler.fill(self._active)
         if not shares:
             return
         alone = len(shares) == 1
@@ -250,7 +231,9 @@ class Scheduler:
         elif code == _NO_ROOM:
             self._make_room(shares)
         elif code == _ABORTED:
-            self._resync(shares)
+            for share in shares:
+                assert share.job.sequence is not None
+                self._sequences.sync(share.job.sequence)
         else:
             for share in shares:
                 self._finish(share.job, "error", DecodeFailed(code))
@@ -265,32 +248,6 @@ class Scheduler:
         yield
         with self._lock:
             self._in_batch = ()
-
-    def _fill(self) -> list[_Share]:
-        """One row for each answer that streams, then chunks of prompts, in turns who comes first."""
-        self._batch.clear()
-        self._turn += 1
-        start = self._turn % len(self._active)
-        jobs = self._active[start:] + self._active[:start]
-        decoding = [job for job in jobs if job.is_decoding]
-        prefilling = [job for job in jobs if not job.is_decoding and job.n_pending_tokens > 0]
-        guesses = self._guess(decoding) if not prefilling else [[] for _ in decoding]
-        shares = [self._add(job, 1, guessed) for job, guessed in zip(decoding, guesses, strict=True)]
-        n_chunk = self._chunks.alone(jobs[0].n_pending_tokens) if len(jobs) == 1 else self._chunks.shared()
-        n_left = min(n_chunk, self._batch.n_rows_left)
-        for n_others, job in zip(range(len(prefilling) - 1, -1, -1), prefilling, strict=True):
-            n_tokens = min(max(1, n_left // (n_others + 1)), job.n_pending_tokens)
-            assert job.sequence is not None
-            n_tokens = self._sequences.clip(job.sequence, n_tokens, job.n_prompt)
-            shares.append(self._add(job, n_tokens))
-            n_left -= n_tokens
-        return shares
-
-    def _guess(self, decoding: list[Job]) -> list[list[int]]:
-        if self._speculator is None:
-            return [[] for _ in decoding]
-        n_rows_left = self._batch.n_rows_left - len(decoding)
-        return self._speculator.propose(decoding, self._context.n_ctx_tokens, n_rows_left)
 
     def _see(self, job: Job) -> bool:
         """Compute the piece of an image that comes next in a prompt, if one does."""
@@ -311,20 +268,7 @@ class Scheduler:
             self._finish(job, "error", DecodeFailed(code))
         return True
 
-    def _add(self, job: Job, n_tokens: int, guesses: Sequence[int] = ()) -> _Share:
-        assert job.sequence is not None
-        held = len(job.sequence.tokens)
-        tokens = [*job.history[held : held + n_tokens], *guesses]
-        row = self._batch.add(
-            job.sequence.id,
-            held,
-            tokens,
-            wants_logits=n_tokens == job.n_pending,
-            wants_all=bool(guesses),
-        )
-        return _Share(job, n_tokens, row - len(guesses), list(guesses))
-
-    def _collect(self, shares: list[_Share]) -> None:
+    def _collect(self, shares: list[Share]) -> None:
         """Note what was computed; choose and report a token wherever all that was known is computed."""
         for share in shares:
             job = share.job
@@ -338,7 +282,7 @@ class Scheduler:
             elif job.n_pending == 0:
                 self._choose(job, share.row)
 
-    def _check(self, job: Job, share: _Share) -> None:
+    def _check(self, job: Job, share: Share) -> None:
         """Choose a token after each guess that was right, and drop the rest.
 
         Each token is chosen just as it would be without guesses, from the same logits but for rounding, so
@@ -366,23 +310,13 @@ class Scheduler:
             self._speculator.stop()
 
     def _choose(self, job: Job, row: int) -> None:
-        if job.needs_care:
-            try:
-                token_id, logit, told = choose_closely(job, self._context.logits(row), self._vocabulary)
-            except ConstraintFailed as error:
-                self._finish(job, "error", error)
-                return
-            if told is not None:
-                job.observer.on_logprobs(told)
-        elif job.sampler is None or job.n_completion == 0:
-            logits = self._context.logits(row)
-            best = int(logits.argmax())
-            logit = float(logits[best])  # argmax finds a NaN wherever there is one
-            token_id = best if job.sampler is None else job.sampler.sample(row)
-        else:
-            # A model whose numbers were good and then are not has none that are: the chosen one tells.
-            token_id = job.sampler.sample(row)
-            logit = self._context.logit(row, token_id)
+        try:
+            token_id, logit, told = choose(job, self._context, row)
+        except ConstraintFailed as error:
+            self._finish(job, "error", error)
+            return
+        if told is not None:
+            job.observer.on_logprobs(told)
         if math.isnan(logit):
             self._finish(job, "error", DecodeFailed(0))
             return
@@ -422,7 +356,7 @@ class Scheduler:
             log.debug("%d threads instead of %d", now, before)
             self._context.set_threads(now, now)
 
-    def _make_room(self, shares: list[_Share]) -> None:
+    def _make_room(self, shares: list[Share]) -> None:
         """The context was full and nothing changed: free cells, so that the next turn tries again."""
         if self._speculator is not None and any(share.guesses for share in shares):
             self._speculator.skip_once()
@@ -439,11 +373,6 @@ class Scheduler:
             self._waiting.appendleft(job)
         else:
             self._finish(shares[0].job, "context_full")
-
-    def _resync(self, shares: list[_Share]) -> None:
-        for share in shares:
-            if share.job.sequence:
-                self._sequences.sync(share.job.sequence)
 
     def _report_prefill(self, job: Job) -> None:
         if job.sequence and job.n_completion == 0:
