@@ -159,6 +159,34 @@ class Engines:
                 self._unload_later()
                 self._changed.notify_all()
 
+    @contextlib.contextmanager
+    def apart(self, entry: ModelEntry, plan: LoadPlan, cancel: Cancel | None = None) -> Iterator[Engine]:
+        """A model in a worker of its own, to be measured for as long as one is inside.
+
+        Raises:
+            ModelFileError: Its file cannot be used (one of its subclasses says why).
+            LoadFailed, ContextTooLarge, EngineDied, EngineStalled, NotEnoughMemory, ProbeFailed, Offline: As
+                `use`.
+            LoadCancelled: `cancel` was set while waiting.
+        """
+        if self._vetting is not None:
+            need_bytes = forecast_bytes(read_files(plan.model_path), plan)
+            self._vetting.before_load(entry, plan, need_bytes, 0)
+        supervisor = Supervisor(self._worker_command, self._runtime_dir, lambda _state: None)
+        try:
+            supervisor.start(plan)
+            info = self._wait_ready(supervisor, cancel)
+            yield Engine(supervisor.client, info, entry)
+        finally:
+            supervisor.stop()
+
+    def unload_unused(self) -> None:
+        """End the workers that nobody uses just now."""
+        with self._changed:
+            for slot in self._slots:
+                if slot.n_users == 0:
+                    self._end(slot)
+
     def unload(self, entry_name: str | None = None) -> None:
         """End a model's worker and give its memory back; where no name is given, every worker."""
         with self._changed:

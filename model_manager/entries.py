@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_manager.errors import ModelFileError, ModelNotFound
-from model_manager.plans import KEPT_KEYS, kept_adapters, kept_values
+from model_manager.plans import KEPT_KEYS, kept_adapters, kept_tuning, kept_values
 from model_manager.shards import GgufModel, read_model
 from model_manager.types import ModelEntry, ModelRecord
 
@@ -81,4 +81,5 @@ def entry_of(record: ModelRecord) -> ModelEntry:
         is_missing=not all(map(os.path.isfile, paths)),
         plan=kept_values(info.get("plan")),
         adapters=kept_adapters(info.get("adapters")),
+        tuning=kept_tuning(info.get("tuning")),
     )

@@ -34,6 +34,7 @@ from model_manager.errors import (
 from model_manager.filenames import safe_path_in
 from model_manager.shards import GgufModel, model_stem
 from model_manager.tensor_patterns import check_plan
+from model_manager.tuning import Tuning
 from model_manager.types import Adapter, LoadPlan, ModelEntry, ModelRecord
 from model_manager.vision_files import is_vision_file
 
@@ -238,7 +239,7 @@ class Library:
         return replace(entry, sha256=tuple(digests))
 
     def set_plan(self, name: str, changes: Mapping[str, Any]) -> ModelEntry:
-        """Keeps wishes for how a model is loaded; see `model_manager.plans`.
+        """Keeps wishes for how a model is loaded (`model_manager.plans`); what was measured before is void.
 
         Args:
             name: Of an entry.
@@ -250,21 +251,29 @@ class Library:
             ValueError: A field cannot be kept or cannot have this value.
             BadOverride, BadExpertCount: This model has no such tensors or experts. Nothing was changed.
         """
+        return self._keep(name, lambda entry: {"plan": _checked(entry, changes), "tuning": {}})
 
-        def merged(entry: ModelEntry) -> dict[str, Any]:
-            values = plans.changed(entry.plan, changes)
-            check_plan(plans.applied(LoadPlan(entry.paths[0]), values), read_files(entry.paths[0]))
-            return values
+    def set_tuning(self, name: str, found: Tuning, measured_at: str) -> ModelEntry:
+        """Keeps what a measurement found: the changes as wishes, and the figures.
 
-        return self._keep(name, "plan", merged)
+        Args:
+            name: Of an entry.
+            found: Something was measured.
+            measured_at: Day and time, in ISO 8601.
+
+        Raises:
+            ModelNotFound, ModelFileError, BadOverride, BadExpertCount: As `set_plan`; nothing was changed.
+        """
+        values = plans.tuning_values(found, measured_at)
+        return self._keep(name, lambda entry: {"plan": _checked(entry, found.changes), "tuning": values})
 
     def reset_plan(self, name: str) -> ModelEntry:
-        """Forgets all that `set_plan` kept.
+        """Forgets all that `set_plan` and `set_tuning` kept.
 
         Raises:
             ModelNotFound: There is no such entry.
         """
-        return self._keep(name, "plan", lambda _entry: {})
+        return self._keep(name, lambda _entry: {"plan": {}, "tuning": {}})
 
     def set_adapters(self, name: str, adapters: Sequence[Adapter]) -> ModelEntry:
         """Keeps the adapters that a model is loaded with.
@@ -272,9 +281,9 @@ class Library:
         Raises:
             ModelNotFound: There is no such entry.
         """
-        return self._keep(name, "adapters", lambda _entry: plans.adapter_values(adapters))
+        return self._keep(name, lambda _entry: {"adapters": plans.adapter_values(adapters)})
 
-    def _keep(self, name: str, key: str, value_of: Callable[[ModelEntry], Any]) -> ModelEntry:
+    def _keep(self, name: str, values_of: Callable[[ModelEntry], Mapping[str, Any]]) -> ModelEntry:
         with self._names:
             entry = next((entry for entry in self.list() if entry.name == name), None)
             if entry is None:
@@ -282,7 +291,7 @@ class Library:
             record = self._store.get(name) or ModelRecord(
                 name=name, paths=tuple(map(str, entry.paths)), size_bytes=entry.size_bytes
             )
-            self._store.put(replace(record, info={**record.info, key: value_of(entry)}))
+            self._store.put(replace(record, info={**record.info, **values_of(entry)}))
         return self.get(name)
 
     def _with_wishes(self, entry: ModelEntry) -> ModelEntry:
@@ -291,7 +300,7 @@ class Library:
         if record is None:
             return entry
         kept = entry_of(record)
-        return replace(entry, plan=kept.plan, adapters=kept.adapters)
+        return replace(entry, plan=kept.plan, adapters=kept.adapters, tuning=kept.tuning)
 
     def remove(self, name: str) -> None:
         """Forgets an entry. Its files are deleted if they lie in the models folder and belong to the program.
@@ -362,3 +371,10 @@ def _counted(progress: Progress | None, total_bytes: int) -> Callable[[int], Non
             progress(done_bytes, total_bytes)
 
     return tell
+
+
+def _checked(entry: ModelEntry, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry's wishes with these, as far as its file can fulfil them."""
+    values = plans.changed(entry.plan, changes)
+    check_plan(plans.applied(LoadPlan(entry.paths[0]), values), read_files(entry.paths[0]))
+    return values

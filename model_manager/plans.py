@@ -1,20 +1,25 @@
 """What a person, or a measurement on this machine, wants of one model's load plan; kept with its entry.
 
 The values are JSON under the names of `LoadPlan`'s fields, only those that somebody set. They lie in the
-entry's record, under `info["plan"]`; adapters beside them, under `info["adapters"]`.
+entry's record, under `info["plan"]`; adapters beside them, under `info["adapters"]`, and what a measurement
+found, under `info["tuning"]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, get_args
 
+from model_manager.tuning import Tuning
 from model_manager.types import ALL_LAYERS, Adapter, KvType, LoadMode, LoadPlan
 
-KEPT_KEYS: Final = ("plan", "adapters")
+KEPT_KEYS: Final = ("plan", "adapters", "tuning")
 """Of a record's `info`: they survive a new look at the files."""
+
+
+_RATES: Final = ("prefill_tokens_per_s", "decode_tokens_per_s")
 
 
 def _is_count(value: object) -> bool:
@@ -73,6 +78,34 @@ def kept_adapters(value: object) -> tuple[Adapter, ...]:
 def adapter_values(adapters: Sequence[Adapter]) -> list[dict[str, Any]]:
     """The inverse of `kept_adapters`."""
     return [{"path": str(adapter.path), "scale": adapter.scale} for adapter in adapters]
+
+
+def kept_tuning(value: object) -> dict[str, Any]:
+    """What was measured; see `tuning_values`."""
+    if not isinstance(value, Mapping):
+        return {}
+    speeds = (value.get("before"), value.get("after"))
+    numbers = [speed.get(rate) for speed in speeds if isinstance(speed, Mapping) for rate in _RATES]
+    is_whole = len(numbers) == 4 and all(isinstance(number, int | float) for number in numbers)
+    return dict(value) if is_whole and isinstance(value.get("measured_at"), str) else {}
+
+
+def tuning_values(found: Tuning, measured_at: str) -> dict[str, Any]:
+    """What is kept of a measurement.
+
+    Args:
+        found: It; something was measured.
+        measured_at: Day and time, in ISO 8601.
+    """
+    assert found.before is not None
+    assert found.after is not None
+    return {
+        "measured_at": measured_at,
+        "changes": dict(found.changes),
+        "gain": found.gain,
+        "before": asdict(found.before),
+        "after": asdict(found.after),
+    }
 
 
 def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -345,6 +345,7 @@ class ModelEntry:
         address: URL of the server that has it; empty for files of this machine. Such an entry has no paths.
         plan: Fields of its load plan that are not the default, as JSON values; `model_manager.plans` owns it.
         adapters: LoRA adapters that it is loaded with.
+        tuning: What `coterie models tune` measured with this plan, as JSON values; empty where it did not.
     """
 
     name: str
@@ -364,6 +365,7 @@ class ModelEntry:
     address: str = ""
     plan: Mapping[str, Any] = field(default_factory=dict)
     adapters: tuple[Adapter, ...] = ()
+    tuning: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.cli import cache, placement
+from app.cli import cache, placement, tune
 from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
@@ -15,7 +15,7 @@ from app.keep_awake import keep_awake
 from app.services import Services
 from model_manager.errors import NoSuchDownload
 from model_manager.types import DownloadSnapshot, ModelEntry
-from ui import formats
+from ui import formats, tuning_words
 from ui.i18n import tr
 
 _PUBLISH_INTERVAL_S = 0.3
@@ -43,6 +43,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     ):
         action(name, run, help_text).add_argument("name", metavar="NAME")
     placement.add_actions(action)
+    tune.add_action(action)
     action("downloads", list_downloads, "what is or was downloaded")
     for name, run, help_text in (
         ("pause", pause, "stop a download and keep what has arrived"),
@@ -70,7 +71,7 @@ def list_models(arguments: argparse.Namespace, services: Services, console: Cons
             else ("" if entry.address else tr("dense")),
             tr("missing: {path}", path=entry.paths[0])
             if entry.is_missing and not entry.is_starter
-            else entry.address,
+            else entry.address or tuning_words.in_short(entry.tuning),
         ]
         for entry in entries
     ]
@@ -203,6 +204,7 @@ def _as_json(entry: ModelEntry) -> dict[str, Any]:
         "address": entry.address,
         "is_starter": entry.is_starter,
         "is_missing": entry.is_missing,
+        "tuning": dict(entry.tuning) or None,
     }
 
 

@@ -16,7 +16,7 @@ from model_manager import plans
 from model_manager.engine.launch import plan_body
 from model_manager.remote_devices import is_elsewhere
 from model_manager.types import ALL_LAYERS, LoadPlan, ModelEntry
-from ui import formats, placement_words
+from ui import formats, placement_words, tuning_words
 from ui.i18n import tr
 
 _ALL = "all"
@@ -187,6 +187,7 @@ def _plan_json(entry: ModelEntry, plan: LoadPlan) -> dict[str, Any]:
         "plan": {name: body[name] for name in plans.FIELDS},
         "adapters": body["adapters"],
         "set": sorted(entry.plan),
+        "tuning": dict(entry.tuning) or None,
     }
 
 
@@ -217,9 +218,13 @@ def _plan_rows(entry: ModelEntry, plan: LoadPlan) -> list[list[str]]:
         "load_mode": (tr("reading the file"), plan.load_mode),
         "use_repack": (tr("rearranged weights"), tr("yes") if plan.use_repack else tr("no")),
     }
+    by_measuring = entry.tuning.get("changes", {})
     marked = tr("set for this model")
-    shown = [[*row, marked if field in entry.plan else ""] for field, row in rows.items()]
+    shown = [
+        [*row, tr("measured") if field in by_measuring else marked if field in entry.plan else ""]
+        for field, row in rows.items()
+    ]
     shown += [[tr("tensors on a device"), f"{pattern} = {d}", marked] for pattern, d in plan.tensor_overrides]
     shown += [[tr("computes, too"), endpoint, marked] for endpoint in plan.rpc_devices]
     shown += [[tr("adapter"), f"{a.path} x {a.scale:g}", marked] for a in plan.adapters]
-    return shown
+    return shown + [[*row, ""] for row in tuning_words.figures(entry.tuning)]
