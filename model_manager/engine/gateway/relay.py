@@ -20,7 +20,7 @@ from model_manager.engine.client import Cancel
 from model_manager.engine.gateway.models import Models
 from model_manager.engine.gateway.queue import Queue
 from model_manager.engine.gateway.refusals import error_in
-from model_manager.errors import EngineError
+from model_manager.errors import EngineError, RequestRefused
 
 log = logging.getLogger(__name__)
 
@@ -115,9 +115,10 @@ class Upstream:
 
     async def _next(self) -> _Head | bytes | None:
         while True:
+            is_over = self._is_over  # before looking: what arrived before the end must not be lost
             if self._arrived:
                 return self._arrived.popleft()
-            if self._is_over:
+            if is_over:
                 if self._error is not None:
                     raise self._error
                 return None
@@ -139,8 +140,11 @@ class Upstream:
                     self._put(_Head(answer.status, answer.content_type))
                     for chunk in answer.chunks:
                         self._put(chunk)
-        except Exception as error:  # noqa: BLE001 : raised where it is waited for
+        except NobodyReads as error:
             self._error = error
+        except Exception as error:  # noqa: BLE001 : raised where it is waited for
+            # What a cancelled wait ends with is no news.
+            self._error = RequestRefused(499, "cancelled") if cancel.is_set else error
         self._is_over = True
         self._signal()
 

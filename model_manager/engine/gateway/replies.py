@@ -12,8 +12,9 @@ from typing import Any, Final
 from starlette.types import Message, Receive, Scope, Send
 
 from model_manager.engine.gateway.models import Describe
-from model_manager.engine.gateway.refusals import body_for, response_for
+from model_manager.engine.gateway.refusals import QueueFull, body_for, response_for
 from model_manager.engine.gateway.relay import Call, NobodyReads, Relay
+from model_manager.errors import ModelManagerError
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +58,11 @@ class Reply:
             await self.respond()
         except (NobodyReads, TimeoutError):
             raise
-        except Exception as error:  # noqa: BLE001 : whatever it is, the client is told
-            log.info("a request failed: %s: %s", type(error).__name__, error)
+        except Exception as error:
+            if isinstance(error, ModelManagerError | QueueFull):
+                log.info("a request failed: %s: %s", type(error).__name__, error)
+            else:
+                log.error("a request failed", exc_info=error)
             if self._is_begun:
                 told = json.dumps(body_for(error, self._describe))
                 await self.write(b"data: " + told.encode() + b"\n\n")

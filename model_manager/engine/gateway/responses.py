@@ -14,6 +14,7 @@ from model_manager.engine.gateway.relay import Call, NobodyReads, Relay
 from model_manager.engine.gateway.replies import Making, events_in
 from model_manager.engine.gateway.response_items import Event, Items
 from model_manager.engine.gateway.response_request import ResponseRequest
+from model_manager.errors import ModelManagerError
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +71,11 @@ class Responding:
                         reason = choice.get("finish_reason") or reason
             except (NobodyReads, TimeoutError):
                 raise
-            except Exception as error:  # noqa: BLE001 : whatever it is, the client is told
-                log.info("a response failed: %s: %s", type(error).__name__, error)
+            except Exception as error:
+                if isinstance(error, ModelManagerError):
+                    log.info("a response failed: %s: %s", type(error).__name__, error)
+                else:
+                    log.error("a response failed", exc_info=error)
                 await self._tell(reply, self._failed(reply.sentence(error)))
                 await reply.end()
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.types import Message
@@ -125,7 +125,9 @@ def test_errors_come_in_the_form_that_is_still_possible() -> None:
     asyncio.run(scenario())
 
 
-def test_a_bug_is_told_as_a_sentence_and_a_status() -> None:
+def test_a_bug_is_told_as_a_sentence_and_a_status(expected_logs: Callable[[str], None]) -> None:
+    expected_logs("a request failed")
+
     async def wrong(_reply: Making) -> None:
         raise KeyError("secret")
 
