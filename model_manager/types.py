@@ -98,6 +98,19 @@ class SamplingParams:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputFormat:
+    """What an answer must be; the reasoning before it is free.
+
+    Attributes:
+        schema: The JSON schema that it meets; an object or a boolean.
+        grammar: The grammar in GBNF that it obeys, in place of a schema.
+    """
+
+    schema: Mapping[str, Any] | bool | None = None
+    grammar: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A whole prompt and how to answer it.
 
@@ -106,6 +119,7 @@ class ChatRequest:
         think_budget_tokens: Reasoning tokens after which the end marker is fed; None means no limit.
         continues: The last message is the assistant's own, not finished: the answer goes on behind it.
         return_tokens: Report the ids of the prompt and of the answer, by which it can be looked into later.
+        output: What the answer must be; None is any text.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -115,6 +129,7 @@ class ChatRequest:
     continues: bool = False
     model: str = ""
     return_tokens: bool = False
+    output: OutputFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ class AnswerParser:
         return self._output.in_reasoning
 
     @property
+    def is_free(self) -> bool:
+        """The next token belongs to the reasoning, or to the head of a message, and so not to the answer."""
+        return self._output.in_reasoning or self._output.in_head
+
+    @property
     def reasoning_tokens(self) -> int:
         """Tokens of reasoning so far, without markers."""
         return self._reasoning_tokens

@@ -25,6 +25,7 @@ class Output:
 
     Attributes:
         in_reasoning: The text that comes next belongs to the reasoning, as far as is known.
+        in_head: What comes next is the head of a message, and neither reasoning nor answer.
         border: Where the marker began that ended the last reasoning.
         calls: The tool calls.
         has_tools: There is something to call.
@@ -38,6 +39,7 @@ class Output:
         self.calls = Calls(tools, cursor)
         self.has_tools = bool(tools)
         self.in_reasoning = False
+        self.in_head = False
         self.border = 0
 
     def take(self) -> Parts:

@@ -21,6 +21,7 @@ from typing import Any, Final, Protocol
 from model_manager.engine.answer_parser import AnswerParser, Parts
 from model_manager.engine.blocks import Start
 from model_manager.engine.bodies import logprobs_body, timings_body, tool_call_body, usage_body
+from model_manager.engine.constraint import Constraint, ConstraintPlan
 from model_manager.engine.dialects import Dialect
 from model_manager.engine.failures import error_body
 from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop, Verdict
@@ -73,10 +74,15 @@ class AnswerPlan:
     tools: tuple[Tool, ...] = ()
     is_one_call: bool = False
     nudge: Nudge | None = None
+    constraint: ConstraintPlan | None = None
 
 
 class AnswerReader:
-    """Decides what the tokens of an answer mean; knows nothing of HTTP. Used on the decode thread."""
+    """Decides what the tokens of an answer mean; knows nothing of HTTP. Used on the decode thread.
+
+    Attributes:
+        constraint: What the tokens must obey; None is nothing.
+    """
 
     def __init__(self, plan: AnswerPlan) -> None:
         self._parser = AnswerParser(plan.dialect, start=plan.start, tools=plan.tools)
@@ -84,6 +90,9 @@ class AnswerReader:
         self._budget = ThinkingBudget(plan.budget_tokens, plan.dialect.feed, plan.nudge)
         self._thinks = plan.dialect.thinks
         self._is_one_call = plan.is_one_call
+        self.constraint: Constraint | None = None
+        if plan.constraint is not None:
+            self.constraint = plan.constraint.begin(is_free=self._parser.is_free)
 
     @property
     def reasoning_tokens(self) -> int:
@@ -107,6 +116,8 @@ class AnswerReader:
     def read(self, token_id: int, text: str) -> tuple[Parts, Verdict]:
         """Take a token: what there is to show, and how to go on."""
         parts = self._parser.feed(token_id, text)
+        if self.constraint is not None:
+            self.constraint.follow(is_free=self._parser.is_free)
         if parts.answer:
             parts.answer = self._stops.feed(parts.answer)
             if self._stops.is_hit:
@@ -169,6 +180,11 @@ class Answer:
     def conclude(self) -> None:
         """End the reasoning as soon as possible; from any thread."""
         self._reader.conclude()
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """What its tokens must obey."""
+        return self._reader.constraint
 
     # --- decode thread -----------------------------------------------------------------------------------
 

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from model_manager.engine import images
 from model_manager.engine.placements import placement_body, placement_from
+from model_manager.errors import GrammarRefused
 from model_manager.types import (
     IMPOSSIBLE_LOGPROB,
     ChatMessage,
     ChatRequest,
     EngineInfo,
     Likelihood,
+    OutputFormat,
     Timings,
     TokenLogprobs,
     ToolCallDelta,
@@ -31,6 +33,9 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         request: What to ask.
         request_id: Names the answer for the control routes; None for a server that is not ours, which then
             gets the fields of OpenAI's schema only.
+
+    Raises:
+        GrammarRefused: The answer shall obey a grammar, and the server is not ours.
     """
     sampling = request.sampling
     body: dict[str, Any] = {
@@ -53,6 +58,8 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         body["logit_bias"] = {str(token): bias for token, bias in sampling.logit_bias.items()}
     if sampling.top_logprobs is not None:
         body |= {"logprobs": True, "top_logprobs": sampling.top_logprobs}
+    if request.output is not None:
+        body |= _output_body(request.output, is_ours=request_id is not None)
     if request_id is None:
         if request.thinking == "off":
             body["reasoning_effort"] = "none"
@@ -70,6 +77,16 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "return_tokens": request.return_tokens,
         "request_id": request_id,
     }
+
+
+def _output_body(output: OutputFormat, *, is_ours: bool) -> dict[str, Any]:
+    if output.grammar is None:
+        wanted = {"name": "answer", "strict": True, "schema": output.schema}
+        return {"response_format": {"type": "json_schema", "json_schema": wanted}}
+    if not is_ours:
+        # It would be ignored, and the answer taken for one that obeys.
+        raise GrammarRefused("this engine is not one of ours: it takes JSON schemas, but no grammars")
+    return {"grammar": output.grammar}
 
 
 def _message_body(message: ChatMessage) -> dict[str, Any]:

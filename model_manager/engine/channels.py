@@ -59,6 +59,7 @@ class _Messages:
 
         A model that does not keep to the order at all has written plain text, which is its answer.
         """
+        self._output.in_head = True
         self._cursor.start_record()
         try:
             head, _ = yield from self._cursor.take_until((self._message,), MAX_HEAD_CHARS)
@@ -73,6 +74,7 @@ class _Messages:
 
     def _body(self, *, in_reasoning: bool) -> Steps[None]:
         self._output.in_reasoning = in_reasoning
+        self._output.in_head = False
         sink: Sink = self._output.reasoning if in_reasoning else self._output.answer
         found = yield from self._cursor.pass_until(self._ends, sink, hides=True)
         self._output.turn(in_reasoning=False, marker=found)
@@ -128,8 +130,10 @@ def _functionary(cursor: Cursor, output: Output, start: Start) -> Steps[None]:
     mark = cursor.encode(">>>")
     has_head = start == "turn"
     while True:
+        output.in_head = has_head
         if has_head:
             yield from _functionary_head(cursor, output)
+            output.in_head = False
         has_head = True
         yield from cursor.pass_until((mark,), output.answer)
 

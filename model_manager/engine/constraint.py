@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -13,6 +15,8 @@ from model_manager.errors import ConstraintFailed
 MAX_STEP_S: Final = 2.0
 """Longest time for one token. A grammar that can be read in ever more ways doubles its time with each."""
 
+NO_TOKENS: Final[frozenset[int]] = frozenset()
+
 
 class Grammar(Protocol):
     """How far a text has come in its grammar; `llama.GrammarState` is one."""
@@ -22,46 +26,78 @@ class Grammar(Protocol):
     def accept(self, token_id: int) -> None: ...  # noqa: D102 - see GrammarState
 
 
-class Constraint:
-    """A grammar over a part of an answer; belongs to the decode thread.
+class Bound(Protocol):
+    """A grammar that texts can begin; `llama.Grammar` is one."""
 
-    It is asked about the token that the model would choose anyway, which is nearly always permitted and costs
-    microseconds; only where it is not, all tokens are asked for, which costs milliseconds.
+    def begin(self, tokens: Sequence[int] = ()) -> Grammar: ...  # noqa: D102 - see llama.Grammar
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintPlan:
+    """What an answer must obey.
 
     Attributes:
-        holds: Whether the next token is bound by the grammar. Whoever reads the answer sets it: reasoning is
-            free, the answer is not.
-        passing: Tokens that may come all the same without being part of the text, as the one that opens the
-            reasoning does.
+        begun: Tokens of the answer that the prompt holds already.
+        openings: Tokens that begin a reasoning, if the first token may be one.
+        breaks: Tokens of which one may stand between a reasoning and what is bound.
+    """
+
+    grammar: Bound
+    begun: tuple[int, ...] = ()
+    openings: frozenset[int] = NO_TOKENS
+    breaks: frozenset[int] = NO_TOKENS
+
+    def begin(self, *, is_free: bool) -> Constraint:
+        """The constraint of one answer; `is_free` where its first token belongs to a part that is.
+
+        Raises:
+            GrammarRefused: What the prompt holds of it does not obey.
+        """
+        grammar = self.grammar.begin(self.begun)
+        return Constraint(grammar, holds=not is_free, openings=self.openings, breaks=self.breaks)
+
+
+class Constraint:
+    """A grammar over the answer proper: what is reasoned before is free. Belongs to the decode thread.
+
+    It is asked about the token that the model would choose anyway, which is nearly always permitted and costs
+    microseconds; only where it is not, all tokens are asked for, which costs milliseconds. It hears only of
+    tokens that were chosen: those that are fed, as the end of a reasoning is, pass it by.
+
+    Attributes:
+        holds: Whether the next token is bound by the grammar.
     """
 
     def __init__(
         self,
         grammar: Grammar,
-        never: NDArray[np.intp],
         *,
         holds: bool = True,
-        passing: frozenset[int] = frozenset(),
+        openings: frozenset[int] = NO_TOKENS,
+        breaks: frozenset[int] = NO_TOKENS,
     ) -> None:
-        """Begin.
+        """Begin; `ConstraintPlan.begin` does.
 
         Args:
             grammar: Before its first token.
-            never: Tokens that are refused whatever the grammar says: it takes markers for their spelling.
-            holds: See above.
-            passing: See above.
+            holds: False where the answer begins inside its reasoning.
+            openings: See `ConstraintPlan`.
+            breaks: See there.
         """
         self._grammar = grammar
-        self._never = frozenset(never.tolist())
-        self._never_ids = never
+        self._passing = openings
+        self._breaks = breaks
         self.holds = holds
-        self.passing = passing
+
+    def follow(self, *, is_free: bool) -> None:
+        """Note, after each token, whether the next one belongs to a part that is free."""
+        if self.holds is is_free:
+            self.holds = not is_free
+            self._passing = NO_TOKENS if is_free else self._breaks
 
     def permits(self, token_id: int) -> bool:
         """Whether this token may be next."""
-        if token_id in self.passing:
-            return True
-        return token_id not in self._never and self._grammar.permits(token_id)
+        return token_id in self._passing or self._grammar.permits(token_id)
 
     def mask(self, logits: NDArray[np.float32]) -> None:
         """Make all that may not be next impossible.
@@ -71,8 +107,7 @@ class Constraint:
         """
         began_s = time.perf_counter()
         refused = self._grammar.refused()
-        refused[self._never_ids] = True
-        refused[list(self.passing)] = False
+        refused[list(self._passing)] = False
         logits[refused] = -np.inf
         _check_pace(began_s)
 
@@ -82,7 +117,9 @@ class Constraint:
         Raises:
             ConstraintFailed: It took too long.
         """
-        if token_id not in self.passing:
+        is_passing = token_id in self._passing
+        self._passing = NO_TOKENS
+        if not is_passing:
             began_s = time.perf_counter()
             self._grammar.accept(token_id)
             _check_pace(began_s)

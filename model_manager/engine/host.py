@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 from model_manager.engine.answers import Answer, AnswerPlan
 from model_manager.engine.blocks import Start
+from model_manager.engine.constraint import ConstraintPlan
 from model_manager.engine.dialects import PLAIN, Dialect, find_dialect
 from model_manager.engine.embeddings import Embedded, Embedder
+from model_manager.engine.grammars import Grammars
 from model_manager.engine.jobs import Job
 from model_manager.engine.llama import library
 from model_manager.engine.llama.context import LlamaContext
@@ -59,6 +61,7 @@ class _Loaded:
     dialect: Dialect
     info: EngineInfo
     embedder: Embedder
+    grammars: Grammars
 
 
 class Host:
@@ -141,6 +144,7 @@ class Host:
                 speculation=speculation,
             ),
             embedder=Embedder(context),
+            grammars=Grammars(vocabulary),
         )
 
     def _prompt_cache(self, context: LlamaContext) -> PromptCache | None:
@@ -186,6 +190,7 @@ class Host:
             RequestRefused: The model is not ready.
             LoadFailed, ContextTooLarge: It never will be.
             EmptyPrompt, PromptTooLong, TemplateFailed: Nothing can be answered.
+            GrammarRefused, SchemaUnsupported: What the answer must be, it cannot be.
         """
         loaded = self._ready()
         chat = request.to_chat_request()
@@ -213,6 +218,7 @@ class Host:
                 # The stand-ins of an image are no tokens that could be computed again.
                 prompt_tokens=tuple(tokens) if chat.return_tokens and not prompt.media else None,
                 wants_logprobs=chat.sampling.top_logprobs is not None,
+                constraint=self._constraint(loaded, chat, dialect, start),
             ),
         )
 
@@ -240,11 +246,35 @@ class Host:
             return PromptTokens(vocabulary.tokenize(prompt, special=True, add_bos=True), {}), PLAIN, "turn"
         return PromptTokens(_known(prompt, vocabulary.n_tokens), {}), PLAIN, "turn"
 
+    @staticmethod
+    def _constraint(
+        loaded: _Loaded, chat: ChatRequest, dialect: Dialect, start: Start
+    ) -> ConstraintPlan | None:
+        """What the answer must obey, from where its reasoning ends on."""
+        if chat.output is None:
+            return None
+        vocabulary = loaded.context.vocabulary
+        reasoning = dialect.family.reasoning if start == "turn" and chat.thinking != "off" else None
+        opening = vocabulary.token_id(reasoning.opening) if reasoning and reasoning.opening else None
+        breaks = (vocabulary.tokenize(text, special=False) for text in ("\n", "\n\n"))
+        plan = ConstraintPlan(
+            grammar=loaded.grammars.of(chat.output),
+            begun=tuple(vocabulary.tokenize(chat.messages[-1].content, special=False))
+            if chat.continues
+            else (),
+            openings=frozenset(() if opening is None else (opening,)),
+            breaks=frozenset(tokens[0] for tokens in breaks if len(tokens) == 1),
+        )
+        plan.begin(is_free=False)  # what was begun is refused here, before anything is computed
+        return plan
+
     def submit(self, prepared: Prepared, answer: Answer) -> Job:
         """Begin to compute an answer."""
         self._running[prepared.plan.id] = answer
         prompt = prepared.prompt
-        return self._ready().scheduler.submit(prompt.tokens, prepared.sampling, answer, prompt.media)
+        return self._ready().scheduler.submit(
+            prompt.tokens, prepared.sampling, answer, prompt.media, answer.constraint
+        )
 
     def forget(self, answer_id: str) -> None:
         """The response of an answer is over."""

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model_manager.engine.images import from_data_url
+from model_manager.engine.response_formats import ResponseFormat
 from model_manager.errors import ImageRefused, RequestRefused
-from model_manager.types import ChatMessage, ChatRequest, PromptImage, SamplingParams, Thinking
+from model_manager.types import ChatMessage, ChatRequest, OutputFormat, PromptImage, SamplingParams, Thinking
 
 MAX_STOP_STRINGS: Final = 16
 MAX_TOP_LOGPROBS: Final = 20
@@ -26,6 +27,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "repeat_penalty",
     "min_tokens",
     "ignore_eos",
+    "grammar",
     "thinking",
     "think_budget_tokens",
     "chat_template_kwargs",
@@ -106,12 +108,6 @@ class StreamOptions(_Lenient):
     include_usage: bool = False
 
 
-class ResponseFormat(_Lenient):
-    """OpenAI's output formats, of which only text is supported."""
-
-    type: Literal["text"]
-
-
 class TemplateSwitches(_Lenient):
     """The template variables that other servers let a request set."""
 
@@ -150,6 +146,7 @@ class ChatCompletionRequest(_Lenient):
     repeat_penalty: Annotated[_Finite, Field(gt=0, le=100)] | None = None
     min_tokens: Annotated[int, Field(ge=0)] = 0
     ignore_eos: bool = False
+    grammar: Annotated[str, Field(min_length=1)] | None = None
     thinking: Thinking | None = None
     think_budget_tokens: Annotated[int, Field(ge=0)] | None = None
     chat_template_kwargs: TemplateSwitches | None = None
@@ -181,6 +178,12 @@ class ChatCompletionRequest(_Lenient):
     def _refuse_alternatives_alone(self) -> ChatCompletionRequest:
         if self.top_logprobs and not self.logprobs:
             raise ValueError("top_logprobs: needs logprobs")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_two_formats(self) -> ChatCompletionRequest:
+        if self.grammar is not None and self._format is not None:
+            raise ValueError("either grammar or response_format, not both")
         return self
 
     @field_validator("n")
@@ -229,6 +232,10 @@ class ChatCompletionRequest(_Lenient):
         effort = own or self.reasoning_effort
         return None if effort == "none" else effort
 
+    @property
+    def _format(self) -> OutputFormat | None:
+        return None if self.response_format is None else self.response_format.to_output()
+
     def to_chat_request(self) -> ChatRequest:
         """As the rest of the program knows it, defaults filled in."""
         default = SamplingParams()
@@ -259,6 +266,7 @@ class ChatCompletionRequest(_Lenient):
             think_budget_tokens=self.think_budget_tokens,
             continues=self.continue_final_message,
             model=self.model,
+            output=OutputFormat(grammar=self.grammar) if self.grammar is not None else self._format,
             return_tokens=self.return_tokens,
         )
 

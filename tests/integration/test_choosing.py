@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from model_manager.engine.constraint import Constraint
-from model_manager.engine.jobs import Feed, Verdict
+from model_manager.engine.jobs import CONTINUE, Feed, Verdict
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.grammar import Grammar
 from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.scheduler import Scheduler
+from model_manager.engine.schema import schema_grammar
 from model_manager.errors import ConstraintFailed, GrammarRefused
 from model_manager.types import LoadPlan, SamplingParams
 from tests.helpers.answers import Recorder
+from tests.helpers.schemas import is_valid, schemas
 
 QUESTION = "<|im_start|>user\nIs the sea salty? Tell me more about it.<|im_end|>\n<|im_start|>assistant\n"
 COLOURS = 'root ::= "red" | "green" | "blue and yellow"'
@@ -56,7 +62,7 @@ class Asker:
         return recorder
 
     def constraint(self, grammar: str, **options: object) -> Constraint:
-        return Constraint(Grammar(self.vocabulary, grammar).begin(), self.vocabulary.control_ids, **options)
+        return Constraint(Grammar(self.vocabulary, grammar).begin(), **options)
 
 
 @pytest.fixture
@@ -123,7 +129,7 @@ def test_tokens_that_are_fed_pass_the_grammar_by(ask: Asker) -> None:
 
     def decide(recorder: Recorder, _token_id: int) -> Verdict:
         if len(recorder.token_ids) == 4:
-            constraint.holds = True
+            constraint.follow(is_free=False)
             return Feed(end)
         return Feed(())
 
@@ -132,12 +138,20 @@ def test_tokens_that_are_fed_pass_the_grammar_by(ask: Asker) -> None:
     assert answer.text.partition(" So:")[2] in ("red", "green", "blue and yellow")
 
 
-def test_passing_token_is_not_part_of_the_text(ask: Asker) -> None:
-    passing = ask.vocabulary.tokenize("Yes", special=False)[0]
-    constraint = ask.constraint(COLOURS, passing=frozenset([passing]))
-    answer = ask(constraint, logit_bias={passing: 50.0}, max_tokens=4)
+def test_reasoning_may_open_and_is_free(ask: Asker) -> None:
+    """And a line break may stand behind it."""
+    opening, breaks = (ask.vocabulary.tokenize(text, special=False)[0] for text in ("Yes", "\n\n"))
+    constraint = ask.constraint(COLOURS, openings=frozenset([opening]), breaks=frozenset([breaks]))
+
+    def decide(recorder: Recorder, _token_id: int) -> Verdict:
+        constraint.follow(is_free=len(recorder.token_ids) < 5)
+        return CONTINUE
+
+    answer = ask(constraint, Recorder(decide), logit_bias={opening: 50.0, breaks: 50.0})
     answer.wait()
-    assert answer.text == "YesYesYesYes"
+    assert answer.token_ids[0] == opening
+    assert answer.token_ids[5] == breaks
+    assert any(answer.text.endswith(f"\n\n{colour}") for colour in ("red", "green", "blue and yellow"))
 
 
 def test_markers_are_not_taken_for_their_spelling(ask: Asker) -> None:
@@ -171,6 +185,19 @@ def test_grammar_that_can_be_read_in_ever_more_ways_ends_its_answer_only(
 def test_wrong_grammar_is_refused(model: LlamaContext, text: str) -> None:
     with pytest.raises(GrammarRefused):
         Grammar(model.vocabulary, text)
+
+
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(schemas, st.integers(0, 2**31))
+def test_any_schema_is_met_where_the_answer_came_to_its_end(
+    ask: Asker, schema: dict[str, Any], seed: int
+) -> None:
+    answer = ask(ask.constraint(schema_grammar(schema)), temperature=1.3, seed=seed)
+    ending = answer.wait()
+    if ending.stop_reason == "stop":
+        assert is_valid(schema, json.loads(answer.text))
+    else:
+        assert ending.stop_reason == "length", ending.error
 
 
 # --- likelihoods -------------------------------------------------------------------------------------------

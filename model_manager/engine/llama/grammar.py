@@ -8,6 +8,8 @@ first, and never those that a prompt or a thinking budget puts into the model's 
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from llama_cpp import llama_cpp as native
@@ -17,29 +19,43 @@ from model_manager.engine.llama.candidates import CANDIDATE, apply
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.errors import GrammarRefused
 
+NO_IDS: Final = np.empty(0, np.intp)
+
 
 class Grammar:
     """A grammar that was read; any thread may use it for as long as the vocabulary lives."""
 
-    def __init__(self, vocabulary: Vocabulary, text: str) -> None:
+    def __init__(self, vocabulary: Vocabulary, text: str, *, has_markers: bool = False) -> None:
         """Read a grammar.
 
         Args:
             vocabulary: Whose tokens are asked about.
             text: GBNF whose start is the rule `root`, looked over by `gbnf.check` before.
+            has_markers: The spelling of control tokens in it means these tokens. Otherwise none may occur:
+                "any character" would allow their spelling, too.
 
         Raises:
             GrammarRefused: llama.cpp cannot read it.
         """
         self.vocabulary = vocabulary
+        self.never = NO_IDS if has_markers else vocabulary.control_ids
         self._handle = native.llama_sampler_init_grammar(vocabulary.handle, text.encode(), b"root")
         if not self._handle:
             raise GrammarRefused("a rule begins with itself, or something is repeated too often")
         weakref.finalize(self, native.llama_sampler_free, self._handle).atexit = False
 
-    def begin(self) -> GrammarState:
-        """The grammar before the first token."""
-        return GrammarState(self, native.llama_sampler_clone(self._handle))
+    def begin(self, tokens: Sequence[int] = ()) -> GrammarState:
+        """The grammar before the first token, or after these.
+
+        Raises:
+            GrammarRefused: They do not obey it.
+        """
+        state = GrammarState(self, native.llama_sampler_clone(self._handle))
+        for token_id in tokens:
+            if self.vocabulary.is_end(token_id) or not state.permits(token_id):
+                raise GrammarRefused("the answer that was begun does not obey it")
+            state.accept(token_id)
+        return state
 
 
 class GrammarState:
@@ -48,12 +64,15 @@ class GrammarState:
     def __init__(self, grammar: Grammar, handle: object) -> None:
         self._grammar = grammar  # the clone shares nothing with it, but both need the vocabulary
         self._handle = handle
+        self._never = frozenset(grammar.never.tolist())
         self._one = np.zeros(1, CANDIDATE)
         self._all: NDArray[np.void] | None = None
         weakref.finalize(self, native.llama_sampler_free, handle).atexit = False
 
     def permits(self, token_id: int) -> bool:
         """Whether this token may be next; one that ends the text may when the grammar can end here."""
+        if token_id in self._never:
+            return False
         self._one[0] = (token_id, 0.0, 0.0)
         apply(self._handle, self._one)
         return bool(np.isfinite(self._one["logit"][0]))
@@ -65,7 +84,9 @@ class GrammarState:
             self._all["id"] = np.arange(len(self._all))
         self._all["logit"] = 0.0
         apply(self._handle, self._all)
-        return np.isneginf(self._all["logit"])
+        refused = np.isneginf(self._all["logit"])
+        refused[self._grammar.never] = True
+        return refused
 
     def accept(self, token_id: int) -> None:
         """Go on by a token that `permits` has allowed; any other one ends the process."""

@@ -19,8 +19,15 @@ from model_manager.engine.bodies import (
 )
 from model_manager.engine.failures import ERROR_TYPES, error_body, error_from, status_of
 from model_manager.engine.protocol import ChatCompletionRequest
-from model_manager.errors import EngineError, RequestRefused
-from model_manager.types import ChatMessage, ChatRequest, EngineInfo, SamplingParams, Timings, Usage
+from model_manager.errors import EngineError, GrammarRefused, RequestRefused
+from model_manager.types import (
+    ChatMessage,
+    ChatRequest,
+    EngineInfo,
+    SamplingParams,
+    Timings,
+    Usage,
+)
 
 USER = [{"role": "user", "content": "Hi"}]
 
@@ -99,7 +106,12 @@ def test_foreign_server_gets_no_field_of_ours(request: ChatRequest) -> None:
         "reasoning_effort",
         "logprobs",
         "top_logprobs",
+        "response_format",
     }
+    if request.output is not None and request.output.grammar is not None:
+        with pytest.raises(GrammarRefused):
+            request_body(request, request_id=None)
+        return
     assert set(request_body(request, request_id=None)) <= openai
 
 
@@ -162,7 +174,11 @@ def test_ways_to_say_how_to_think(fields: dict[str, Any], thinking: str, effort:
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"min_tokens": -1}, "min_tokens"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "xml"}}, "response_format"),
+        ({"response_format": {"type": "json_schema"}}, "response_format"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": 3}}}, "response_format"),
+        ({"response_format": {"type": "json_object"}, "grammar": "root ::= [a]"}, "grammar"),
+        ({"grammar": ""}, "grammar"),
         ({"temperature": -1}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
         ({"top_p": 0}, "top_p"),
@@ -222,6 +238,9 @@ def test_foreign_usage_may_lack_anything() -> None:
         errors.TemplateFailed("why"),
         errors.LoadFailed("starter", "why"),
         errors.DecodeFailed(-3),
+        errors.GrammarRefused("why"),
+        errors.SchemaUnsupported("/a", "why"),
+        errors.ConstraintFailed("why"),
         errors.RequestRefused(413, "too large"),
     ],
 )
