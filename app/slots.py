@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import psutil
 
 from model_manager.engine.supervisor import Supervisor
+from model_manager.kv_cache import ContextSize, cache_bytes
 from model_manager.shards import GgufModel
 from model_manager.types import LoadPlan, ModelEntry
 
 _SHARE_OF_MEMORY = 0.8
 _OVERHEAD_BYTES = 256 * 2**20
 _DEFAULT_CTX_TOKENS = 8192
-_KV_BYTES = 2  # f16
 
 
 @dataclass(slots=True, eq=False)
@@ -118,14 +118,11 @@ class Slots:
 def forecast_bytes(model: GgufModel, plan: LoadPlan) -> int:
     """Roughly what a worker with this plan takes: weights, keys and values of the context, and buffers.
 
-    Rather too much than too little; a model with windows or latent attention takes less.
+    The buffers are a guess, as nothing is computed here: the probe, which knows, takes a process.
     """
     header = model.header
     n_ctx = plan.n_ctx_tokens or min(header.n_ctx_train_tokens or _DEFAULT_CTX_TOKENS, _DEFAULT_CTX_TOKENS)
-    n_heads = header.hyperparameter("attention.head_count") or 1
-    n_heads_kv = header.hyperparameter("attention.head_count_kv") or n_heads
-    head_width = header.hyperparameter("embedding_length") // n_heads
-    n_keys = header.hyperparameter("attention.key_length") or head_width
-    n_values = header.hyperparameter("attention.value_length") or head_width
-    cache_bytes = n_ctx * header.n_layers * n_heads_kv * (n_keys + n_values) * _KV_BYTES
-    return model.size_bytes + cache_bytes + _OVERHEAD_BYTES
+    n_ubatch = plan.n_ubatch_tokens or plan.n_batch_tokens
+    context = ContextSize(n_ctx, plan.n_parallel, n_ubatch, plan.cache_type_k, plan.cache_type_v)
+    cache = cache_bytes(header, context)
+    return model.size_bytes + cache.kv_bytes + cache.state_bytes + _OVERHEAD_BYTES
