@@ -54,7 +54,7 @@ def shortened(request: ChatRequest, fit: Fit, engine: Engine, cancel: Cancel) ->
     dropped, kept = turns[:n_dropped], turns[n_dropped:]
     log.info("%d of %d turns are left out of the prompt", n_dropped, len(turns))
     if fit == "summary":
-        summary = f"{SUMMARY_HEADING}\n{_summary(dropped, engine, cancel)}"
+        summary = f"{SUMMARY_HEADING}\n{_summary(dropped, engine, cancel, request.conversation)}"
         before = leading[0].content if leading else ""
         leading = [ChatMessage("system", f"{before}\n\n{summary}".strip()), *leading[1:]]
     return replace(request, messages=(*leading, *kept))
@@ -83,7 +83,7 @@ def _n_tokens(message: ChatMessage, engine: Engine) -> int:
         return len(text) // _CHARACTERS_PER_TOKEN + _TURN_TOKENS
 
 
-def _summary(turns: Sequence[ChatMessage], engine: Engine, cancel: Cancel) -> str:
+def _summary(turns: Sequence[ChatMessage], engine: Engine, cancel: Cancel, conversation: str) -> str:
     text = "\n\n".join(f"{turn.role}: {turn.content}" for turn in turns)
     room = int((engine.info.n_ctx_tokens or 4096) * PROMPT_SHARE) * _CHARACTERS_PER_TOKEN
     request = ChatRequest(
@@ -91,6 +91,7 @@ def _summary(turns: Sequence[ChatMessage], engine: Engine, cancel: Cancel) -> st
         SamplingParams(temperature=0.0, max_tokens=SUMMARY_TOKENS),
         thinking="off",
         think_budget_tokens=0,
+        conversation=conversation,
     )
     events = engine.client.chat(request, cancel)
     return "".join(event.text for event in events if isinstance(event, TextDelta)).strip()

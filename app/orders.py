@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from app.prompts import turns
@@ -142,6 +142,7 @@ def write(store: Store, order: Order, conversation: Conversation | None, entry: 
     own_prompt = order.system_prompt if isinstance(order, Ask) else None
     system_prompt = conversation.system_prompt if own_prompt is None else own_prompt
     request = _request(store, system_prompt, parent_id, kept, options, entry)
+    request = replace(request, conversation=str(conversation.id))
     return Written(conversations.get(conversation.id), question, answer, generation, request, kept)
 
 

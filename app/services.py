@@ -24,7 +24,7 @@ from app.vetting import Vetting
 from model_manager.downloads import Downloads
 from model_manager.engine import prompt_cache
 from model_manager.engine.probe import Prober
-from model_manager.errors import ModelManagerError
+from model_manager.errors import EngineError, ModelManagerError
 from model_manager.http import Http
 from model_manager.hub import Hub
 from model_manager.library import Library
@@ -148,6 +148,15 @@ class Services:
         self.engines.unload(name)
         self.library.remove(name)
         prompt_cache.clear(self.paths.prompt_cache_dir, name)
+
+    def forget_conversation(self, conversation_id: int) -> None:
+        """Remove what models have computed of a conversation, on disk and in those that are loaded."""
+        for state in self.engines.states():
+            client = self.engines.client_of(state.name)
+            if client is not None:
+                with contextlib.suppress(EngineError):  # one that is gone holds nothing
+                    client.forget(str(conversation_id))
+        prompt_cache.forget(self.paths.prompt_cache_dir, str(conversation_id))
 
     def subscribe_downloads(self, listener: Callable[[DownloadSnapshot], None]) -> None:
         """`listener` is told of each download that is done or failed, on its thread; the library has it."""

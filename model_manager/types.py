@@ -120,6 +120,7 @@ class ChatRequest:
         continues: The last message is the assistant's own, not finished: the answer goes on behind it.
         return_tokens: Report the ids of the prompt and of the answer, by which it can be looked into later.
         output: What the answer must be; None is any text.
+        conversation: Names what it belongs to, so that what is kept of it can be forgotten by this name.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -130,6 +131,7 @@ class ChatRequest:
     model: str = ""
     return_tokens: bool = False
     output: OutputFormat | None = None
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class Usage:
     """Tokens of one answer.
 
     Attributes:
-        cached_tokens: Those of `prompt_tokens` that were still in the context and not computed again.
+        cached_tokens: Those of `prompt_tokens` that were still in the context, or in a file of it.
         reasoning_tokens: Those of `completion_tokens` that belong to the reasoning.
     """
 

@@ -27,6 +27,7 @@ class ConversationsController(QObject):
     def __init__(self, services: Services, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._storage = services.storage
+        self._forget = services.forget_conversation
         self._bridge = bridge
         self._query = ""
 
@@ -48,6 +49,7 @@ class ConversationsController(QObject):
 
         def work() -> list[Conversation]:
             self._storage.call(lambda store: store.conversations.delete(conversation_id))
+            self._forget(conversation_id)
             return self._list()
 
         self._bridge.run(work, self.listed.emit, self.failed.emit)

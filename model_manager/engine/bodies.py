@@ -75,6 +75,7 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "continue_final_message": request.continues,
         "return_progress": True,
         "return_tokens": request.return_tokens,
+        "conversation": request.conversation,
         "request_id": request_id,
     }
 

@@ -312,6 +312,14 @@ class EngineClient:
         )
         return self._http.send(request, stream=True)
 
+    def forget(self, conversation: str) -> None:
+        """Let the engine keep nothing of a conversation any more, see `ChatRequest.conversation`.
+
+        Raises:
+            EngineDied, EngineStalled, EngineUnreachable, RequestRefused: It does not answer, or not so.
+        """
+        self._control("POST", "/coterie/v1/forget", {"conversation": conversation})
+
     def _conclude(self, answer_id: str) -> None:
         self._control("POST", "/coterie/v1/conclude", {"id": answer_id})
 

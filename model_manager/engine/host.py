@@ -49,6 +49,7 @@ class Prepared:
     prompt: PromptTokens
     sampling: SamplingParams
     plan: AnswerPlan
+    conversation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,7 @@ class Host:
                 wants_logprobs=chat.sampling.top_logprobs is not None,
                 constraint=self._constraint(loaded, chat, dialect, start),
             ),
+            conversation=chat.conversation,
         )
 
     @staticmethod
@@ -273,8 +275,23 @@ class Host:
         self._running[prepared.plan.id] = answer
         prompt = prepared.prompt
         return self._ready().scheduler.submit(
-            prompt.tokens, prepared.sampling, answer, prompt.media, answer.constraint
+            prompt.tokens,
+            prepared.sampling,
+            answer,
+            prompt.media,
+            answer.constraint,
+            prepared.conversation,
         )
+
+    def forget_conversation(self, conversation: str) -> None:
+        """Keep nothing of a conversation any more, in files or in memory.
+
+        Raises:
+            RequestRefused, LoadFailed, ContextTooLarge: The model is not there.
+        """
+        keeper = self._ready().scheduler.keeper
+        if keeper is not None:
+            keeper.forget(conversation)
 
     def forget(self, answer_id: str) -> None:
         """The response of an answer is over."""

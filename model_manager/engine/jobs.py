@@ -100,6 +100,7 @@ class Job:
         media: Pieces of images by the index in `history` at which their stand-ins begin.
         constraint: What its tokens must obey; None is nothing.
         sequence: Where it is computed; None while it waits.
+        conversation: What it belongs to; "" for nothing.
         stored: What a file has of the prompt, being read; None where there is none.
         was_looked_up: Whether files were asked.
         speculation: Guesses how it goes on; None where there are none.
@@ -122,6 +123,7 @@ class Job:
         self.media = dict(media or {})
         self.constraint = constraint
         self.n_cached = 0
+        self.conversation = ""
         self.stored: Future[Snapshot | None] | None = None
         self.was_looked_up = False
         self.sampler: Sampler | None = None
@@ -167,7 +169,12 @@ class Job:
     @property
     def is_being_read(self) -> bool:
         """Whether a file is being read for it, so that it cannot start yet."""
-        return self.stored is not None and not self.stored.done()
+        return self.stored is not None and not self.stored.done() and not self.is_cancelled
+
+    def take_stored(self) -> Snapshot | None:
+        """What was read for it, once."""
+        stored, self.stored = self.stored, None
+        return stored.result() if stored is not None else None
 
     @property
     def is_decoding(self) -> bool:

@@ -14,6 +14,8 @@ from typing import Final
 
 import numpy as np
 
+from model_manager.engine import prompt_cache
+from model_manager.engine.jobs import Job
 from model_manager.engine.prompt_cache import MIN_TOKENS, Found, PromptCache
 from model_manager.engine.sequences import Memory, Sequences
 from model_manager.engine.sequences import Sequence as Place
@@ -60,10 +62,17 @@ class Keeper:
         self._reader = ThreadPoolExecutor(1, "prompt-cache-read")
         self._writer = ThreadPoolExecutor(1, "prompt-cache-write")
         self._writing: Future[object] | None = None
+        self._forgotten: set[str] = set()
         sequences.on_loss = self._save_before_loss
 
-    def look_up(self, prompt: Sequence[int]) -> Future[Snapshot | None] | None:
-        """Begin to read what a file has of `prompt`; None where that would save too little to wait for."""
+    def is_ready_for(self, job: Job) -> bool:
+        """Whether an answer can start; the first time, begins to read what a file has of its prompt."""
+        if not job.was_looked_up:
+            job.stored, job.was_looked_up = self._look_up(job.history), True
+        return not job.is_being_read
+
+    def _look_up(self, prompt: Sequence[int]) -> Future[Snapshot | None] | None:
+        """None where a file would save too little to wait for."""
         found = self._cache.find(np.asarray(prompt, np.int32), self._memory.n_ctx_tokens)
         if found is None or found.n_tokens < self._sequences.n_resident(prompt) + MIN_TOKENS:
             return None
@@ -79,10 +88,23 @@ class Keeper:
             log.exception("%s could not be read", found.path.name)
             return None
 
+    def forget(self, conversation: str) -> None:
+        """Remove what is kept of a conversation, and keep nothing of it from now on; from any thread.
+
+        What the context holds of it goes when the decode thread rests.
+        """
+        self._forgotten.add(conversation)
+        self._writer.submit(
+            prompt_cache.forget, self._cache.folder, conversation
+        )  # behind what is being written
+        self._on_done()
+
     def delay_s(self) -> float | None:
         """Seconds until something is to be saved; None while there is nothing, or a file is being written."""
         if self._writing is not None and not self._writing.done():
             return None
+        if self._to_forget():
+            return 0.0
         now_s = time.monotonic()
         due = [
             place.idle_since_s + self._idle_s
@@ -91,8 +113,10 @@ class Keeper:
         ]
         return max(0.0, min(due) - now_s) if due else None
 
-    def save_one(self) -> None:
-        """Save the sequence that has been idle for longest, if one has been so for long enough."""
+    def rest(self) -> None:
+        """Nobody waits for an answer: save the sequence that was idle for longest, if for long enough."""
+        for place in self._to_forget():
+            self._sequences.discard(place)
         now_s = time.monotonic()
         for place in reversed(self._sequences.idle()):
             if self._is_worthwhile(place) and now_s >= place.idle_since_s + self._idle_s:
@@ -121,6 +145,9 @@ class Keeper:
         n_new = self._n_new(place)
         return n_new >= MIN_TOKENS and n_new * _WORTHWHILE >= len(place.tokens)
 
+    def _to_forget(self) -> list[Place]:
+        return [place for place in self._sequences.idle() if place.conversation in self._forgotten]
+
     def _n_new(self, place: Place) -> int:
         return len(place.tokens) - place.n_kept
 
@@ -134,14 +161,17 @@ class Keeper:
         tokens = np.asarray(place.tokens, np.int32)
         n_covered = self._cache.n_covered(tokens)
         place.n_kept = len(tokens)
-        if len(tokens) - n_covered < MIN_TOKENS or int(tokens.min()) < 0:
-            return  # a file has it; or it holds an image, whose stand-ins say nothing of positions
+        if place.conversation in self._forgotten or int(tokens.min()) < 0:
+            return  # deleted; or it holds an image, whose stand-ins say nothing of positions
+        if len(tokens) - n_covered < MIN_TOKENS:
+            return
         snapshot = Snapshot(
             tokens=tokens,
             state=self._memory.state(place.id, partial=False),
             checkpoints=tuple(
                 (n, state) for n, state in place.checkpoints.items()[-_MOST_CHECKPOINTS:] if n < len(tokens)
             ),
+            conversation=place.conversation,
         )
         if snapshot.state.nbytes == 0:
             return

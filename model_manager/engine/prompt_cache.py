@@ -231,6 +231,18 @@ def prune(folder: Path, limit_bytes: int) -> int:
     return n_removed
 
 
+def forget(folder: Path, conversation: str) -> int:
+    """Remove what is kept of a conversation, whatever the model; returns how many files went."""
+    n_removed = 0
+    for entry in _scan(folder):
+        with contextlib.suppress(OSError, StateFileDamaged):
+            header, _tokens = state_file.read_header(Path(entry.path))
+            if header.conversation == conversation != "":
+                os.unlink(entry.path)
+                n_removed += 1
+    return n_removed
+
+
 def clear(folder: Path, model: str | None = None) -> int:
     """Remove every file, or those of one model by its name then; returns how many went."""
     n_removed = 0

@@ -35,6 +35,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "return_progress",
     "request_id",
     "return_tokens",
+    "conversation",
     "prompt",
 )
 """What a request may carry beyond OpenAI's schema."""
@@ -153,6 +154,7 @@ class ChatCompletionRequest(_Lenient):
     continue_final_message: bool = False
     return_progress: bool = False
     return_tokens: bool = False
+    conversation: Annotated[str, Field(max_length=64)] = ""
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     # Text or token ids to go on from, in place of messages: no template, no reasoning, markers count.
     prompt: str | list[Annotated[int, Field(ge=0)]] | None = None
@@ -268,6 +270,7 @@ class ChatCompletionRequest(_Lenient):
             model=self.model,
             output=OutputFormat(grammar=self.grammar) if self.grammar is not None else self._format,
             return_tokens=self.return_tokens,
+            conversation=self.conversation,
         )
 
     def _thinking(self) -> Thinking:

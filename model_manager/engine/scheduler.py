@@ -41,7 +41,11 @@ _ABORTED = 2
 
 
 class Scheduler:
-    """Owns the decode thread of a context, which must not be used elsewhere while it runs."""
+    """Owns the decode thread of a context, which must not be used elsewhere while it runs.
+
+    Attributes:
+        keeper: Keeps conversations in files; None without a cache.
+    """
 
     def __init__(
         self,
@@ -74,7 +78,9 @@ class Scheduler:
         self._in_batch: tuple[Job, ...] = ()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
-        self._keeper = Keeper(context, self._sequences, cache, self._wake, idle_save_s) if cache else None
+        self.keeper = (
+            Keeper(context, self._sequences, cache, self._look_again, idle_save_s) if cache else None
+        )
 
     # --- any thread --------------------------------------------------------------------------------------
 
@@ -89,6 +95,7 @@ class Scheduler:
         observer: Observer,
         media: Mapping[int, MediaChunk] | None = None,
         constraint: Constraint | None = None,
+        conversation: str = "",
     ) -> Job:
         """Queue an answer; raises nothing, problems arrive by `observer.on_end`.
 
@@ -98,8 +105,10 @@ class Scheduler:
             observer: Told of everything.
             media: Pieces of images by the index at which their stand-ins begin.
             constraint: What the tokens must obey; belongs to the decode thread from now on.
+            conversation: By which what is kept of it can be forgotten.
         """
-        job = Job(prompt_tokens, sampling, observer, self._on_cancel, media, constraint)
+        job = Job(prompt_tokens, sampling, observer, self._look_again, media, constraint)
+        job.conversation = conversation
         with self._lock:
             self._submitted.append(job)
             self._lock.notify()
@@ -119,11 +128,7 @@ class Scheduler:
         if self._thread.is_alive():
             self._thread.join()
 
-    def _wake(self) -> None:
-        with self._lock:
-            self._lock.notify()
-
-    def _on_cancel(self) -> None:
+    def _look_again(self) -> None:
         with self._lock:
             self._abort_if_unwanted()
             self._lock.notify()
@@ -142,8 +147,8 @@ class Scheduler:
                 self._admit()
                 if self._active:
                     self._step()
-                elif self._keeper is not None and not self._waiting:
-                    self._keeper.save_one()
+                elif self.keeper is not None and not self._waiting:
+                    self.keeper.rest()
             except Exception:
                 # A bug of ours must not leave readers waiting for ever.
                 log.exception("the decode loop failed")
@@ -151,23 +156,22 @@ class Scheduler:
                     self._finish(job, "error", DecodeFailed(0))
         for job in [*self._active, *self._waiting, *self._submitted]:
             self._finish(job, "cancelled")
-        if self._keeper is not None:
-            self._keeper.close()
+        if self.keeper is not None:
+            self.keeper.close()
 
     def _wait_for_work(self) -> bool:
         """Take what was submitted; sleep while there is nothing to do. False when closing."""
         with self._lock:
             while not self._has_work():
-                if not self._lock.wait(self._keeper.delay_s() if self._keeper else None):
+                if not self._lock.wait(self.keeper.delay_s() if self.keeper else None):
                     break  # nobody wants anything, so what is idle can be saved
             self._waiting.extend(self._submitted)
             self._submitted.clear()
             return not self._is_closing
 
     def _has_work(self) -> bool:
-        if self._is_closing or self._submitted or self._active:
-            return True
-        return bool(self._waiting) and (self._waiting[0].is_cancelled or not self._waiting[0].is_being_read)
+        can_begin = bool(self._waiting) and not self._waiting[0].is_being_read
+        return can_begin or bool(self._is_closing or self._submitted or self._active)
 
     def _drop_cancelled(self) -> None:
         for job in [j for j in (*self._active, *self._waiting) if j.is_cancelled]:
@@ -183,9 +187,7 @@ class Scheduler:
             needed = self._sequences.n_tokens_active + len(job.history) + 1
             if self._active and needed > self._context.n_ctx_tokens:
                 return  # it would only push others out; the order of arrival is kept
-            if self._keeper is not None and not job.was_looked_up:
-                job.stored, job.was_looked_up = self._keeper.look_up(job.history), True
-            if job.is_being_read:
+            if self.keeper is not None and not self.keeper.is_ready_for(job):
                 return  # others stream meanwhile
             self._waiting.popleft()
             self._begin(job)
@@ -199,8 +201,7 @@ class Scheduler:
 
     def _begin(self, job: Job) -> None:
         self._active.append(job)
-        stored, job.stored = job.stored, None
-        job.sequence = self._sequences.acquire(job.history, stored.result() if stored else None)
+        job.sequence = self._sequences.acquire(job.history, job.take_stored(), job.conversation)
         job.note_start(len(job.sequence.tokens))
         if job.speculation is None and self._speculator is not None:
             job.speculation = self._speculator.begin()

@@ -47,6 +47,7 @@ class Sequence:
         is_active: An answer is being computed in it.
         last_used: Rises with every use; the smallest is the least recently used.
         checkpoints: Where it can go back to, if its memory cannot be cut.
+        conversation: Whose tokens they are; "" where nobody said.
         n_kept: How many of its tokens a file holds.
         idle_since_s: On the monotonic clock.
         n_beyond: Cells after `tokens`: guesses that were computed and are not accepted (yet).
@@ -58,6 +59,7 @@ class Sequence:
         self.is_active = False
         self.last_used = 0
         self.checkpoints = Checkpoints()
+        self.conversation = ""
         self.n_kept = 0
         self.idle_since_s = 0.0
         self.n_beyond = 0
@@ -97,7 +99,9 @@ class Sequences:
         """How many first tokens of `prompt` need not be computed, as things are."""
         return self._best_source(prompt)[0]
 
-    def acquire(self, prompt: TokenSequence[int], stored: Snapshot | None = None) -> Sequence:
+    def acquire(
+        self, prompt: TokenSequence[int], stored: Snapshot | None = None, conversation: str = ""
+    ) -> Sequence:
         """A sequence for `prompt` that holds as much of it as possible, and nothing else.
 
         At least one token of the prompt is left to compute, since only computing gives logits. Call it only
@@ -106,12 +110,14 @@ class Sequences:
         Args:
             prompt: What is to be computed.
             stored: What a file has of it; put into the context where that saves more than what is there.
+            conversation: Whose it is.
         """
         target = self._restore(prompt, stored) if stored is not None else None
         if target is None:
             target = self._reuse(prompt)
         self._mark(target)
         target.is_active = True
+        target.conversation = conversation
         self._touch(target)
         return target
 

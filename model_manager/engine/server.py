@@ -65,6 +65,7 @@ def worker_routes(host: Host) -> list[Route]:
         Route("/coterie/v1/tokenize", routes.tokenize, methods=["POST"]),
         Route("/coterie/v1/detokenize", routes.detokenize, methods=["POST"]),
         Route("/coterie/v1/conclude", routes.conclude, methods=["POST"]),
+        Route("/coterie/v1/forget", routes.forget, methods=["POST"]),
         *inspection_routes(host),
     ]
 
@@ -123,6 +124,11 @@ class _Routes:
         fields = await object_of(request)
         if not self._host.conclude(str(fields.get("id"))):
             raise RequestRefused(404, "no answer of this id is being made")
+        return JSONResponse({})
+
+    async def forget(self, request: Request) -> JSONResponse:
+        fields = await object_of(request)
+        self._host.forget_conversation(str(fields.get("conversation", "")))
         return JSONResponse({})
 
 

@@ -69,6 +69,7 @@ class Header:
         key: Digest of `identity`; a file of another key is of no use.
         identity: What must be equal for the states to be valid, see `engine.state_identity`.
         model: Name of the model, for people.
+        conversation: By which the file can be forgotten; "" where nobody said.
         parts: The states, the whole one first.
         pieces: SHA-256 of each `PIECE_BYTES` of the payload, the last one shorter.
     """
@@ -76,6 +77,7 @@ class Header:
     key: str
     identity: Mapping[str, str]
     model: str
+    conversation: str
     n_tokens: int
     created_at: float
     parts: tuple[Part, ...]
@@ -95,11 +97,13 @@ class Snapshot:
         tokens: int32, (n_tokens,)
         state: Everything, after all of `tokens`.
         checkpoints: Partial states after fewer tokens, in rising order.
+        conversation: Whose tokens they are.
     """
 
     tokens: Tokens
     state: Bytes
     checkpoints: tuple[tuple[int, Bytes], ...] = ()
+    conversation: str = ""
 
 
 def write(path: Path, snapshot: Snapshot, key: str, identity: Mapping[str, str], model: str) -> int:
@@ -114,6 +118,7 @@ def write(path: Path, snapshot: Snapshot, key: str, identity: Mapping[str, str],
         key=key,
         identity=dict(identity),
         model=model,
+        conversation=snapshot.conversation,
         n_tokens=len(snapshot.tokens),
         created_at=time.time(),
         parts=tuple(
@@ -173,7 +178,7 @@ def read(path: Path) -> tuple[Header, Snapshot]:
         states.append(payload[begin : begin + part.size_bytes])
         begin += part.size_bytes
     checkpoints = tuple((p.n_tokens, s) for p, s in zip(header.parts[1:], states[1:], strict=True))
-    return header, Snapshot(tokens, states[0], checkpoints)
+    return header, Snapshot(tokens, states[0], checkpoints, header.conversation)
 
 
 def _read_header(file: IO[bytes]) -> tuple[Header, Tokens, int]:
@@ -208,6 +213,7 @@ def _header_from(fields: dict[str, Any]) -> Header:
         key=str(fields["key"]),
         identity={str(name): str(value) for name, value in fields["identity"].items()},
         model=str(fields["model"]),
+        conversation=str(fields["conversation"]),
         n_tokens=int(fields["n_tokens"]),
         created_at=float(fields["created_at"]),
         parts=parts,

@@ -12,13 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from app.orders import Ask
+from model_manager.engine import state_file
 from model_manager.engine.host import Host
-from model_manager.engine.prompt_cache import SUFFIX
+from model_manager.engine.prompt_cache import SUFFIX, list_files
 from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.supervisor import Supervisor
 from model_manager.errors import EngineDied
 from model_manager.types import ChatFinished, ChatMessage, ChatRequest, LoadPlan, SamplingParams, TextDelta
 from tests.helpers.answers import Recorder
+from tests.helpers.asking import hear, open_services
 from tests.helpers.ggufs import write_model
 
 STORY = "The keeper of the lighthouse wrote down the weather of every day. "
@@ -49,17 +52,19 @@ def running(plan: LoadPlan) -> Iterator[Chat]:
 class Chat:
     def __init__(self, host: Host) -> None:
         assert host._loaded is not None
+        self.host = host
         self._scheduler: Scheduler = host._loaded.scheduler
         self._vocabulary = host._loaded.context.vocabulary
 
     def tokens(self, text: str) -> list[int]:
         return self._vocabulary.tokenize(text, special=True)
 
-    def ask(self, prompt: list[int] | str, n_tokens: int = N_TOKENS) -> Recorder:
+    def ask(self, prompt: list[int] | str, n_tokens: int = N_TOKENS, conversation: str = "") -> Recorder:
         if isinstance(prompt, str):
             prompt = self.tokens(prompt)
         recorder = Recorder()
-        self._scheduler.submit(prompt, SamplingParams(temperature=0, max_tokens=n_tokens), recorder)
+        params = SamplingParams(temperature=0, max_tokens=n_tokens)
+        self._scheduler.submit(prompt, params, recorder, conversation=conversation)
         assert recorder.wait().error is None
         return recorder
 
@@ -109,7 +114,7 @@ def test_next_turn_builds_on_the_file_and_replaces_it(plan: LoadPlan) -> None:
 
 def test_idle_conversation_is_saved_while_the_worker_goes_on(plan: LoadPlan) -> None:
     with running(plan) as chat:
-        chat._scheduler._keeper._idle_s = 0.0  # type: ignore[union-attr]  # a cache is given
+        chat._scheduler.keeper._idle_s = 0.0  # type: ignore[union-attr]  # a cache is given
         chat.ask(prompt_about("Ada"))
         for _ in range(1000):
             if files(plan):
@@ -150,6 +155,22 @@ def test_state_of_another_template_is_not_used(plan: LoadPlan) -> None:
     with running(dataclasses.replace(plan, chat_template="{{ messages[0]['content'] }}")) as chat:
         assert n_cached(chat.ask(prompt_about("Ada"))) == 0
     assert len(files(plan)) == 2
+
+
+def test_forgotten_conversation_is_gone_from_files_and_memory(plan: LoadPlan) -> None:
+    with running(plan) as chat:
+        chat.ask(prompt_about("Ada"), conversation="1")
+        chat.ask(prompt_about("Bob"), conversation="2")
+    assert len(files(plan)) == 2
+    with running(plan) as chat:
+        assert n_cached(chat.ask(prompt_about("Ada"), conversation="1")) > 0
+        assert n_cached(chat.ask(prompt_about("Bob"), conversation="2")) > 0
+        chat.host.forget_conversation("1")
+        while chat._scheduler._sequences.n_resident(chat.tokens(prompt_about("Ada"))) > 64:
+            chat.ask("a", 1)
+        assert n_cached(chat.ask(prompt_about("Bob"), conversation="2")) > 300
+        chat.ask(prompt_about("Ada"), conversation="1")  # a late answer
+    assert [state_file.read_header(path)[0].conversation for path in files(plan)] == ["2"]
 
 
 def test_file_larger_than_the_context_is_left_alone(plan: LoadPlan) -> None:
@@ -213,3 +234,15 @@ def test_nothing_is_kept_without_a_folder(plan: LoadPlan, tmp_path: Path) -> Non
     with running(dataclasses.replace(plan, prompt_cache_dir=None)) as chat:
         chat.ask(prompt_about("Ada"))
     assert not (tmp_path / "prompts").exists()
+
+
+def test_deleted_conversation_leaves_no_file(tmp_path: Path, runtime_dir: Path) -> None:
+    with open_services(tmp_path / "data", runtime_dir) as services:
+        heard = hear(services, Ask(STORY * 8, model="starter-dense", sampling={"max_tokens": 2}))
+        services.engines.unload()
+        folder = services.paths.prompt_cache_dir
+        assert [file.model for file in list_files(folder)] == ["starter-dense"]
+        services.forget_conversation(heard.started.conversation.id + 1)
+        assert len(list_files(folder)) == 1
+        services.forget_conversation(heard.started.conversation.id)
+        assert list_files(folder) == []
