@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import concurrent.futures
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
+from model_manager import starter
+from tests.helpers.mmprojs import png, write_mmproj
 from tests.helpers.serving import Serving, serve
 
 HELLO: Any = [{"role": "user", "content": "What is a mixture of experts?"}]
@@ -26,6 +30,16 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 def client(serving: Serving) -> Iterator[openai.OpenAI]:
     with serving.openai() as opened:
         yield opened
+
+
+@pytest.fixture
+def seeing_model(tmp_path: Path) -> Path:
+    """The dense starter with a random vision tower beside it."""
+    model = tmp_path / "model" / "seeing.gguf"
+    model.parent.mkdir()
+    model.symlink_to(starter.dense_path())
+    write_mmproj(model.parent / "mmproj-F32.gguf", 576)
+    return model
 
 
 def test_models(client: openai.OpenAI) -> None:
@@ -203,6 +217,31 @@ def test_embeddings(client: openai.OpenAI) -> None:
     assert likeness(second) > likeness(third)
     with pytest.raises(openai.BadRequestError, match="dimensions"):
         client.embeddings.create(model="starter-dense", input="x", dimensions=7)
+
+
+def test_images_are_part_of_the_request(tmp_path: Path, seeing_model: Path) -> None:
+    data_url = "data:image/png;base64," + base64.b64encode(png(60, 40)).decode()
+    with serve(tmp_path / "data", "-m", str(seeing_model)) as serving, serving.openai() as client:
+
+        def ask(url: str, model: str = "seeing") -> int:
+            content: Any = [{"type": "text", "text": "Hm?"}, {"type": "image_url", "image_url": {"url": url}}]
+            answer = client.chat.completions.create(
+                model=model, messages=[{"role": "user", "content": content}], max_tokens=2
+            )
+            assert answer.usage is not None
+            return answer.usage.prompt_tokens
+
+        content: Any = [{"type": "input_text", "text": "Hm?"}, {"type": "input_image", "image_url": data_url}]
+        items: Any = [{"role": "user", "content": content}]
+        responded = client.responses.create(model="seeing", input=items, max_output_tokens=2)
+        assert responded.usage is not None
+        assert responded.usage.input_tokens == ask(data_url) > 40
+        for url in ("http://127.0.0.1:1/a.png", "file:///etc/hostname", "/etc/hostname"):
+            with pytest.raises(openai.BadRequestError, match="data:"):
+                ask(url)
+        with pytest.raises(openai.BadRequestError) as blind:
+            ask(data_url, "starter-dense")
+        assert blind.value.code == "no_vision"
 
 
 def test_errors_are_those_that_the_client_knows(client: openai.OpenAI, serving: Serving) -> None:
