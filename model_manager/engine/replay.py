@@ -20,7 +20,6 @@ from model_manager.engine.llama.tracing import Choices, Tracer
 from model_manager.engine.routing import NO_EXPERT, Routing, RoutingSource, stacked
 from model_manager.errors import DecodeFailed, EmptyPrompt, PromptTooLong, RequestRefused, TracingUnavailable
 
-_CHUNK_TOKENS: Final = 512
 _LEAST_CHUNK_TOKENS: Final = 32
 # llama.cpp keeps logits for every row of a call that wants them, and the last layer sees only such rows.
 _OUTPUT_BYTES: Final = 64 << 20
@@ -109,11 +108,15 @@ class Replay:
     def _plan(self, tracer: Tracer) -> ContextPlan:
         by_memory = _OUTPUT_BYTES // (4 * self._chat.vocabulary.n_tokens)
         n_traced = len(self._tokens) - self._first
-        n_outputs = min(_CHUNK_TOKENS, n_traced, max(_LEAST_CHUNK_TOKENS, by_memory))
+        n_outputs = min(n_traced, max(_LEAST_CHUNK_TOKENS, by_memory))
         return dataclasses.replace(
             self._chat.plan,
             n_ctx_tokens=-(-len(self._tokens) // _CTX_STEP_TOKENS) * _CTX_STEP_TOKENS,
-            n_batch_tokens=min(_CHUNK_TOKENS, len(self._tokens)),
+            # A chunk is computed at once, so that what is seen of it comes in the order of its tokens.
+            n_batch_tokens=min(
+                self._chat.plan.n_ubatch_tokens or self._chat.plan.n_batch_tokens, len(self._tokens)
+            ),
+            n_ubatch_tokens=0,
             n_parallel=1,
             n_outputs_max=n_outputs,
             tracer=tracer,

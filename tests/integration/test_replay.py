@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,7 +91,14 @@ def test_what_cannot_be_computed_is_refused(starter: LlamaContext) -> None:
 def test_another_layout_is_refused_before_anything_is_read(
     starter: LlamaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tensors, "NAME_OFFSET", tensors.NAME_OFFSET + 8)
+    class Longer(ctypes.Structure):
+        _fields_ = (
+            *tensors.GgmlTensor._fields_[:-1],
+            ("more", ctypes.c_void_p),
+            ("name", ctypes.c_char * 64),
+        )
+
+    monkeypatch.setattr(tensors, "GgmlTensor", Longer)
     tensors.check_layout.cache_clear()
     with pytest.raises(TracingUnavailable, match="name of a tensor"):
         routing(starter, [1, 2, 3])

@@ -14,9 +14,10 @@ tools/imatrix/imatrix.cpp:236
 from __future__ import annotations
 
 import re
-from ctypes import string_at
+from collections.abc import Callable
+from ctypes import c_int32, c_int64
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from llama_cpp import llama_cpp as native
@@ -28,23 +29,26 @@ from model_manager.engine.llama.tensors import (
     I32,
     NAME_OFFSET,
     OP_OFFSET,
-    Tensor,
+    GgmlTensor,
     check_layout,
-    name_of,
     read_data,
-    read_tensor,
-    source_of,
 )
 from model_manager.errors import TracingUnavailable
 
 Number = TypeVar("Number", np.int32, np.float32)
 
-# Of the matrices, which carry the file's own names; a copy on another device has more around it, and those of
-# an adapter end otherwise. `ffn_down_chexps` are the second, smaller experts of one architecture.
+# The matrices carry the file's own names. A copy on another device has more around it; those of an adapter
+# end otherwise; `ffn_down_chexps` are the second, smaller experts of one architecture.
+_DOWN: Final = b"ffn_down_exps"
 _DOWN_MATRICES: Final = re.compile(rb"blk\.(\d+)\.ffn_down_exps\.weight(?!\.lora)")
 _WEIGHTS: Final = b"ffn_moe_weights"
 _WEIGHTS_SUM: Final = b"ffn_moe_weights_sum"
+# Seven letters of it as a number, which is compared in no time where a name must be made first.
+_WEIGHTS_OFFSET: Final = NAME_OFFSET + 8
+_WEIGHTS_MASK: Final = (1 << 56) - 1
+_WEIGHTS_LETTERS: Final = int.from_bytes(_WEIGHTS[8:], "little")
 _WEIGHTED: Final = b"ffn_moe_weighted"
+_tensor_at = GgmlTensor.from_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,7 @@ class Choices:
     weights: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(NamedTuple):
     """A number for each token and rank, as the bytes lay.
 
     Attributes:
@@ -76,7 +79,7 @@ class _Table:
     rank: int
 
     @classmethod
-    def read(cls, tensor: Tensor, column: int, rank: int, n_columns: int, n_used: int) -> _Table:
+    def read(cls, tensor: GgmlTensor, column: int, rank: int, n_columns: int, n_used: int) -> _Table:
         n_bytes = (n_columns - 1) * column + (n_used - 1) * rank + 4 if n_columns else 0
         return cls(read_data(tensor, n_bytes), column, rank)
 
@@ -85,8 +88,7 @@ class _Table:
         return as_strided(flat, (n_columns, n_used), (self.column, self.rank)).copy()
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen(NamedTuple):
     """What was read of one layer; made into `Choices` when somebody wants them."""
 
     layer: int
@@ -96,6 +98,7 @@ class _Seen:
     weights: _Table
 
     def choices(self) -> Choices:
+        """As arrays of their own."""
         shape = self.n_columns, self.n_used
         return Choices(
             self.layer, self.experts.array(np.int32, *shape), self.weights.array(np.float32, *shape)
@@ -106,7 +109,7 @@ class _Seen:
 class Evaluation:
     """What was seen during one call, layer by layer."""
 
-    seen: tuple[_Seen, ...] = ()
+    seen: tuple[Seen, ...] = ()
 
     @property
     def choices(self) -> list[Choices]:
@@ -142,10 +145,11 @@ class Tracer:
         self.n_columns: int | None = None
         self.last_layer: int | None = None
         self._asked: list[int] = []
+        self._wanted_layer: int | None = None
         self._weights: _Table | None = None
-        self._seen: list[_Seen] = []
+        self._seen: list[Seen] = []
         self._problem: TracingUnavailable | None = None
-        self.callback = native.ggml_backend_sched_eval_callback(self._on_node)
+        self.callback = native.ggml_backend_sched_eval_callback(self._node_callback())
 
     def take(self) -> Evaluation:
         """What was seen since the last time.
@@ -162,38 +166,52 @@ class Tracer:
 
     # --- called by llama.cpp, between two nodes ----------------------------------------------------------
 
-    def _on_node(self, address: int, is_question: bool, _user_data: object) -> bool:
-        # An exception that left here would count as False, and end the computing.
-        try:
-            if not self.is_on:
+    def _node_callback(self) -> Callable[[int, bool, object], bool]:
+        """A function of local names: it is called a thousand times a token, mostly to say no."""
+        op, weighs_first = self._op, self._weighs_first
+        number_at, note = c_int32.from_address, self._asked.append
+
+        def on_node(address: int, is_question: bool, _user_data: object) -> bool:
+            # An exception that left here would count as False, and end the computing.
+            try:
+                if not is_question:
+                    return not self.is_on or self._look(address)
+                if not self.is_on:
+                    return False
+                note(address)
+                if number_at(address + OP_OFFSET).value == op:
+                    return self._wants(address)
+                return weighs_first and _tensor_at(address).name.startswith(_WEIGHTED)
+            except Exception as error:  # noqa: BLE001 - must not cross native frames
+                self._problem = (
+                    error if isinstance(error, TracingUnavailable) else TracingUnavailable(repr(error))
+                )
+                self.is_on = False
                 return not is_question
-            if is_question:
-                self._asked.append(address)
-                if string_at(address + OP_OFFSET, 4) != self._op:
-                    return self._weighs_first and name_of(address).startswith(_WEIGHTED)
-                return _DOWN_MATRICES.search(name_of(source_of(address, 0))) is not None
-            return self._look(address)
-        except Exception as error:  # noqa: BLE001 - must not cross native frames
-            self._problem = (
-                error if isinstance(error, TracingUnavailable) else TracingUnavailable(repr(error))
-            )
-            self.is_on = False
-            return not is_question
+
+        return on_node
+
+    def _wants(self, address: int) -> bool:
+        """Whether a product with chosen matrices is the one of the layer that ends it."""
+        name: bytes = _tensor_at(_tensor_at(address).src[0]).name
+        match = _DOWN_MATRICES.search(name) if _DOWN in name else None
+        self._wanted_layer = int(match[1]) if match else None
+        return match is not None
 
     def _look(self, address: int) -> bool:
         """A wanted node is computed; what it was computed from is still there. False ends the computing."""
-        match = _DOWN_MATRICES.search(name_of(source_of(address, 0)))
-        if match is None:
-            self._weights = self._read_weights(source_of(address, 1))
+        node, layer = _tensor_at(address), self._wanted_layer
+        if layer is None:
+            self._weights = self._read_weights(node.src[1])
             return True
-        ids = read_tensor(source_of(address, 2))
+        ids = _tensor_at(node.src[2])
         if ids.type != I32:
             raise TracingUnavailable(f"ids of type {ids.type}")
-        layer, n_used, n_columns = int(match[1]), ids.ne[0], self._n_columns(ids.ne[1])
+        n_used, n_columns = ids.ne[0], self._n_columns(ids.ne[1])
         experts = _Table.read(ids, ids.nb[1], ids.nb[0], n_columns, n_used)
         weights = self._weights or self._read_weights(self._find_weights())
-        self._seen.append(_Seen(layer, n_columns, n_used, experts, weights))
-        self._weights = None
+        self._seen.append(Seen(layer, n_columns, n_used, experts, weights))
+        self._weights = self._wanted_layer = None
         self._asked.clear()
         return layer != self.last_layer
 
@@ -203,15 +221,16 @@ class Tracer:
     def _find_weights(self) -> int:
         """The last of their name: each step of weighing that an architecture has comes after the others."""
         for address in reversed(self._asked):
-            name = string_at(address + NAME_OFFSET, len(_WEIGHTS_SUM))
-            if name.startswith(_WEIGHTS) and name != _WEIGHTS_SUM:
-                return address
+            if c_int64.from_address(address + _WEIGHTS_OFFSET).value & _WEIGHTS_MASK == _WEIGHTS_LETTERS:
+                name: bytes = _tensor_at(address).name
+                if name.startswith(_WEIGHTS) and not name.startswith(_WEIGHTS_SUM):
+                    return address
         raise TracingUnavailable("no weights before the experts")
 
     def _read_weights(self, address: int) -> _Table:
         """They are [1, n_used, n_tokens], always: `ggml_get_rows` of single numbers, and reshaped after."""
-        weights = read_tensor(address)
+        weights = _tensor_at(address)
         if weights.type != F32 or weights.ne[0] != 1:
-            raise TracingUnavailable(f"weights of type {weights.type} and shape {weights.ne}")
+            raise TracingUnavailable(f"weights of type {weights.type} and shape {weights.ne[:]}")
         n_columns = self._n_columns(weights.ne[2])
         return _Table.read(weights, weights.nb[2], weights.nb[1], n_columns, weights.ne[1])
