@@ -6,10 +6,11 @@ import base64
 import concurrent.futures
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import openai
 import pytest
+from pydantic import BaseModel, Field
 
 from model_manager import starter
 from tests.helpers.mmprojs import png, write_mmproj
@@ -86,6 +87,40 @@ def test_completions(client: openai.OpenAI) -> None:
     tokens = client.completions.create(prompt=[504, 3575, 282, 4649, 314], max_tokens=2, **GREEDY)
     assert tokens.usage is not None
     assert tokens.usage.prompt_tokens == 5
+
+
+class Animal(BaseModel):
+    """What an answer is bound to; a model this small would never end a text or a list by itself."""
+
+    name: Annotated[str, Field(min_length=2, max_length=12)]
+    n_legs: Annotated[int, Field(ge=0, le=8)]
+    sounds: Annotated[list[Literal["loud", "quiet"]], Field(max_length=2)]
+
+
+def test_answers_are_bound_to_a_schema(client: openai.OpenAI) -> None:
+    question: Any = [{"role": "user", "content": "Describe a dog as JSON."}]
+    greedy = GREEDY | {"model": "starter-dense"}
+    options: Any = greedy | {"max_completion_tokens": 100}
+    parsed = client.chat.completions.parse(messages=question, response_format=Animal, **options)
+    animal = parsed.choices[0].message.parsed
+    assert animal is not None
+    assert animal.name
+    with client.chat.completions.stream(messages=question, response_format=Animal, **options) as stream:
+        streamed = stream.get_final_completion().choices[0].message.parsed
+    assert streamed == animal
+    whole = client.chat.completions.create(
+        messages=question, response_format={"type": "json_object"}, max_tokens=20, **greedy
+    )
+    assert (whole.choices[0].message.content or "").startswith("{")
+    responded = client.responses.parse(
+        input="Describe a dog as JSON.", text_format=Animal, max_output_tokens=100, **greedy
+    )
+    assert isinstance(responded.output_parsed, Animal)
+    impossible: Any = {"name": "x", "schema": {"type": "integer", "minimum": 5, "maximum": 3}, "strict": True}
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(
+            messages=question, response_format={"type": "json_schema", "json_schema": impossible}, **options
+        )
 
 
 def test_likelihoods(client: openai.OpenAI) -> None:
