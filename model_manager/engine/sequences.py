@@ -169,6 +169,7 @@ class Sequences:
         for n_before, state in stored.checkpoints:
             target.checkpoints.add(n_before, state)
         self._cut(target, n_wanted)
+        log.debug("%d of %d tokens come from a file", len(target.tokens), len(prompt))
         return target if target.tokens else None
 
     def release(self, sequence: Sequence) -> None:

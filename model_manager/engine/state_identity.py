@@ -29,6 +29,10 @@ _IRRELEVANT: Final = frozenset(
         "load_mode",
         "prompt_cache_dir",
         "prompt_cache_limit_bytes",
+        "speculation",
+        "draft_path",
+        "n_draft_max",
+        "is_draft_adaptive",
     }
 )
 

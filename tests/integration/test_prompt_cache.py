@@ -9,12 +9,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.orders import Ask
 from model_manager.engine import state_file
 from model_manager.engine.host import Host
+from model_manager.engine.llama import library
 from model_manager.engine.prompt_cache import SUFFIX, list_files
 from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.supervisor import Supervisor
@@ -149,12 +151,45 @@ def test_damaged_file_is_removed_and_the_prompt_computed(
     assert len(files(plan)) == 1  # saved anew
 
 
-def test_state_of_another_template_is_not_used(plan: LoadPlan) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"chat_template": "{{ messages[0]['content'] }}"},
+        {"n_gpu_layers": 0},
+        {"model_path": "another"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_state_of_another_setup_is_not_used(plan: LoadPlan, change: dict[str, Any], tmp_path: Path) -> None:
     with running(plan) as chat:
         chat.ask(prompt_about("Ada"))
-    with running(dataclasses.replace(plan, chat_template="{{ messages[0]['content'] }}")) as chat:
+    if "model_path" in change:  # as large, and of the same shape
+        change = {"model_path": write_model(tmp_path / "another.gguf", n_ctx_tokens=2048, seed=1)}
+    with running(dataclasses.replace(plan, **change)) as chat:
         assert n_cached(chat.ask(prompt_about("Ada"))) == 0
     assert len(files(plan)) == 2
+
+
+def test_state_of_another_build_is_not_used(plan: LoadPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(plan) as chat:
+        chat.ask(prompt_about("Ada"))
+    monkeypatch.setattr(library, "engine_name", lambda: "llama.cpp of tomorrow")
+    with running(plan) as chat:
+        assert n_cached(chat.ask(prompt_about("Ada"))) == 0
+
+
+def test_state_of_other_numbers_in_the_context_is_not_used(plan: LoadPlan, dense_path: Path) -> None:
+    plan = dataclasses.replace(plan, model_path=dense_path, n_ctx_tokens=512)
+    small = dataclasses.replace(plan, cache_type_k="q8_0", cache_type_v="q8_0")
+    with running(plan) as chat:
+        chat.ask(prompt_about("Ada"), 4)
+    with running(small) as chat:
+        cold = chat.ask(prompt_about("Ada"), 4)
+    with running(small) as chat:
+        reopened = chat.ask(prompt_about("Ada"), 4)
+    assert n_cached(cold) == 0
+    assert n_cached(reopened) == reopened.wait().prompt_tokens - 1
+    assert reopened.token_ids == cold.token_ids
 
 
 def test_forgotten_conversation_is_gone_from_files_and_memory(plan: LoadPlan) -> None:

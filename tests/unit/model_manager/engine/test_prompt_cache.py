@@ -185,12 +185,17 @@ while True:
 """
 
 
-def test_killed_writer_leaves_whole_files_only(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE) as writer:
-        assert writer.stdout is not None
-        for _ in range(5):
-            writer.stdout.readline()
-        writer.kill()  # while it writes the next one, as a rule
+def test_killed_writers_leave_whole_files_only(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _WRITER, str(tmp_path)]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as one,
+        subprocess.Popen(command, stdout=subprocess.PIPE) as other,
+    ):
+        for writer in (one, other):
+            assert writer.stdout is not None
+            for _ in range(5):
+                writer.stdout.readline()
+            writer.kill()  # while it writes the next one, as a rule
     cache = cache_in(tmp_path)
     assert all(path.suffix == SUFFIX for path in tmp_path.iterdir())
     assert len(files(tmp_path)) >= 4
