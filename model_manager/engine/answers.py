@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import time
 from collections import deque
 from collections.abc import AsyncIterator
@@ -36,6 +35,9 @@ HEARTBEAT: Final = b": working\n\n"
 # wait for each other this long: on two cores one packet a token took a tenth of the decode rate, 20 a second
 # take a twentieth. Measured with `python -m benchmarks.decode`.
 PACE_S: Final = 0.05 if n_usable_cores() <= MANY_CORES else 0.0
+# Of several answers each comes so slowly that 50 ms gather nothing: 8 of 25 tokens a second.
+CROWD_PACE_S: Final = 0.1
+_CROWD: Final = 3
 
 _FINISH_REASONS: Final[dict[StopReason, str]] = {
     "stop": "stop",
@@ -138,10 +140,15 @@ class AnswerReader:
 
 
 class Activity(Protocol):
-    """Counts signs of life of the decode thread."""
+    """What else goes on in the engine."""
+
+    @property
+    def n_answers(self) -> int:
+        """Answers that are being made."""
+        ...
 
     def touch(self) -> None:
-        """There was one."""
+        """The decode thread gave a sign of life."""
 
 
 class Answer:
@@ -315,24 +322,28 @@ class Answer:
 
     async def events(self) -> AsyncIterator[bytes]:
         """Bytes to send, as soon as there are any; ends with the answer."""
-        sent_s = -math.inf
         while True:
-            await self._wake.wait()
-            pause_s = sent_s + PACE_S - self._loop.time()
-            if pause_s > 0:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._over.wait(), pause_s)
-            self._wake.clear()
             self._is_signalled = False  # before looking: what comes later signals again
+            if not self._events:
+                await self._wake.wait()
+            self._is_signalled = True  # what comes during the pause is found after it, without a signal
+            self._wake.clear()
             is_over = self._ending is not None
             gathered = bytearray()
             while self._events:
                 gathered += self._events.popleft()
             if gathered:
-                sent_s = self._loop.time()
                 yield bytes(gathered)
             if is_over:
                 return
+            if PACE_S:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._over.wait(), self._pause_s())
+
+    def _pause_s(self) -> float:
+        """Until the next packet; at the same moments for all answers, so that few of them wake us."""
+        pace_s = PACE_S if self._activity.n_answers < _CROWD else CROWD_PACE_S
+        return pace_s - self._loop.time() % pace_s
 
     def beat(self) -> None:
         """Send a comment, to show the reader that the engine is alive; on the event loop."""

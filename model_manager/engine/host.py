@@ -360,6 +360,11 @@ class Host:
         """Grows with everything that the decode thread reports."""
         return self._signs_of_life
 
+    @property
+    def n_answers(self) -> int:
+        """Answers that are being made."""
+        return len(self._running)
+
     def touch(self) -> None:
         """The decode thread has done something; called by it."""
         self._signs_of_life += 1

@@ -43,6 +43,7 @@ THINKING = Dialect(
 class Touches:
     def __init__(self) -> None:
         self.n = 0
+        self.n_answers = 1
 
     def touch(self) -> None:
         self.n += 1
