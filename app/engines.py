@@ -250,7 +250,7 @@ class Engines:
 
     def _admit(self, entry: ModelEntry, plan: LoadPlan, need_bytes: int) -> Slot | None:
         """The model's slot, loading or ready; None while there is no room for it."""
-        slot = self._slots.find(plan)
+        slot = self._slots.find(plan) or self._swapped(plan)
         if slot is not None and slot.is_up:
             return slot
         if slot is None:
@@ -263,6 +263,15 @@ class Engines:
             slot = Slot(entry, plan, supervisor, need_bytes)
             self._slots.add(slot)
         slot.supervisor.start(plan)
+        return slot
+
+    def _swapped(self, plan: LoadPlan) -> Slot | None:
+        """A model that is loaded with other adapters and that nobody uses, with those of `plan` instead."""
+        slot = self._slots.find_but_for_adapters(plan)
+        if slot is None or slot.n_users > 0 or slot.supervisor.state.status != "ready":
+            return None
+        slot.supervisor.client.set_adapters(plan.adapters)
+        slot.plan = plan
         return slot
 
     def _end(self, slot: Slot) -> None:

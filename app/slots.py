@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import psutil
 
@@ -64,6 +64,12 @@ class Slots:
     def find(self, plan: LoadPlan) -> Slot | None:
         """The one that holds just this."""
         return next((slot for slot in self._slots if slot.plan == plan), None)
+
+    def find_but_for_adapters(self, plan: LoadPlan) -> Slot | None:
+        """One that would hold just this if it had other LoRA adapters."""
+        return next(
+            (slot for slot in self._slots if replace(slot.plan, adapters=plan.adapters) == plan), None
+        )
 
     def add(self, slot: Slot) -> None:
         """A new one; it counts as used now."""

@@ -7,14 +7,25 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from app.cli import chat, conversations, doctor, engines, inspect, models, self_check, serve, settings
+from app.cli import (
+    adapters,
+    chat,
+    conversations,
+    doctor,
+    engines,
+    inspect,
+    models,
+    self_check,
+    serve,
+    settings,
+)
 from app.console import Console
 from app.errors import BadUsage
 from app.services import Services
 
 RunCommand = Callable[[argparse.Namespace, Services, Console], int]
 
-_COMMANDS = (chat, serve, models, engines, conversations, inspect, settings, doctor, self_check)
+_COMMANDS = (chat, serve, models, adapters, engines, conversations, inspect, settings, doctor, self_check)
 
 
 class HelpWanted(Exception):

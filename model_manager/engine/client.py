@@ -28,7 +28,8 @@ from model_manager.http import (
     StreamClosed,
     Timeout,
 )
-from model_manager.types import ChatEvent, ChatRequest, EngineInfo
+from model_manager.plans import adapter_values
+from model_manager.types import Adapter, ChatEvent, ChatRequest, EngineInfo
 
 CONNECT_TIMEOUT_S: Final = 10.0
 CONTROL_TIMEOUT_S: Final = 10.0
@@ -194,6 +195,16 @@ class EngineClient:
             raise RequestRefused(200, "not a text for each token")
         return [str(piece) for piece in pieces]
 
+    def set_adapters(self, adapters: Sequence[Adapter]) -> None:
+        """Have one of our workers compute with these LoRA adapters and no others, once it is free.
+
+        Raises:
+            AdapterRefused, AdapterMismatch: Nothing was changed.
+            EngineError: The engine is gone or cannot.
+        """
+        body = {"adapters": adapter_values(adapters)}
+        self._control("POST", "/coterie/v1/adapters", body, timeout_s=self._stall_timeout_s)
+
     def chat(self, request: ChatRequest, cancel: Cancel | None = None) -> Generator[ChatEvent, None, None]:
         """Answer; events arrive as the engine makes them, the last one is `ChatFinished`.
 
@@ -323,16 +334,22 @@ class EngineClient:
     def _conclude(self, answer_id: str) -> None:
         self._control("POST", "/coterie/v1/conclude", {"id": answer_id})
 
-    def _control(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _control(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        timeout_s: float | None = CONTROL_TIMEOUT_S,
+    ) -> dict[str, Any]:
         try:
             response = self._http.request(
-                method, path, json=body, headers={"Connection": "close"}, timeout=CONTROL_TIMEOUT_S
+                method, path, json=body, headers={"Connection": "close"}, timeout=timeout_s
             )
         except ReadTimeout as error:
             # A busy event loop is no reason to end a worker; silence of a stream is.
-            raise EngineStalled(self._name, CONTROL_TIMEOUT_S) from error
+            raise EngineStalled(self._name, timeout_s or 0.0) from error
         except (HTTPError, OSError) as error:
-            raise self._explained(error, CONTROL_TIMEOUT_S) from error
+            raise self._explained(error, timeout_s) from error
         if response.status_code != 200:
             raise _refusal(response)
         fields = json_or_none(response.content)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from model_manager.engine.adapting import change_adapters, with_adapters
 from model_manager.engine.answers import Answer, AnswerPlan
 from model_manager.engine.blocks import Start
 from model_manager.engine.constraint import ConstraintPlan
@@ -37,7 +38,7 @@ from model_manager.errors import (
     RequestRefused,
     TemplateFailed,
 )
-from model_manager.types import ChatRequest, EngineInfo, EngineState, LoadPlan, SamplingParams
+from model_manager.types import Adapter, ChatRequest, EngineInfo, EngineState, LoadPlan, SamplingParams
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,8 @@ class Host:
         )
 
     def _prompt_cache(self, context: LlamaContext) -> PromptCache | None:
-        plan, model = self._plan, context.model
+        model = context.model
+        plan = dataclasses.replace(self._plan, adapters=model.adapters.current)
         if plan.prompt_cache_dir is None or plan.prompt_cache_limit_bytes <= 0:
             return None
         # Types and layout of the rows themselves are checked by llama.cpp when it reads a state.
@@ -269,6 +271,22 @@ class Host:
         )
         plan.begin(is_free=False)  # what was begun is refused here, before anything is computed
         return plan
+
+    @property
+    def adapters(self) -> tuple[Adapter, ...]:
+        """LoRA adapters in force."""
+        return self._ready().context.model.adapters.current
+
+    def set_adapters(self, adapters: tuple[Adapter, ...]) -> None:
+        """Compute with these and no others; blocks, see `change_adapters`, which says what is raised."""
+        loaded = self._ready()
+        loaded.context.model.check_adapters(adapters)
+        change_adapters(
+            loaded.context, loaded.scheduler, adapters, lambda _: self._prompt_cache(loaded.context)
+        )
+        info = with_adapters(loaded.info, adapters)
+        self._loaded = dataclasses.replace(loaded, info=info)
+        self._change(info=info)
 
     def submit(self, prepared: Prepared, answer: Answer) -> Job:
         """Begin to compute an answer."""

@@ -124,7 +124,17 @@ class Keeper:
                 return
 
     def close(self) -> None:
-        """Save what is not saved yet, the most recently used first, as far as time allows."""
+        """Save what is not saved yet, and end the threads."""
+        is_written = self.save_all()
+        for pool in (self._reader, self._writer):
+            pool.shutdown(wait=is_written, cancel_futures=True)
+
+    def turn_to(self, cache: PromptCache) -> None:
+        """From now on look here, and put things here: other states have become the right ones."""
+        self._cache = cache
+
+    def save_all(self) -> bool:
+        """Save what is not saved yet, the most recently used first; False where time ran out."""
         deadline_s = time.monotonic() + CLOSING_S
         for place in self._sequences.idle():
             if self._n_new(place) < MIN_TOKENS:
@@ -133,9 +143,7 @@ class Keeper:
                 log.info("no time is left to save the other conversations")
                 break
             self._save(place)
-        is_written = self._wait_for_writer(deadline_s)
-        for pool in (self._reader, self._writer):
-            pool.shutdown(wait=is_written, cancel_futures=True)
+        return self._wait_for_writer(deadline_s)
 
     def _is_worthwhile(self, place: Place) -> bool:
         """Whether to save it while the worker goes on: not after every few words of a long conversation.

@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from model_manager.engine.between import Between
 from model_manager.engine.choosing import choose
 from model_manager.engine.chunks import ChunkSize
 from model_manager.engine.constraint import Constraint
@@ -36,8 +37,7 @@ __all__ = ["CONTINUE", "Continue", "Ending", "Feed", "Job", "Observer", "Schedul
 
 log = logging.getLogger(__name__)
 
-_NO_ROOM = 1
-_ABORTED = 2
+_NO_ROOM, _ABORTED = 1, 2
 
 
 class Scheduler:
@@ -55,10 +55,7 @@ class Scheduler:
         idle_save_s: float = IDLE_S,
         speculator: Speculator | None = None,
     ) -> None:
-        """Take over a context; `start` begins.
-
-        Without `cache` nothing of it outlives the worker, without `speculator` nothing is guessed.
-        """
+        """Take over a context; without `cache` nothing outlives it, without `speculator` none is guessed."""
         self._context = context
         self._vision = vision
         self._vocabulary = context.vocabulary
@@ -72,7 +69,6 @@ class Scheduler:
         )
         self._waiting: deque[Job] = deque()
         self._active: list[Job] = []
-
         self._lock = threading.Condition()
         self._submitted: deque[Job] = deque()
         self._in_batch: tuple[Job, ...] = ()
@@ -81,6 +77,7 @@ class Scheduler:
         self.keeper = (
             Keeper(context, self._sequences, cache, self._look_again, idle_save_s) if cache else None
         )
+        self.between = Between(self._look_again)  # for what must not happen while an answer runs
 
     # --- any thread --------------------------------------------------------------------------------------
 
@@ -144,7 +141,10 @@ class Scheduler:
         while self._wait_for_work():
             try:
                 self._drop_cancelled()
-                self._admit()
+                if not self.between.is_wanted:
+                    self._admit()
+                elif not self._active:
+                    self.between.do()
                 if self._active:
                     self._step()
                 elif self.keeper is not None and not self._waiting:
@@ -156,8 +156,15 @@ class Scheduler:
                     self._finish(job, "error", DecodeFailed(0))
         for job in [*self._active, *self._waiting, *self._submitted]:
             self._finish(job, "cancelled")
+        self.between.close()
         if self.keeper is not None:
             self.keeper.close()
+
+    def start_over(self) -> None:
+        """Forget what was computed or read: what it depends on has changed. For `between` alone."""
+        self._sequences.forget_idle()
+        for job in (*self._waiting, *self._submitted):
+            job.stored, job.was_looked_up = None, False
 
     def _wait_for_work(self) -> bool:
         """Take what was submitted; sleep while there is nothing to do. False when closing."""
@@ -171,7 +178,9 @@ class Scheduler:
 
     def _has_work(self) -> bool:
         can_begin = bool(self._waiting) and not self._waiting[0].is_being_read
-        return can_begin or bool(self._is_closing or self._submitted or self._active)
+        return bool(
+            can_begin or self.between.is_wanted or self._is_closing or self._submitted or self._active
+        )
 
     def _drop_cancelled(self) -> None:
         for job in [j for j in (*self._active, *self._waiting) if j.is_cancelled]:
@@ -180,8 +189,7 @@ class Scheduler:
     def _admit(self) -> None:
         while self._waiting and self._sequences.has_free():
             job = self._waiting[0]
-            error = self._problem(job)
-            if error:
+            if error := self._problem(job):
                 self._finish(job, "error", error)
                 continue
             needed = self._sequences.n_tokens_active + len(job.history) + 1
@@ -227,7 +235,9 @@ class Scheduler:
             if n_prefill:
                 self._chunks.observe(n_prefill, elapsed_s, alone=alone)
             else:
-                self._adjust_threads(self._batch.n_rows, elapsed_s)
+                if self._speculator is not None:
+                    self._speculator.observe(self._batch.n_rows, elapsed_s)
+                self._threads.adjust(self._batch.n_rows, elapsed_s, self._context.set_threads)
             self._collect(shares)
         elif code == _NO_ROOM:
             self._make_room(shares)
@@ -347,15 +357,6 @@ class Scheduler:
             if len(job.history) > self._context.n_ctx_tokens:
                 self._finish(job, "context_full")
                 return
-
-    def _adjust_threads(self, n_rows: int, elapsed_s: float) -> None:
-        if self._speculator is not None:
-            self._speculator.observe(n_rows, elapsed_s)
-        before = self._threads.n_threads
-        now = self._threads.observe(n_rows, elapsed_s)
-        if now != before:
-            log.debug("%d threads instead of %d", now, before)
-            self._context.set_threads(now, now)
 
     def _make_room(self, shares: list[Share]) -> None:
         """The context was full and nothing changed: free cells, so that the next turn tries again."""

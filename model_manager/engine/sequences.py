@@ -202,6 +202,11 @@ class Sequences:
         sequence.n_beyond = 0
         return True
 
+    def forget_idle(self) -> None:
+        """Drop what idle sequences hold, without telling `on_loss`."""
+        for sequence in self.idle():
+            self._clear(sequence)
+
     def sync(self, sequence: Sequence) -> None:
         """Bring `tokens` in line with the context after a decode call that was aborted or failed."""
         n_held = min(self._memory.last_position(sequence.id) + 1, len(sequence.tokens))

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from model_manager.engine.adapter_routes import adapter_routes
 from model_manager.engine.answers import Answer
 from model_manager.engine.bodies import info_body
 from model_manager.engine.embeddings import EmbeddingsRequest
@@ -67,6 +68,7 @@ def worker_routes(host: Host) -> list[Route]:
         Route("/coterie/v1/conclude", routes.conclude, methods=["POST"]),
         Route("/coterie/v1/forget", routes.forget, methods=["POST"]),
         *inspection_routes(host),
+        *adapter_routes(host),
     ]
 
 

@@ -9,10 +9,14 @@ Source: design 4.1; GOMP_SPINCOUNT in the manual of libgomp.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
+from collections.abc import Callable
 
 import psutil
+
+log = logging.getLogger(__name__)
 
 # libgomp reads this once, when it is loaded: it belongs into the environment before the process starts.
 SPIN_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
@@ -67,6 +71,14 @@ class ThreadController:
         self._must_compare = n_max > 1
         self._pause_up = self._pause_down = _FIRST_PAUSE_WINDOWS
         self._n_waited = 0
+
+    def adjust(self, n_rows: int, elapsed_s: float, set_threads: Callable[[int, int], None]) -> None:
+        """`observe` a call, and set the threads of decoding and of prompts if that changes their number."""
+        before = self.n_threads
+        now = self.observe(n_rows, elapsed_s)
+        if now != before:
+            log.debug("%d threads instead of %d", now, before)
+            set_threads(now, now)
 
     def observe(self, n_rows: int, elapsed_s: float) -> int:
         """Learn from a call of single rows made with `n_threads`; returns the count for the next."""

@@ -322,6 +322,44 @@ def write_model(
     return shards[0] if shard_tensors and shards else path
 
 
+def write_adapter(
+    path: Path,
+    tensors: Mapping[str, tuple[int, ...]] | None = None,
+    *,
+    architecture: str = "llama",
+    rank: int = 4,
+    seed: int = 1,
+    metadata: Mapping[str, Any] | None = None,
+) -> Path:
+    """Writes a random LoRA adapter.
+
+    Args:
+        path: Where to.
+        tensors: Name and shape of each base tensor, slowest dimension first; None takes the attention of a
+            tiny model's first two layers.
+        architecture: The model's.
+        rank: Of the two factors.
+        seed: Of the weights.
+        metadata: Other or more values, with full keys.
+    """
+    if tensors is None:
+        wanted = ("attn_q.weight", "attn_v.weight", "attn_output.weight")
+        tensors = {f"blk.{layer}.{name}": _attention()[name] for layer in range(2) for name in wanted}
+    writer = GGUFWriter(path, architecture)
+    values = {"general.type": "adapter", "adapter.type": "lora", "adapter.lora.alpha": float(rank)}
+    for key, value in (values | dict(metadata or {})).items():
+        _add_value(writer, key, value)
+    random = np.random.default_rng(seed)
+    for name, (*stack, n_out, n_in) in tensors.items():
+        writer.add_tensor(f"{name}.lora_a", random.standard_normal((*stack, rank, n_in), dtype=np.float32))
+        writer.add_tensor(f"{name}.lora_b", random.standard_normal((*stack, n_out, rank), dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
 def vocabulary() -> list[str]:
     """All 256 bytes as GPT-2 spells them, two merges, the special tokens last."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]

@@ -20,7 +20,7 @@ from model_manager.engine.llama.sampler import Sampler
 from model_manager.engine.llama.tracing import Tracer
 from model_manager.engine.sampling import Stage
 from model_manager.errors import LoadFailed
-from model_manager.types import KvType
+from model_manager.types import Adapter, KvType
 
 if TYPE_CHECKING:
     from model_manager.engine.llama.model import LlamaModel
@@ -98,6 +98,7 @@ class LlamaContext:
         )
         self.n_threads_max = plan.n_threads
         self._n_threads_batch = plan.n_threads_batch
+        self._adapters: tuple[Adapter, ...] = ()
 
     def close(self) -> None:
         """Give the memory back; safe to call twice, and only when nothing decodes any more."""
@@ -150,6 +151,9 @@ class LlamaContext:
             0 done; 1 no room in the context, nothing changed; 2 aborted; negative: failed. After the last two
             what sequences hold must be asked for (`last_position`).
         """
+        if self._adapters is not self.model.adapters.current:
+            self._adapters = self.model.adapters.current
+            self.model.adapters.apply(self.handle)
         raw = native.llama_batch(
             batch.n_rows,
             _pointer(batch.tokens, native.llama_token),

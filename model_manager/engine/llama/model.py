@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 import psutil
 from llama_cpp import llama_cpp as native
 
+from model_manager.adapter_files import check_adapters
 from model_manager.engine import memory
 from model_manager.engine.llama import hardware, library
+from model_manager.engine.llama.adapters import Adapters
 from model_manager.engine.llama.context import ContextPlan, LlamaContext
 from model_manager.engine.llama.library import native_log
 from model_manager.engine.llama.placement import model_params
@@ -18,7 +20,7 @@ from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.threads import initial_threads
 from model_manager.errors import ContextTooLarge, LoadFailed, ModelFileError
 from model_manager.shards import GgufModel, read_model
-from model_manager.types import ALL_LAYERS, EngineInfo, LoadPlan, Placement
+from model_manager.types import ALL_LAYERS, Adapter, EngineInfo, LoadPlan, Placement
 
 DEFAULT_CTX_TOKENS = 8192
 
@@ -32,6 +34,7 @@ class LlamaModel:
         chat_template: The plan's override or the file's own; None where neither has one.
         n_ctx_train_tokens: Longest context it was trained for.
         placement: Where it lies; complete when `load` is done.
+        adapters: LoRA adapters that its contexts compute with.
     """
 
     def __init__(self, plan: LoadPlan, handle: int) -> None:
@@ -48,6 +51,7 @@ class LlamaModel:
             own_template.decode("utf-8", "replace") if own_template else None
         )
         self.placement: Placement | None = None
+        self.adapters = Adapters(handle)
         self._contexts: list[LlamaContext] = []
 
     @classmethod
@@ -102,6 +106,19 @@ class LlamaModel:
         """A context of this model is closed."""
         if context in self._contexts:
             self._contexts.remove(context)
+
+    @property
+    def n_contexts(self) -> int:
+        """Contexts that are open."""
+        return len(self._contexts)
+
+    def check_adapters(self, adapters: Sequence[Adapter]) -> None:
+        """See that adapters are whole and made for this model; may be called on any thread.
+
+        Raises:
+            AdapterRefused, AdapterMismatch: They are not.
+        """
+        check_adapters(adapters, _headers(self.plan), self.name)
 
     def describe(self, context: LlamaContext) -> EngineInfo:
         """What it turned out to be; `can_think` is left False for who reads the template."""
@@ -165,6 +182,7 @@ def load(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
         LoadFailed: llama.cpp refused, or the weights do not compute finite numbers.
         ContextTooLarge: More context than the model was trained for was asked for.
         BadOverride, UnknownDevice, BadExpertCount, RpcUnreachable: The plan's placement is not possible.
+        AdapterRefused, AdapterMismatch: An adapter of the plan is none, or one of another model.
     """
     own_bytes: int = psutil.Process().memory_info().rss
     library.start()
@@ -177,6 +195,9 @@ def load(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
 def _load_and_warm_up(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
     model = LlamaModel.load(plan, on_progress)
     try:
+        if plan.adapters:
+            model.check_adapters(plan.adapters)
+            model.adapters.use(plan.adapters)
         context = model.new_context(context_plan(plan, ctx_tokens(plan, model.n_ctx_train_tokens)))
         all_experts = model.weights_bytes < 0.8 * psutil.virtual_memory().available
         # libgomp gives each thread that computes a team of its own, and once there are more of them than
@@ -233,13 +254,7 @@ def _load(plan: LoadPlan, name: str, on_progress: Callable[[int], None], no_allo
                 raised.append(error)
         return not raised
 
-    def headers() -> GgufModel:
-        try:
-            return read_model(plan.model_path)
-        except (ModelFileError, OSError) as error:
-            raise LoadFailed(name, str(error)) from error
-
-    placed = model_params(plan, headers)
+    placed = model_params(plan, lambda: _headers(plan))
     if no_alloc:
         placed.native.no_alloc = True
         placed.native.load_mode = native.LLAMA_LOAD_MODE_NONE  # there is nothing to map
@@ -252,3 +267,10 @@ def _load(plan: LoadPlan, name: str, on_progress: Callable[[int], None], no_allo
     if not handle:
         raise LoadFailed(name, native_log.last_words() or "llama.cpp gave no reason")
     return int(handle)
+
+
+def _headers(plan: LoadPlan) -> GgufModel:
+    try:
+        return read_model(plan.model_path)
+    except (ModelFileError, OSError) as error:
+        raise LoadFailed(plan.name or plan.model_path.stem, str(error)) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from model_manager.adapter_files import adapter_bytes, check_adapters
 from model_manager.engine import memory
 from model_manager.engine.llama import hardware, library
 from model_manager.engine.llama.library import native_log
@@ -34,11 +35,13 @@ class EmptyModel:
 
         Raises:
             LoadFailed, ModelFileError: It is no model that llama.cpp knows.
-            BadOverride, UnknownDevice, BadExpertCount, RpcUnreachable: The plan cannot be followed.
+            BadOverride, UnknownDevice, BadExpertCount, RpcUnreachable, AdapterRefused, AdapterMismatch: The
+                plan cannot be followed.
         """
         self._plan = plan
         files = read_model(plan.model_path)
         self._tensors: list[TensorInfo] = list(files.tensors())
+        check_adapters(plan.adapters, files, plan.name or plan.model_path.stem)
         library.start()
         with native_log.gathering() as lines:
             self._model = LlamaModel.load(plan, lambda _permille: None, no_alloc=True)
@@ -95,6 +98,8 @@ class EmptyModel:
         context.close()
         report = memory.read_log([*self._loading, *lines])
         found = {device.device: device for device in memory.device_memory(report, self._names)}
+        main_memory = found.get(MAIN_MEMORY, DeviceMemory(MAIN_MEMORY))
+        found[MAIN_MEMORY] = replace(main_memory, adapter_bytes=adapter_bytes(self._plan.adapters))
         for name, weights in self._weights.items():
             found[name] = replace(
                 found.get(name, DeviceMemory(name)),
