@@ -30,6 +30,7 @@ class Screen:
         self.is_screen = False
         self.n_columns = 72
         self.interrupts = Interrupts()
+        self.secrets: dict[str, str] = {}
         self.written: list[tuple[str, str]] = []
         self.changed = threading.Condition()
         self._lines = iter(lines)
@@ -45,6 +46,9 @@ class Screen:
     def read_line(self, prompt: str = "") -> str | None:
         self.written.append(("prompt", prompt))
         return next(self._lines, None)
+
+    def secret(self, name: str) -> str | None:
+        return self.secrets.get(name)
 
     def on_interrupt(self, act: Callable[[], None]) -> AbstractContextManager[None]:
         return self.interrupts.to(act)
@@ -133,6 +137,18 @@ def test_everything_goes_there_and_back(paths: Paths, owner: Owner) -> None:
         ("out", "read 两\n"),
         ("prompt", "> "),
     ]
+
+
+def test_secrets_of_the_asking_terminal_travel(paths: Paths, owner: Owner) -> None:
+    def command(_argv: Sequence[str], console: Console) -> int:
+        console.out(f"{console.secret('HF_TOKEN')} {console.secret('COTERIE_API_KEY')}")
+        return 0
+
+    owner.control.serve(command)
+    screen = Screen()
+    screen.secrets = {"HF_TOKEN": "hf_x"}
+    assert run(paths, screen, "chat") == 0
+    assert screen.written == [("out", "hf_x None")]
 
 
 def test_many_at_once(paths: Paths, owner: Owner) -> None:
