@@ -141,14 +141,14 @@ def test_everything_goes_there_and_back(paths: Paths, owner: Owner) -> None:
 
 def test_secrets_of_the_asking_terminal_travel(paths: Paths, owner: Owner) -> None:
     def command(_argv: Sequence[str], console: Console) -> int:
-        console.out(f"{console.secret('HF_TOKEN')} {console.secret('COTERIE_API_KEY')}")
+        console.out(f"{console.secret('COTERIE_ENGINE_KEY')} {console.secret('COTERIE_API_KEY')}")
         return 0
 
     owner.control.serve(command)
     screen = Screen()
-    screen.secrets = {"HF_TOKEN": "hf_x"}
+    screen.secrets = {"COTERIE_ENGINE_KEY": "hush"}
     assert run(paths, screen, "chat") == 0
-    assert screen.written == [("out", "hf_x None")]
+    assert screen.written == [("out", "hush None")]
 
 
 def test_many_at_once(paths: Paths, owner: Owner) -> None:
