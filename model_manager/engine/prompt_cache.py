@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ MIN_TOKENS: Final = 64
 
 _KEY_CHARS: Final = 24
 _SHARE_OF_FREE_MEMORY: Final = 0.5
+_RESERVE_BYTES: Final = 1024**3  # of the disk, for what a person would miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,9 @@ class PromptCache:
             return None
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if shutil.disk_usage(self.folder).free < n_bytes + _RESERVE_BYTES:
+                log.info("prompt cache: too little room is left on the disk for %d bytes", n_bytes)
+                return None
             n_bytes = state_file.write(path, snapshot, self._key, self._identity, self._model)
         except OSError as error:
             log.info("prompt cache: nothing could be written: %s", error)

@@ -130,6 +130,8 @@ class Sequences:
         elif not source.is_active and (n_common >= len(source.tokens) // 2 or len(idle) == 1):
             # Most of it is wanted: it is this chat itself, perhaps with its last turn made again.
             target = source
+            if n_common < len(source.tokens) // 2:
+                self.on_loss(source)  # another chat, and there is no other place for it
             self._cut(target, n_common)
         else:
             # Only its beginning is wanted (a system prompt, say): it stays for its own next turn.

@@ -7,6 +7,7 @@ import dataclasses
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ import pytest
 from app.orders import Ask
 from model_manager.engine import state_file
 from model_manager.engine.host import Host
+from model_manager.engine.keeper import Keeper
 from model_manager.engine.llama import library
-from model_manager.engine.prompt_cache import SUFFIX, list_files
+from model_manager.engine.prompt_cache import SUFFIX, Found, PromptCache, list_files
 from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.supervisor import Supervisor
 from model_manager.errors import EngineDied
@@ -57,6 +59,11 @@ class Chat:
         self.host = host
         self._scheduler: Scheduler = host._loaded.scheduler
         self._vocabulary = host._loaded.context.vocabulary
+
+    @property
+    def keeper(self) -> Keeper:
+        assert self._scheduler.keeper is not None
+        return self._scheduler.keeper
 
     def tokens(self, text: str) -> list[int]:
         return self._vocabulary.tokenize(text, special=True)
@@ -116,7 +123,7 @@ def test_next_turn_builds_on_the_file_and_replaces_it(plan: LoadPlan) -> None:
 
 def test_idle_conversation_is_saved_while_the_worker_goes_on(plan: LoadPlan) -> None:
     with running(plan) as chat:
-        chat._scheduler.keeper._idle_s = 0.0  # type: ignore[union-attr]  # a cache is given
+        chat.keeper._idle_s = 0.0
         chat.ask(prompt_about("Ada"))
         for _ in range(1000):
             if files(plan):
@@ -190,6 +197,36 @@ def test_state_of_other_numbers_in_the_context_is_not_used(plan: LoadPlan, dense
     assert n_cached(cold) == 0
     assert n_cached(reopened) == reopened.wait().prompt_tokens - 1
     assert reopened.token_ids == cold.token_ids
+
+
+def test_conversation_that_loses_its_place_is_saved_first(plan: LoadPlan) -> None:
+    with running(dataclasses.replace(plan, n_parallel=1)) as chat:
+        first = chat.ask(prompt_about("Ada"))
+        chat.ask(prompt_about("Bob"))
+        chat.keeper._writing.result(60)  # type: ignore[union-attr]  # something is being written
+        again = chat.ask(prompt_about("Ada"))
+    assert n_cached(again) == again.wait().prompt_tokens - 1
+    assert again.token_ids == first.token_ids
+
+
+def test_answer_is_cancelled_while_its_file_is_read(plan: LoadPlan, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(plan) as chat:
+        chat.ask(prompt_about("Ada"))
+    is_reading, may_go_on = threading.Event(), threading.Event()
+
+    def read_slowly(_cache: PromptCache, _found: Found) -> None:
+        is_reading.set()
+        assert may_go_on.wait(60)
+
+    monkeypatch.setattr(PromptCache, "read", read_slowly)
+    with running(plan) as chat:
+        waiting = Recorder()
+        job = chat._scheduler.submit(chat.tokens(prompt_about("Ada")), SamplingParams(), waiting)
+        assert is_reading.wait(60)
+        job.cancel()
+        assert waiting.wait().stop_reason == "cancelled"
+        may_go_on.set()
+        assert n_cached(chat.ask(prompt_about("Ada"))) == 0  # nothing was read in the end
 
 
 def test_forgotten_conversation_is_gone_from_files_and_memory(plan: LoadPlan) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -117,6 +118,13 @@ def test_full_disk_leaves_nothing_and_costs_nothing(tmp_path: Path, monkeypatch:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
+    assert cache_in(tmp_path).write(snapshot([1, 2])) is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_last_room_on_a_disk_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage._replace(free=1000**3))
     assert cache_in(tmp_path).write(snapshot([1, 2])) is None
     assert not list(tmp_path.iterdir())
 
