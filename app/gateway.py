@@ -11,6 +11,9 @@ from model_manager.engine.gateway.models import Served, ServedModel
 from model_manager.errors import ModelNotFound
 from model_manager.types import ModelEntry
 
+_N_PARALLEL = 4
+"""What a worker computes together where its plan says nothing, as in `LoadPlan`."""
+
 
 class ServedLibrary:
     """Satisfies `model_manager.engine.gateway.models.Models`; may be asked from any thread."""
@@ -68,4 +71,5 @@ def _served_model(entry: ModelEntry) -> ServedModel:
         "n_experts": entry.n_experts,
         "n_experts_used": entry.n_experts_used,
     }
-    return ServedModel(entry.name, created_s, "coterie", details)
+    n_parallel = int(entry.plan.get("n_parallel", _N_PARALLEL))
+    return ServedModel(entry.name, created_s, "coterie", details, n_parallel)

@@ -39,11 +39,12 @@ class Limits:
     """What one client may cost the others.
 
     Attributes:
+        n_running: Requests of one model at the same time; None is what its worker computes together and one.
         reader_timeout_s: How long a client with full buffers may take nothing.
         all_bodies_bytes: Of the requests that are read, wait or run, together.
     """
 
-    n_running: int = 8
+    n_running: int | None = None
     n_waiting: int = 256
     reader_timeout_s: float = READER_TIMEOUT_S
     all_bodies_bytes: int = ALL_BODIES_BYTES
@@ -51,7 +52,7 @@ class Limits:
 
 def build_app(models: Models, describe: Describe, limits: Limits) -> tuple[Starlette, Relay]:
     """The application, and what runs in it, to be closed before it ends; `guard.Guard` belongs around it."""
-    relay = Relay(models, Queue(limits.n_running, limits.n_waiting))
+    relay = Relay(models, Queue(limits.n_waiting))
     routes = _Routes(models, relay, describe, limits)
 
     async def on_error(_request: Request, error: Exception) -> Response:
@@ -132,6 +133,7 @@ class _Routes:
             fields=fields,
             body=body,
             client=_client(request, fields),
+            n_places=self._limits.n_running or model.n_parallel + 1,
             is_stream=path in _STREAMED and fields.get("stream") is True,
         )
         return self._reply(call, model)

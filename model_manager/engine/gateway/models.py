@@ -21,6 +21,7 @@ class ServedModel:
         id: What requests call it.
         created: Seconds since 1970.
         details: The extension object `coterie`.
+        n_parallel: Answers that its engine computes together.
         is_remote: Another server has it, which knows OpenAI's schema and none of our extensions.
     """
 
@@ -28,6 +29,7 @@ class ServedModel:
     created: int
     owned_by: str
     details: Mapping[str, Any] = field(default_factory=dict)
+    n_parallel: int = 4
     is_remote: bool = False
 
 

@@ -1,9 +1,10 @@
 """Whose turn it is. Belongs to the event loop of the gateway.
 
-So many requests of a model run at once as its worker computes together, and a few more to keep it busy; the
-others wait here, where they cost nothing and can be turned away. Clients (address and `user` of a request)
-take turns, so one that sends a hundred requests delays another's single one by no more than what runs
-already; of one client, the order of arrival is kept.
+So many requests of a model run at once as its worker computes together, and one more to follow without a
+pause: whoever uses the window beside them waits for a turn, not for all of them. The others wait here, where
+they cost nothing and can be turned away. Clients (address and `user` of a request) take turns, so one that
+sends a hundred requests delays another's single one by no more than what runs already; of one client, the
+order of arrival is kept.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Final
 
 from model_manager.engine.gateway.refusals import QueueFull
 
-N_RUNNING: Final = 8
 N_WAITING: Final = 256
 _LONGEST_RETRY_S: Final = 120.0
 
@@ -27,6 +27,7 @@ _LONGEST_RETRY_S: Final = 120.0
 class _Line:
     """Those who want one model."""
 
+    n_places: int
     n_running: int = 0
     waiting: dict[Hashable, deque[asyncio.Future[None]]] = field(default_factory=dict)
 
@@ -34,14 +35,12 @@ class _Line:
 class Queue:
     """A line for each model."""
 
-    def __init__(self, n_running: int = N_RUNNING, n_waiting: int = N_WAITING) -> None:
+    def __init__(self, n_waiting: int = N_WAITING) -> None:
         """Nobody waits.
 
         Args:
-            n_running: Requests of one model at the same time.
-            n_waiting: Requests that wait, of all models together.
+            n_waiting: Requests that may wait, of all models together.
         """
-        self._n_running_max = n_running
         self._n_waiting_max = n_waiting
         self._lines: dict[str, _Line] = {}
         self._n_waiting = 0
@@ -53,14 +52,20 @@ class Queue:
         return self._n_waiting
 
     @contextlib.asynccontextmanager
-    async def turn(self, model_id: str, client: Hashable) -> AsyncIterator[None]:
+    async def turn(self, model_id: str, client: Hashable, n_places: int) -> AsyncIterator[None]:
         """Wait for a turn and have it while inside.
+
+        Args:
+            model_id: Whose line it is.
+            client: Who shares a turn with others of the same name.
+            n_places: Requests of this model that may run at once.
 
         Raises:
             QueueFull: Too many wait already.
         """
-        line = self._lines.setdefault(model_id, _Line())
-        if line.n_running < self._n_running_max:
+        line = self._lines.setdefault(model_id, _Line(n_places))
+        line.n_places = n_places
+        if line.n_running < n_places:
             line.n_running += 1
         else:
             await self._wait(line, client)
@@ -73,7 +78,7 @@ class Queue:
 
     async def _wait(self, line: _Line, client: Hashable) -> None:
         if self._n_waiting >= self._n_waiting_max:
-            ahead = self._n_waiting / self._n_running_max
+            ahead = self._n_waiting / line.n_places
             raise QueueFull(min(_LONGEST_RETRY_S, max(1.0, self._typical_s * ahead / 2)))
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         line.waiting.setdefault(client, deque()).append(mine)
@@ -99,7 +104,7 @@ class Queue:
             self._lines.pop(model_id, None)
 
     def _next(self, line: _Line) -> None:
-        while line.waiting and line.n_running < self._n_running_max:
+        while line.waiting and line.n_running < line.n_places:
             client, futures = next(iter(line.waiting.items()))
             future = futures.popleft()
             # To the end of the round; gone from it when nothing of this client waits.

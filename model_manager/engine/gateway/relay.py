@@ -35,6 +35,7 @@ class Call:
     Attributes:
         fields: The body as it says; `body` as it came.
         client: Who asks, for fairness.
+        n_places: Requests of this model that may run at once.
         is_stream: The answer comes in events, so silence means something.
     """
 
@@ -43,6 +44,7 @@ class Call:
     fields: dict[str, Any]
     body: bytes
     client: Hashable
+    n_places: int
     is_stream: bool
 
     def with_fields(self, fields: dict[str, Any], path: str) -> Call:
@@ -178,7 +180,7 @@ class Relay:
             QueueFull: Too many wait already.
             ModelManagerError: The model cannot be used, or refused the request.
         """
-        async with self._queue.turn(call.model_id, call.client):
+        async with self._queue.turn(call.model_id, call.client, call.n_places):
             upstream = Upstream(self._models, call)
             self._running.add(upstream)
             try:

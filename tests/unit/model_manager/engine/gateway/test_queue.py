@@ -26,7 +26,7 @@ class Client:
         done = asyncio.Event()
 
         async def use() -> None:
-            async with self.queue.turn(self.model, client):
+            async with self.queue.turn(self.model, client, 1):
                 self.order.append(name)
                 await done.wait()
 
@@ -35,7 +35,7 @@ class Client:
 
 async def _take_turns() -> list[str]:
     order: list[str] = []
-    asks = Client(Queue(n_running=1), order)
+    asks = Client(Queue(), order)
     running = [asks.ask("first", "a")]
     await settle()
     running += [asks.ask(f"a{n}", "a") for n in range(3)]
@@ -54,7 +54,7 @@ def test_clients_take_turns_and_keep_their_own_order() -> None:
 
 async def _other_model() -> list[str]:
     order: list[str] = []
-    queue = Queue(n_running=1)
+    queue = Queue()
     running = [Client(queue, order, "m").ask(f"m{n}", "a") for n in range(3)]
     running.append(Client(queue, order, "other").ask("other", "a"))
     await settle()
@@ -71,7 +71,7 @@ def test_a_busy_model_holds_up_no_other() -> None:
 
 async def _leave() -> tuple[list[str], int]:
     order: list[str] = []
-    queue = Queue(n_running=1)
+    queue = Queue()
     asks = Client(queue, order)
     first, leaving, last = asks.ask("first", "a"), asks.ask("leaving", "a"), asks.ask("last", "b")
     await settle()
@@ -100,16 +100,16 @@ def test_who_leaves_is_passed_over() -> None:
 
 
 async def _overflow() -> float:
-    queue = Queue(n_running=1, n_waiting=2)
+    queue = Queue(n_waiting=2)
     running = [Client(queue, []).ask(str(n), "a") for n in range(3)]
     await settle()
     with pytest.raises(QueueFull) as raised:
-        async with queue.turn("m", "a"):
+        async with queue.turn("m", "a", 1):
             pass
     for task, done in running:
         done.set()
         await task
-    async with queue.turn("m", "a"):
+    async with queue.turn("m", "a", 1):
         pass
     return raised.value.retry_after_s
 
