@@ -14,20 +14,16 @@ import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from model_manager.engine.answer_parser import AnswerParser, Parts
-from model_manager.engine.blocks import Start
+from model_manager.engine.answer_parser import Parts
+from model_manager.engine.answer_reader import AnswerPlan, AnswerReader
 from model_manager.engine.bodies import logprobs_body, timings_body, tool_call_body, usage_body
-from model_manager.engine.constraint import Constraint, ConstraintPlan
-from model_manager.engine.dialects import Dialect
+from model_manager.engine.constraint import Constraint
 from model_manager.engine.failures import error_body
-from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop, Verdict
-from model_manager.engine.reasoning import Nudge, ThinkingBudget
-from model_manager.engine.stops import StopStrings
+from model_manager.engine.jobs import Ending, Verdict
 from model_manager.engine.threads import MANY_CORES, n_usable_cores
-from model_manager.types import StopReason, TokenLogprobs, Tool, ToolCallDelta, Usage
+from model_manager.types import StopReason, TokenLogprobs, ToolCallDelta, Usage
 
 DONE: Final = b"data: [DONE]\n\n"
 HEARTBEAT: Final = b": working\n\n"
@@ -49,96 +45,6 @@ _FINISH_REASONS: Final[dict[StopReason, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerPlan:
-    """What the making of an answer needs besides the model.
-
-    Attributes:
-        dialect: How the model writes.
-        start: Where the prompt leaves off.
-        wants_usage_apart: Usage comes in a chunk of its own, without choices.
-        prompt_tokens: Ids to be told beside those of the answer; None where nobody wants either.
-        tools: What the model may call; none leaves the notation of calls text.
-        is_one_call: The answer ends with its first tool call.
-        nudge: What is said to the model before its budget is spent.
-    """
-
-    id: str
-    model: str
-    dialect: Dialect
-    start: Start
-    budget_tokens: int | None
-    stop: tuple[str, ...]
-    wants_progress: bool
-    wants_usage_apart: bool
-    prompt_tokens: tuple[int, ...] | None = None
-    wants_logprobs: bool = False
-    tools: tuple[Tool, ...] = ()
-    is_one_call: bool = False
-    nudge: Nudge | None = None
-    constraint: ConstraintPlan | None = None
-
-
-class AnswerReader:
-    """Decides what the tokens of an answer mean; knows nothing of HTTP. Used on the decode thread.
-
-    Attributes:
-        constraint: What the tokens must obey; None is nothing.
-    """
-
-    def __init__(self, plan: AnswerPlan) -> None:
-        self._parser = AnswerParser(plan.dialect, start=plan.start, tools=plan.tools)
-        self._stops = StopStrings(plan.stop)
-        self._budget = ThinkingBudget(plan.budget_tokens, plan.dialect.feed, plan.nudge)
-        self._thinks = plan.dialect.thinks
-        self._is_one_call = plan.is_one_call
-        self.constraint: Constraint | None = None
-        if plan.constraint is not None:
-            self.constraint = plan.constraint.begin(is_free=self._parser.is_free)
-
-    @property
-    def reasoning_tokens(self) -> int:
-        """How many so far."""
-        return self._parser.reasoning_tokens
-
-    @property
-    def n_calls(self) -> int:
-        """Tool calls so far."""
-        return self._parser.n_calls
-
-    @property
-    def in_reasoning(self) -> bool:
-        """Whether the next token belongs to the reasoning, as far as is known."""
-        return self._parser.in_reasoning
-
-    def conclude(self) -> None:
-        """End the reasoning, or the next one, as soon as possible; from any thread."""
-        self._budget.conclude()
-
-    def read(self, token_id: int, text: str) -> tuple[Parts, Verdict]:
-        """Take a token: what there is to show, and how to go on."""
-        parts = self._parser.feed(token_id, text)
-        if self.constraint is not None:
-            self.constraint.follow(is_free=self._parser.is_free)
-        if parts.answer:
-            parts.answer = self._stops.feed(parts.answer)
-            if self._stops.is_hit:
-                return parts, Stop("stop")
-        if self._is_one_call and self._parser.n_complete_calls:
-            return parts, Stop("tool_calls")
-        if self._thinks and (due := self._budget.due(self._parser)):
-            return parts, Feed(due)
-        return parts, CONTINUE
-
-    def finish(self) -> Parts:
-        """What was held back until the end."""
-        parts = self._parser.finish()
-        parts.answer = self._stops.feed(parts.answer)
-        if not self._stops.is_hit:
-            parts.answer += self._stops.finish()
-        return parts
-
-
 class Activity(Protocol):
     """What else goes on in the engine."""
 
@@ -149,6 +55,19 @@ class Activity(Protocol):
 
     def touch(self) -> None:
         """The decode thread gave a sign of life."""
+
+
+class Handle(Protocol):
+    """What is being computed."""
+
+    def cancel(self) -> None:
+        """End it at once; from any thread, any number of times."""
+
+
+class Submit(Protocol):
+    """Hands an answer to the decode thread; its number moves the seed on."""
+
+    def __call__(self, answer: Answer, number: int) -> Handle: ...  # noqa: D102 - see above
 
 
 class Answer:
@@ -182,7 +101,8 @@ class Answer:
             "model": plan.model,
         }
         self._head = json.dumps(head)[:-1].encode()
-        self._delta = b"data: " + self._head + b', "choices": [{"index": 0, "delta": {'
+        self._index = plan.index or 0
+        self._delta = b"data: " + self._head + b', "choices": [{"index": %d, "delta": {' % self._index
 
     def conclude(self) -> None:
         """End the reasoning as soon as possible; from any thread."""
@@ -193,14 +113,18 @@ class Answer:
         """What its tokens must obey."""
         return self._reader.constraint
 
+    def start(self, submit: Submit) -> Handle:
+        """Have it computed."""
+        return submit(self, 0)
+
     # --- decode thread -----------------------------------------------------------------------------------
 
     def on_prefill(self, done_tokens: int, total_tokens: int) -> None:
         """The prompt is so far read."""
         self._activity.touch()
-        if self._plan.wants_progress:
+        if self._plan.wants_progress and not self._index:
             progress = {"coterie": {"prefill": {"done": done_tokens, "total": total_tokens}}, "choices": []}
-            self._put(self._event(progress))
+            self._put(self.event(progress))
 
     def on_token(self, token_id: int, text: str) -> Verdict:
         """A token was decoded: one event, also when there is nothing to show yet."""
@@ -237,7 +161,7 @@ class Answer:
         else:
             last = self._final_events(ending)
         # In this order: whoever sees the ending also sees the last event, and is always woken for it.
-        self._events.append(last + DONE)
+        self._events.append(last if self._plan.index is not None else last + DONE)
         self._ending = ending
         self._loop.call_soon_threadsafe(self._end)
 
@@ -279,37 +203,44 @@ class Answer:
             self._calls.append({"id": delta.id, "type": "function", "function": function})
         self._calls[delta.index]["function"]["arguments"] += delta.arguments
 
-    def _event(self, fields: dict[str, Any]) -> bytes:
+    def event(self, fields: dict[str, Any]) -> bytes:
+        """An event of this answer with these fields."""
         return b"data: " + self._head + b", " + json.dumps(fields).encode()[1:] + b"\n\n"
 
     def _final_events(self, ending: Ending) -> bytes:
-        choice = {"index": 0, "delta": {}, "finish_reason": _FINISH_REASONS[self._stop_reason(ending)]}
+        reason = _FINISH_REASONS[self._stop_reason(ending)]
+        choice = {"index": self._index, "delta": {}, "finish_reason": reason}
         tail = self._tail(ending)
+        if self._plan.index is not None:
+            return self.event({"choices": [choice], "coterie": tail["coterie"]})
         if self._plan.wants_usage_apart:
-            return self._event({"choices": [choice]}) + self._event({"choices": [], **tail})
-        return self._event({"choices": [choice], **tail})
+            return self.event({"choices": [choice]}) + self.event({"choices": [], **tail})
+        return self.event({"choices": [choice], **tail})
 
     def _stop_reason(self, ending: Ending) -> StopReason:
         """A model that stopped by itself after it has called something waits for the result."""
         return "tool_calls" if ending.stop_reason == "stop" and self._calls else ending.stop_reason
 
     def _tail(self, ending: Ending) -> dict[str, Any]:
-        usage = Usage(
+        return {"usage": usage_body(self.usage(ending)), "coterie": self._facts(ending)}
+
+    def usage(self, ending: Ending) -> Usage:
+        """The tokens that it took."""
+        return Usage(
             prompt_tokens=ending.prompt_tokens,
             cached_tokens=ending.cached_tokens,
             completion_tokens=ending.completion_tokens,
             reasoning_tokens=self._reader.reasoning_tokens,
         )
+
+    def _facts(self, ending: Ending) -> dict[str, Any]:
         return {
-            "usage": usage_body(usage),
-            "coterie": {
-                "timings": timings_body(ending.timings),
-                "stop_reason": self._stop_reason(ending),
-                "seed": ending.seed,
-                "speculation": {
-                    "drafted_tokens": ending.drafted_tokens,
-                    "accepted_tokens": ending.accepted_tokens,
-                },
+            "timings": timings_body(ending.timings),
+            "stop_reason": self._stop_reason(ending),
+            "seed": ending.seed,
+            "speculation": {
+                "drafted_tokens": ending.drafted_tokens,
+                "accepted_tokens": ending.accepted_tokens,
             },
         }
 
@@ -368,7 +299,7 @@ class Answer:
             "model": self._plan.model,
             "choices": [
                 {
-                    "index": 0,
+                    "index": self._index,
                     "message": message,
                     "logprobs": {"content": self._logprobs} if self._plan.wants_logprobs else None,
                     "finish_reason": _FINISH_REASONS[self._stop_reason(self._ending)],

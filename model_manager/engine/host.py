@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from model_manager.engine.adapting import change_adapters, with_adapters
-from model_manager.engine.answers import Answer, AnswerPlan
+from model_manager.engine.answer_reader import AnswerPlan
+from model_manager.engine.answers import Answer, Handle
 from model_manager.engine.blocks import Start
-from model_manager.engine.constraint import ConstraintPlan
+from model_manager.engine.choices import Choices
 from model_manager.engine.dialects import PLAIN, Dialect, find_dialect
 from model_manager.engine.embeddings import Embedded, Embedder
 from model_manager.engine.grammars import Grammars
-from model_manager.engine.jobs import Job
 from model_manager.engine.llama import library
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load
@@ -26,6 +26,7 @@ from model_manager.engine.prompt_cache import PromptCache
 from model_manager.engine.prompts import PromptTokenizer, PromptTokens
 from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.engine.replay import Replay
+from model_manager.engine.sampling import usable_seed
 from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.speculation.sources import new_speculator
 from model_manager.engine.state_identity import identity_of
@@ -74,7 +75,7 @@ class Host:
         self._loaded: _Loaded | None = None
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
-        self._running: dict[str, Answer] = {}
+        self._running: dict[str, Answer | Choices] = {}
         self._state = EngineState(name=plan.name or plan.model_path.stem, status="loading")
         self._signs_of_life = 0
 
@@ -221,7 +222,7 @@ class Host:
                 # The stand-ins of an image are no tokens that could be computed again.
                 prompt_tokens=tuple(tokens) if chat.return_tokens and not prompt.media else None,
                 wants_logprobs=chat.sampling.top_logprobs is not None,
-                constraint=self._constraint(loaded, chat, dialect, start),
+                constraint=loaded.grammars.plan(chat, dialect, start),
             ),
             conversation=chat.conversation,
         )
@@ -250,28 +251,6 @@ class Host:
             return PromptTokens(vocabulary.tokenize(prompt, special=True, add_bos=True), {}), PLAIN, "turn"
         return PromptTokens(_known(prompt, vocabulary.n_tokens), {}), PLAIN, "turn"
 
-    @staticmethod
-    def _constraint(
-        loaded: _Loaded, chat: ChatRequest, dialect: Dialect, start: Start
-    ) -> ConstraintPlan | None:
-        """What the answer must obey, from where its reasoning ends on."""
-        if chat.output is None:
-            return None
-        vocabulary = loaded.context.vocabulary
-        reasoning = dialect.family.reasoning if start == "turn" and chat.thinking != "off" else None
-        opening = vocabulary.token_id(reasoning.opening) if reasoning and reasoning.opening else None
-        breaks = (vocabulary.tokenize(text, special=False) for text in ("\n", "\n\n"))
-        plan = ConstraintPlan(
-            grammar=loaded.grammars.of(chat.output),
-            begun=tuple(vocabulary.tokenize(chat.messages[-1].content, special=False))
-            if chat.continues
-            else (),
-            openings=frozenset(() if opening is None else (opening,)),
-            breaks=frozenset(tokens[0] for tokens in breaks if len(tokens) == 1),
-        )
-        plan.begin(is_free=False)  # what was begun is refused here, before anything is computed
-        return plan
-
     @property
     def adapters(self) -> tuple[Adapter, ...]:
         """LoRA adapters in force."""
@@ -288,18 +267,21 @@ class Host:
         self._loaded = dataclasses.replace(loaded, info=info)
         self._change(info=info)
 
-    def submit(self, prepared: Prepared, answer: Answer) -> Job:
-        """Begin to compute an answer."""
-        self._running[prepared.plan.id] = answer
-        prompt = prepared.prompt
-        return self._ready().scheduler.submit(
-            prompt.tokens,
-            prepared.sampling,
-            answer,
-            prompt.media,
-            answer.constraint,
-            prepared.conversation,
-        )
+    def submit(self, prepared: Prepared, whole: Answer | Choices) -> Handle:
+        """Begin to compute an answer, or several."""
+        self._running[prepared.plan.id] = whole
+        prompt, scheduler = prepared.prompt, self._ready().scheduler
+        seed = usable_seed(prepared.sampling.seed)
+
+        def submit(answer: Answer, number: int) -> Handle:
+            sampling = dataclasses.replace(prepared.sampling, seed=seed + number)
+            # Of several, the first is taken for the conversation's next turn.
+            conversation = "" if number else prepared.conversation
+            return scheduler.submit(
+                prompt.tokens, sampling, answer, prompt.media, answer.constraint, conversation
+            )
+
+        return whole.start(submit)
 
     def forget_conversation(self, conversation: str) -> None:
         """Keep nothing of a conversation any more, in files or in memory.

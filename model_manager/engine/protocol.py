@@ -18,6 +18,7 @@ from model_manager.errors import ImageRefused, RequestRefused
 from model_manager.types import ChatMessage, ChatRequest, OutputFormat, PromptImage, SamplingParams, Thinking
 
 MAX_STOP_STRINGS: Final = 16
+MAX_CHOICES: Final = 16
 MAX_TOP_LOGPROBS: Final = 20
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
@@ -127,7 +128,7 @@ class ChatCompletionRequest(_Lenient):
     model: str = ""
     stream: bool = False
     stream_options: StreamOptions | None = None
-    n: int | None = None
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES)] | None = None
     temperature: Annotated[_Finite, Field(ge=0, le=100)] | None = None
     top_p: Annotated[_Finite, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -187,13 +188,6 @@ class ChatCompletionRequest(_Lenient):
         if self.grammar is not None and self._format is not None:
             raise ValueError("either grammar or response_format, not both")
         return self
-
-    @field_validator("n")
-    @classmethod
-    def _refuse_several(cls, value: int | None) -> int | None:
-        if value not in (None, 1):
-            raise ValueError("only one choice is made for a request")
-        return value
 
     @model_validator(mode="after")
     def _require_begun_answer(self) -> Self:

@@ -19,14 +19,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_manager.engine.adapter_routes import adapter_routes
-from model_manager.engine.answers import Answer
+from model_manager.engine.answers import Answer, Handle
 from model_manager.engine.bodies import info_body
+from model_manager.engine.choices import Choices
 from model_manager.engine.embeddings import EmbeddingsRequest
 from model_manager.engine.failures import error_body, status_of
 from model_manager.engine.host import Host, Prepared
 from model_manager.engine.inspection import inspection_routes
 from model_manager.engine.intake import body_of, object_of
-from model_manager.engine.jobs import Job
 from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.errors import EngineError, RequestRefused
 
@@ -90,7 +90,8 @@ class _Routes:
     async def chat(self, request: Request) -> ASGIApp:
         body = await body_of(request)
         parsed, prepared = await asyncio.to_thread(self._prepare, body)
-        answer = Answer(prepared.plan, self._host)
+        n = parsed.n or 1
+        answer = Answer(prepared.plan, self._host) if n == 1 else Choices(prepared.plan, self._host, n)
         kind = _StreamedAnswer if parsed.stream else _WholeAnswer
         return kind(self._host, prepared, answer)
 
@@ -140,7 +141,7 @@ class _Routes:
 class _AnswerResponse:
     """Runs a job for as long as somebody waits for it."""
 
-    def __init__(self, host: Host, prepared: Prepared, answer: Answer) -> None:
+    def __init__(self, host: Host, prepared: Prepared, answer: Answer | Choices) -> None:
         self._host = host
         self._prepared = prepared
         self._answer = answer
@@ -161,7 +162,7 @@ class _AnswerResponse:
     async def _respond(self, send: Send) -> None:
         raise NotImplementedError
 
-    async def _cancel_on_disconnect(self, job: Job, receive: Receive) -> None:
+    async def _cancel_on_disconnect(self, job: Handle, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         job.cancel()

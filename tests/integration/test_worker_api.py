@@ -69,7 +69,7 @@ def test_every_token_is_an_event(http: Client) -> None:
     assert (last["choices"][0]["finish_reason"], last["choices"][0]["delta"]) == ("length", {})
     assert last["usage"]["completion_tokens"] == 8
     assert last["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
-    assert set(last["coterie"]) == {"timings", "stop_reason", "seed"}
+    assert set(last["coterie"]) == {"timings", "stop_reason", "seed", "speculation"}
 
 
 def test_usage_comes_apart_on_request(http: Client) -> None:
@@ -113,7 +113,7 @@ def test_whole_answer_is_the_sum_of_the_stream(http: Client) -> None:
     ("fields", "status", "kind"),
     [
         ({"messages": []}, 400, "EmptyPrompt"),
-        ({"n": 3}, 400, "RequestRefused"),
+        ({"n": 99}, 400, "RequestRefused"),
         ({"messages": [{"role": "user", "content": "word " * 6000}]}, 400, "PromptTooLong"),
     ],
 )

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from model_manager.engine.answers import HEARTBEAT, Answer, AnswerPlan, AnswerReader
+from model_manager.engine.answer_reader import AnswerPlan, AnswerReader
+from model_manager.engine.answers import HEARTBEAT, Answer
 from model_manager.engine.cursor import MarkerTokens
 from model_manager.engine.dialects import PLAIN, Dialect
 from model_manager.engine.families import Family, MarkerPair

@@ -168,7 +168,8 @@ def test_ways_to_say_how_to_think(fields: dict[str, Any], thinking: str, effort:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"n": 2}, "one choice"),
+        ({"n": 0}, "n"),
+        ({"n": 17}, "n"),
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"functions": [{}]}, "functions"),
         ({"top_logprobs": 3}, "top_logprobs"),

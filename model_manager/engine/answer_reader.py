@@ -1,0 +1,107 @@
+"""What one answer needs to be made, and what its tokens mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model_manager.engine.answer_parser import AnswerParser, Parts
+from model_manager.engine.blocks import Start
+from model_manager.engine.constraint import Constraint, ConstraintPlan
+from model_manager.engine.dialects import Dialect
+from model_manager.engine.jobs import CONTINUE, Feed, Stop, Verdict
+from model_manager.engine.reasoning import Nudge, ThinkingBudget
+from model_manager.engine.stops import StopStrings
+from model_manager.types import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPlan:
+    """What the making of an answer needs besides the model.
+
+    Attributes:
+        dialect: How the model writes.
+        start: Where the prompt leaves off.
+        wants_usage_apart: Usage comes in a chunk of its own, without choices.
+        prompt_tokens: Ids to be told beside those of the answer; None where nobody wants either.
+        tools: What the model may call; none leaves the notation of calls text.
+        is_one_call: The answer ends with its first tool call.
+        nudge: What is said to the model before its budget is spent.
+        index: Which of several answers to one prompt it is; None where it is the only one. Of several, each
+            tells of itself alone; `choices` makes one stream of them, and sums up.
+    """
+
+    id: str
+    model: str
+    dialect: Dialect
+    start: Start
+    budget_tokens: int | None
+    stop: tuple[str, ...]
+    wants_progress: bool
+    wants_usage_apart: bool
+    prompt_tokens: tuple[int, ...] | None = None
+    wants_logprobs: bool = False
+    tools: tuple[Tool, ...] = ()
+    is_one_call: bool = False
+    nudge: Nudge | None = None
+    constraint: ConstraintPlan | None = None
+    index: int | None = None
+
+
+class AnswerReader:
+    """Decides what the tokens of an answer mean; knows nothing of HTTP. Used on the decode thread.
+
+    Attributes:
+        constraint: What the tokens must obey; None is nothing.
+    """
+
+    def __init__(self, plan: AnswerPlan) -> None:
+        self._parser = AnswerParser(plan.dialect, start=plan.start, tools=plan.tools)
+        self._stops = StopStrings(plan.stop)
+        self._budget = ThinkingBudget(plan.budget_tokens, plan.dialect.feed, plan.nudge)
+        self._thinks = plan.dialect.thinks
+        self._is_one_call = plan.is_one_call
+        self.constraint: Constraint | None = None
+        if plan.constraint is not None:
+            self.constraint = plan.constraint.begin(is_free=self._parser.is_free)
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """How many so far."""
+        return self._parser.reasoning_tokens
+
+    @property
+    def n_calls(self) -> int:
+        """Tool calls so far."""
+        return self._parser.n_calls
+
+    @property
+    def in_reasoning(self) -> bool:
+        """Whether the next token belongs to the reasoning, as far as is known."""
+        return self._parser.in_reasoning
+
+    def conclude(self) -> None:
+        """End the reasoning, or the next one, as soon as possible; from any thread."""
+        self._budget.conclude()
+
+    def read(self, token_id: int, text: str) -> tuple[Parts, Verdict]:
+        """Take a token: what there is to show, and how to go on."""
+        parts = self._parser.feed(token_id, text)
+        if self.constraint is not None:
+            self.constraint.follow(is_free=self._parser.is_free)
+        if parts.answer:
+            parts.answer = self._stops.feed(parts.answer)
+            if self._stops.is_hit:
+                return parts, Stop("stop")
+        if self._is_one_call and self._parser.n_complete_calls:
+            return parts, Stop("tool_calls")
+        if self._thinks and (due := self._budget.due(self._parser)):
+            return parts, Feed(due)
+        return parts, CONTINUE
+
+    def finish(self) -> Parts:
+        """What was held back until the end."""
+        parts = self._parser.finish()
+        parts.answer = self._stops.feed(parts.answer)
+        if not self._stops.is_hit:
+            parts.answer += self._stops.finish()
+        return parts
