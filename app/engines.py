@@ -147,7 +147,15 @@ class Engines:
             return
         plan, need_bytes = self._plan_for(entry)
         if self._vetting is not None and not self._is_up(plan):
-            need_bytes = self._vetting.before_load(entry, plan, need_bytes, self._reclaimable_bytes())
+            need_bytes = self._vetting.before_load(
+                entry,
+                plan,
+                need_bytes,
+                self._reclaimable_bytes(),
+                are_devices_free=not any(
+                    set(slot.plan.rpc_devices) & set(plan.rpc_devices) for slot in self._slots if slot.is_up
+                ),
+            )
         slot = self._enter(entry, plan, need_bytes, cancel)
         try:
             info = self._wait_ready(slot.supervisor, cancel)

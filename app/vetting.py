@@ -22,7 +22,15 @@ class Vetting:
         self._prober = prober
         self._http = http
 
-    def before_load(self, entry: ModelEntry, plan: LoadPlan, rough_bytes: int, reclaimable_bytes: int) -> int:
+    def before_load(
+        self,
+        entry: ModelEntry,
+        plan: LoadPlan,
+        rough_bytes: int,
+        reclaimable_bytes: int,
+        *,
+        are_devices_free: bool = True,
+    ) -> int:
         """See that a model may be loaded.
 
         Args:
@@ -30,6 +38,8 @@ class Vetting:
             plan: How it is about to be loaded.
             rough_bytes: At most what it takes, by the formulas.
             reclaimable_bytes: Main memory that other models would give back for it.
+            are_devices_free: False while a loaded model computes on an RPC device of the plan, which serves
+                one process at a time; then nothing is probed.
 
         Returns:
             The main memory that it will take.
@@ -43,6 +53,8 @@ class Vetting:
         self._admit_devices(plan)
         is_plain = not (plan.rpc_devices or plan.tensor_overrides or plan.n_cpu_expert_layers)
         if entry.is_starter and is_plain and rough_bytes * _PLENTY < free_main_memory_bytes():
+            return rough_bytes
+        if not are_devices_free:
             return rough_bytes
         found = self._prober.require_room(plan, reclaimable_bytes)
         return WORKER_BYTES + next(d.total_bytes for d in found.memory if d.device == "CPU")

@@ -103,7 +103,7 @@ def _adapter_mismatch(error: models.AdapterMismatch) -> str:
 
 def _rpc_unreachable(error: models.RpcUnreachable) -> str:
     return tr(
-        "No RPC server of llama.cpp answers at {endpoint}. "
+        "No RPC server of llama.cpp answers at {endpoint}, or it serves another program. "
         "Start it there, or take the device out of the model's plan.",
         endpoint=error.endpoint,
     )

@@ -27,7 +27,14 @@ from model_manager.engine.launch import plan_body, plan_from
 from model_manager.engine.placements import forecast_body, forecast_from
 from model_manager.engine.process import says_out_of_memory
 from model_manager.engine.room import free_main_memory_bytes
-from model_manager.errors import EngineError, LoadFailed, ModelFileError, NotEnoughMemory, ProbeFailed
+from model_manager.errors import (
+    EngineError,
+    LoadFailed,
+    ModelFileError,
+    NotEnoughMemory,
+    ProbeFailed,
+    RpcUnreachable,
+)
 from model_manager.types import Forecast, LoadPlan
 
 log = logging.getLogger(__name__)
@@ -112,6 +119,9 @@ class Prober:
             last_words = words.read().decode("utf-8", "replace").strip()
             answer.seek(0)
             told = answer.read(_MAX_WRITTEN_BYTES)
+        if code is None and plan.rpc_devices:
+            # Such a server serves one client at a time, and leaves others waiting without a word.
+            raise RpcUnreachable(", ".join(plan.rpc_devices), "it is silent, or serves another model")
         if code != 0:
             raise ProbeFailed(_name(plan), _ending(code, last_words), last_words)
         try:
