@@ -161,6 +161,21 @@ def test_likelihoods(client: openai.OpenAI) -> None:
     assert "".join(token.token for token in message.content[0].logprobs) == responded.output_text
 
 
+def test_several_answers_to_one_prompt(client: openai.OpenAI) -> None:
+    options: Any = {"model": "starter-dense", "max_tokens": 6, "n": 2, "seed": 7, "temperature": 2.0}
+    chat = client.chat.completions.create(messages=HELLO, **options)
+    assert [choice.index for choice in chat.choices] == [0, 1]
+    texts = ["", ""]
+    for chunk in client.chat.completions.create(messages=HELLO, stream=True, **options):
+        for choice in chunk.choices:
+            texts[choice.index] += choice.delta.content or ""
+    assert texts[0] != texts[1]
+    completed = client.completions.create(prompt=["One", "Two"], **options)
+    assert [choice.index for choice in completed.choices] == [0, 1, 2, 3]
+    assert completed.usage is not None
+    assert completed.usage.completion_tokens <= 24
+
+
 def test_responses(client: openai.OpenAI) -> None:
     whole = client.responses.create(input="What is a mixture of experts?", max_output_tokens=24, **GREEDY)
     assert (whole.status, whole.incomplete_details and whole.incomplete_details.reason) == (
