@@ -10,7 +10,7 @@ from app.prompts import turns
 from app.sampling import AnswerOptions, merge, parameters
 from app.titles import title_from
 from model_manager.errors import EmptyPrompt
-from model_manager.types import ChatMessage, ChatRequest, ModelEntry
+from model_manager.types import ChatMessage, ChatRequest, ModelEntry, OutputFormat
 from storage.records import Conversation, Generation, Image, Message, Part
 from storage.store import Store
 
@@ -30,6 +30,7 @@ class Ask:
         conversation_sampling: Overrides that a new conversation keeps.
         images: Checked by `images.check`; they stand before the text.
         fit: As for all orders: see `Fit`. The conversation itself keeps everything.
+        output: What the answer must be; None is any text.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Ask:
     title: str = ""
     images: tuple[Image, ...] = ()
     fit: Fit = "all"
+    output: OutputFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,16 @@ class Continue:
     """More of the answer `message_id`, which was cut off: a sibling that begins with what there is.
 
     A finished message never changes, so the short version stays beside the longer one.
+
+    Attributes:
+        output: What the whole answer must be; what there is of it must have been begun so.
     """
 
     message_id: int
     model: str | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     fit: Fit = "all"
+    output: OutputFormat | None = None
 
 
 Order = Ask | Regenerate | Edit | Continue
@@ -142,7 +148,8 @@ def write(store: Store, order: Order, conversation: Conversation | None, entry: 
     own_prompt = order.system_prompt if isinstance(order, Ask) else None
     system_prompt = conversation.system_prompt if own_prompt is None else own_prompt
     request = _request(store, system_prompt, parent_id, kept, options, entry)
-    request = replace(request, conversation=str(conversation.id))
+    output = order.output if isinstance(order, (Ask, Continue)) else None
+    request = replace(request, conversation=str(conversation.id), output=output)
     return Written(conversations.get(conversation.id), question, answer, generation, request, kept)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.answering import Answered, Started
+from app.cli import shapes
 from app.cli.choices import model_name
 from app.cli.failures import report
 from app.cli.output import print_json, printable
@@ -19,7 +20,7 @@ from app.orders import Ask, Continue, Fit, Order
 from app.services import Services
 from model_manager.engine.client import Cancel
 from model_manager.errors import ModelManagerError
-from model_manager.types import ModelEntry, ReasoningDelta, TextDelta, Usage
+from model_manager.types import ModelEntry, ReasoningDelta, TextDelta, TokenLogprobs, Usage
 from storage.errors import StorageError
 from storage.records import Message
 from ui import formats
@@ -60,6 +61,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         default="all",
         help="what becomes of the oldest turns: sent too, left out, or summed up",
     )
+    shapes.add_options(parser)
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="without it, one turn a line from stdin")
     parser.set_defaults(run=run)
 
@@ -105,12 +107,14 @@ class _Talk:
         self._conversation_id: int | None = arguments.conversation
         self._images = tuple(map(image_from, arguments.image))
         self._fit: Fit = arguments.fit
+        self._output = shapes.output_format(arguments)
         self._sampling = {
             "max_tokens": arguments.max_tokens,
             "seed": arguments.seed,
             "temperature": arguments.temperature,
             "thinking": arguments.think,
             "think_budget_tokens": arguments.think_budget,
+            "top_logprobs": arguments.logprobs,
         }
 
     def entry(self) -> ModelEntry:
@@ -139,6 +143,7 @@ class _Talk:
             self._sampling,
             images=self._images,
             fit=self._fit,
+            output=self._output,
         )
         self._images = ()
         return self._perform(order)
@@ -155,7 +160,7 @@ class _Talk:
         found = self._services.storage.call(lambda store: store.conversations.get(conversation_id))
         if found.head_id is None:
             raise BadUsage(tr("Conversation {id} has no message yet.", id=conversation_id))
-        return self._perform(Continue(found.head_id, self.model, self._sampling, self._fit))
+        return self._perform(Continue(found.head_id, self.model, self._sampling, self._fit, self._output))
 
     def _perform(self, order: Order) -> int:
         cancel = Cancel()
@@ -175,6 +180,8 @@ class _Talk:
                         case TextDelta():
                             loading.end()
                             printer.show("text", event.text)
+                        case TokenLogprobs():
+                            print_json(self._console, shapes.logprobs_line(event))
                         case Answered():
                             answered = event
             except Interrupted:
