@@ -162,7 +162,8 @@ def test_likelihoods(client: openai.OpenAI) -> None:
 
 
 def test_several_answers_to_one_prompt(client: openai.OpenAI) -> None:
-    options: Any = {"model": "starter-dense", "max_tokens": 6, "n": 2, "seed": 7, "temperature": 2.0}
+    wild: Any = {"temperature": 2.0, "top_p": 1.0, "extra_body": {"top_k": 0, "min_p": 0}}
+    options: Any = {"model": "starter-dense", "max_tokens": 6, "n": 2, "seed": 7} | wild
     chat = client.chat.completions.create(messages=HELLO, **options)
     assert [choice.index for choice in chat.choices] == [0, 1]
     texts = ["", ""]
