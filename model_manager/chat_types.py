@@ -36,6 +36,18 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether a model may call tools, or must.
+
+    Attributes:
+        name: The tool that must be called; "" for any.
+    """
+
+    mode: Literal["none", "auto", "required"] = "auto"
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """A call that a model made.
 
@@ -96,3 +108,41 @@ class ToolCallDelta:
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer.
+
+    Attributes:
+        cached_tokens: Those of `prompt_tokens` that were still in the context, or in a file of it.
+        reasoning_tokens: Those of `completion_tokens` that belong to the reasoning.
+        dropped_reasoning_tokens: Those of earlier answers' reasoning that the prompt left out, and so saved.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    dropped_reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Speed of one answer; None where nothing was measured (no token was decoded, say).
+
+    Attributes:
+        ttft_ms: From the arrival of the request in the engine to its first token.
+    """
+
+    ttft_ms: float | None
+    prefill_tokens_per_s: float | None
+    decode_tokens_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillProgress:
+    """The engine is reading the prompt; also the sign of life during a long prefill."""
+
+    done_tokens: int
+    total_tokens: int

@@ -253,6 +253,10 @@ class TemplateFailed(EngineError):
         self.reason = reason
 
 
+class ToolsUnsupported(EngineError):
+    """There are tools in a request, and the model's template has no words for them."""
+
+
 class ImageRefused(EngineError):
     """An image of a request cannot be used; nothing was computed."""
 

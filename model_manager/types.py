@@ -9,13 +9,17 @@ from typing import Any, Final, Literal
 
 from model_manager.chat_types import (
     ChatMessage,
+    PrefillProgress,
     PromptImage,
     ReasoningDelta,
     Role,
     TextDelta,
+    Timings,
     Tool,
     ToolCall,
     ToolCallDelta,
+    ToolChoice,
+    Usage,
 )
 from model_manager.hub_types import (
     DownloadFile,
@@ -51,16 +55,21 @@ __all__ = [
     "KvType",
     "LoadMode",
     "Placement",
+    "PrefillProgress",
     "PromptImage",
     "ReasoningDelta",
     "Role",
     "TextDelta",
+    "Timings",
     "Tool",
     "ToolCall",
     "ToolCallDelta",
+    "ToolChoice",
+    "Usage",
 ]
 
 Thinking = Literal["auto", "on", "off"]
+ReasoningHistory = Literal["template", "keep", "last", "drop"]
 StopReason = Literal["stop", "length", "cancelled", "context_full", "tool_calls", "error"]
 Speculation = Literal["auto", "off", "lookup", "draft", "mtp"]
 EngineStatus = Literal["loading", "ready", "stopped", "failed"]
@@ -121,6 +130,12 @@ class ChatRequest:
         return_tokens: Report the ids of the prompt and of the answer, by which it can be looked into later.
         output: What the answer must be; None is any text.
         conversation: Names what it belongs to, so that what is kept of it can be forgotten by this name.
+        think_nudge_tokens: Reasoning tokens after which the model is told to come to an end; None for never.
+        think_nudge_text: What it is told, in its own voice; "" takes `DEFAULT_NUDGE`.
+        reasoning_history: What becomes of the reasoning of earlier answers: as the template has it, kept as
+            far as the template can, that of the last answer alone, none.
+        tools: What the model may call.
+        parallel_tool_calls: It may call several in one answer.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -133,41 +148,12 @@ class ChatRequest:
     output: OutputFormat | None = None
     conversation: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one answer.
-
-    Attributes:
-        cached_tokens: Those of `prompt_tokens` that were still in the context, or in a file of it.
-        reasoning_tokens: Those of `completion_tokens` that belong to the reasoning.
-    """
-
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    reasoning_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """Speed of one answer; None where nothing was measured (no token was decoded, say).
-
-    Attributes:
-        ttft_ms: From the arrival of the request in the engine to its first token.
-    """
-
-    ttft_ms: float | None
-    prefill_tokens_per_s: float | None
-    decode_tokens_per_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PrefillProgress:
-    """The engine is reading the prompt; also the sign of life during a long prefill."""
-
-    done_tokens: int
-    total_tokens: int
+    think_nudge_tokens: int | None = None
+    think_nudge_text: str = ""
+    reasoning_history: ReasoningHistory = "template"
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = field(default_factory=ToolChoice)
+    parallel_tool_calls: bool = True
 
 
 IMPOSSIBLE_LOGPROB: Final = -9999.0

@@ -205,6 +205,10 @@ def _template_failed(_error: models.TemplateFailed) -> str:
     )
 
 
+def _tools_unsupported(_error: models.ToolsUnsupported) -> str:
+    return tr("The chat template of this model has no words for tools. Choose another model, or send none.")
+
+
 def _image_refused(error: models.ImageRefused) -> str:
     return tr(
         "This image cannot be used ({reason}). Choose a PNG, JPEG, GIF or BMP of ordinary size.",
@@ -292,6 +296,7 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = transfer_sentences.
     models.EmptyPrompt: _empty_prompt,
     models.PromptTooLong: _prompt_too_long,
     models.TemplateFailed: _template_failed,
+    models.ToolsUnsupported: _tools_unsupported,
     models.ImageRefused: _image_refused,
     models.NoVision: _no_vision,
     models.GrammarRefused: _grammar_refused,

@@ -105,7 +105,7 @@ class AnswerParser:
             # Those that began inside the closing marker, or behind it, were none.
             self._reasoning_tokens -= sum(start >= self._output.border for start in self._starts)
             self._starts.clear()
-        while self._starts and self._starts[0] < self._cursor.position:
+        while self._starts and self._starts[0] < self._cursor.position - self._output.n_held:
             self._starts.popleft()
 
     def _parse(self, dialect: Dialect, start: Start) -> Steps[None]:

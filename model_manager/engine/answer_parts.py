@@ -26,7 +26,7 @@ class Output:
     Attributes:
         in_reasoning: The text that comes next belongs to the reasoning, as far as is known.
         in_head: What comes next is the head of a message, and neither reasoning nor answer.
-        border: Where the marker began that ended the last reasoning.
+        border: Where the marker began that ended the last reasoning, whitespace before it included.
         calls: The tool calls.
         has_tools: There is something to call.
     """
@@ -41,6 +41,11 @@ class Output:
         self.in_reasoning = False
         self.in_head = False
         self.border = 0
+
+    @property
+    def n_held(self) -> int:
+        """Characters that were read and not given out yet."""
+        return len(self._held)
 
     def take(self) -> Parts:
         """What is new."""
@@ -58,10 +63,10 @@ class Output:
 
     def turn(self, *, in_reasoning: bool, marker: str = "") -> None:
         """`marker` was consumed: line breaks before and behind it belong to it."""
+        self.border = self._cursor.position - len(marker) - len(self._held)
         self._held = ""
         self._skips_breaks = True
         self.in_reasoning = in_reasoning
-        self.border = self._cursor.position - len(marker)
 
     def finish(self) -> None:
         """The model stopped: whitespace that was held back stood before nothing."""

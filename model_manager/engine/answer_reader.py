@@ -26,6 +26,9 @@ class AnswerPlan:
         tools: What the model may call; none leaves the notation of calls text.
         is_one_call: The answer ends with its first tool call.
         nudge: What is said to the model before its budget is spent.
+        call_lead: Tokens that make the model call a tool once it has thought; none mostly.
+        primed: What the prompt made the model say already, as tokens and their texts.
+        dropped_reasoning_tokens: Of earlier answers, left out of the prompt.
         index: Which of several answers to one prompt it is; None where it is the only one. Of several, each
             tells of itself alone; `choices` makes one stream of them, and sums up.
     """
@@ -43,6 +46,9 @@ class AnswerPlan:
     tools: tuple[Tool, ...] = ()
     is_one_call: bool = False
     nudge: Nudge | None = None
+    call_lead: tuple[int, ...] = ()
+    primed: tuple[tuple[int, str], ...] = ()
+    dropped_reasoning_tokens: int = 0
     constraint: ConstraintPlan | None = None
     index: int | None = None
 
@@ -60,6 +66,8 @@ class AnswerReader:
         self._budget = ThinkingBudget(plan.budget_tokens, plan.dialect.feed, plan.nudge)
         self._thinks = plan.dialect.thinks
         self._is_one_call = plan.is_one_call
+        self._call_lead = plan.call_lead
+        self._primed = [self._parser.feed(token_id, text) for token_id, text in plan.primed]
         self.constraint: Constraint | None = None
         if plan.constraint is not None:
             self.constraint = plan.constraint.begin(is_free=self._parser.is_free)
@@ -85,7 +93,8 @@ class AnswerReader:
 
     def read(self, token_id: int, text: str) -> tuple[Parts, Verdict]:
         """Take a token: what there is to show, and how to go on."""
-        parts = self._parser.feed(token_id, text)
+        was_reasoning = self._parser.in_reasoning
+        parts = self._with_primed(self._parser.feed(token_id, text))
         if self.constraint is not None:
             self.constraint.follow(is_free=self._parser.is_free)
         if parts.answer:
@@ -96,12 +105,24 @@ class AnswerReader:
             return parts, Stop("tool_calls")
         if self._thinks and (due := self._budget.due(self._parser)):
             return parts, Feed(due)
+        if self._call_lead and was_reasoning and not self._parser.in_reasoning:
+            lead, self._call_lead = self._call_lead, ()
+            return parts, Feed(lead)
         return parts, CONTINUE
 
     def finish(self) -> Parts:
         """What was held back until the end."""
-        parts = self._parser.finish()
+        parts = self._with_primed(self._parser.finish())
         parts.answer = self._stops.feed(parts.answer)
         if not self._stops.is_hit:
             parts.answer += self._stops.finish()
+        return parts
+
+    def _with_primed(self, parts: Parts) -> Parts:
+        """What the prompt made the model say is told with its first token."""
+        while self._primed:
+            before = self._primed.pop()
+            parts.reasoning = before.reasoning + parts.reasoning
+            parts.answer = before.answer + parts.answer
+            parts.calls = before.calls + parts.calls
         return parts

@@ -238,6 +238,7 @@ class Answer:
             "timings": timings_body(ending.timings),
             "stop_reason": self._stop_reason(ending),
             "seed": ending.seed,
+            "dropped_reasoning_tokens": self._plan.dropped_reasoning_tokens,
             "speculation": {
                 "drafted_tokens": ending.drafted_tokens,
                 "accepted_tokens": ending.accepted_tokens,

@@ -60,6 +60,8 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         body |= {"logprobs": True, "top_logprobs": sampling.top_logprobs}
     if request.output is not None:
         body |= _output_body(request.output, is_ours=request_id is not None)
+    if request.tools:
+        body |= _tools_body(request)
     if request_id is None:
         if request.thinking == "off":
             body["reasoning_effort"] = "none"
@@ -72,6 +74,9 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "ignore_eos": sampling.ignore_end,
         "thinking": request.thinking,
         "think_budget_tokens": request.think_budget_tokens,
+        "think_nudge_tokens": request.think_nudge_tokens,
+        "think_nudge_text": request.think_nudge_text,
+        "reasoning_history": request.reasoning_history,
         "continue_final_message": request.continues,
         "return_progress": True,
         "return_tokens": request.return_tokens,
@@ -96,7 +101,29 @@ def _message_body(message: ChatMessage) -> dict[str, Any]:
         body["content"] = _content_parts(message)
     if message.reasoning:
         body["reasoning_content"] = message.reasoning
+    if message.tool_calls:
+        body["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+            for c in message.tool_calls
+        ]
+    if message.role == "tool":
+        body["tool_call_id"] = message.tool_call_id
     return body
+
+
+def _tools_body(request: ChatRequest) -> dict[str, Any]:
+    choice: Any = request.tool_choice.mode
+    if request.tool_choice.name:
+        choice = {"type": "function", "function": {"name": request.tool_choice.name}}
+    functions = [
+        {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+        for tool in request.tools
+    ]
+    return {
+        "tools": [{"type": "function", "function": function} for function in functions],
+        "tool_choice": choice,
+        "parallel_tool_calls": request.parallel_tool_calls,
+    }
 
 
 def _content_parts(message: ChatMessage) -> list[dict[str, Any]]:

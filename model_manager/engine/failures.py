@@ -14,6 +14,7 @@ _TYPES: Final[Mapping[type[EngineError], tuple[tuple[str, ...], int]]] = {
     errors.PromptTooLong: (("prompt_tokens", "n_ctx_tokens"), 400),
     errors.ContextTooLarge: (("n_ctx_tokens", "n_ctx_train_tokens"), 503),
     errors.TemplateFailed: (("reason",), 422),
+    errors.ToolsUnsupported: ((), 422),
     errors.ImageRefused: (("reason",), 400),
     errors.NoVision: ((), 400),
     errors.LoadFailed: (("name", "reason"), 503),

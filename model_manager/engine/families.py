@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from model_manager.engine import tool_formats, tool_literals, tool_tags
+from model_manager.engine import tool_formats, tool_literals, tool_nesting, tool_tags
 from model_manager.engine.tool_formats import ToolFormat
 
 Style = Literal["blocks", "harmony", "recipients", "functionary"]
@@ -104,6 +104,17 @@ class Family:
             return self.envelope.opening
         return ""
 
+    def call_lead(self, name: str) -> str:
+        """What makes the model call a tool, that of this name or ("") any; "" where nothing does."""
+        before, after = self.tools.lead if self.tools is not None else ("", "")
+        if self.style == "harmony":
+            before, after = "<|channel|>commentary to=functions.", " <|constrain|>json<|message|>"
+        elif self.style == "functionary":
+            after = "\n"
+        elif self.style != "blocks" or not before:
+            return ""
+        return f"{before}{name}{after}" if name else before
+
     @property
     def markers(self) -> tuple[str, ...]:
         """Everything that may be a token and matters."""
@@ -158,7 +169,7 @@ _TOOL_FORMATS: Final[tuple[tuple[_Test, ToolFormat], ...]] = (
     (_has("List of tools: ["), tool_literals.LFM2),
     (_has("<|tool_list_start|>"), tool_literals.LFM2),
     (_has("<|role_sep|>", "<|message_sep|>"), tool_formats.GIGACHAT),
-    (_has("]<]minimax[>[", "<invoke name="), tool_tags.MINIMAX_M3),
+    (_has("]<]minimax[>[", "<invoke name="), tool_nesting.MINIMAX_M3),
     (_has("<minimax:tool_call>"), tool_tags.MINIMAX_M2),
     (_has("dsml_token", "function_calls"), tool_tags.dsml("function_calls")),
     (_has("dsml_token"), tool_tags.dsml("tool_calls")),
@@ -204,9 +215,26 @@ def family_of(source: str) -> Family:
         silent = ("<|channel>", "<channel|>")
     elif tools is tool_formats.COMMAND_R:
         silent = ("<|CHATBOT_TOKEN|>", "<|END_OF_TURN_TOKEN|>")
+    if tools is not None:
+        tools = _as_in(source, tools)
+    glued = _glued(source)
+    if glued and "'<tool_sep{}>'" in source:
+        tools = tool_tags.hunyuan(glued)
     name = tools.name if tools else "thinking" if reasoning else "plain"
     breaks = _breaks(source, reasoning) if reasoning else ("", "", "")
     return Family(name, "blocks", reasoning, tools, envelope, silent, breaks)
+
+
+def _as_in(source: str, tools: ToolFormat) -> ToolFormat:
+    """The older notations of makers who have several."""
+    old_lead: tuple[str, str] | None = None
+    if tools is tool_formats.MISTRAL and "[ARGS]" not in source:
+        old_lead = ('[TOOL_CALLS][{"name": "', '", "arguments": ')
+    elif tools is tool_formats.DEEPSEEK and "```json" in source:
+        old_lead = ("<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>", "\n```json\n")
+    elif tools is tool_formats.GIGACHAT and "<|function_call|>" not in source:
+        old_lead = ('<|message_sep|>\n\nfunction call<|role_sep|>\n{"name": "', '", "arguments": ')
+    return tools if old_lead is None else replace(tools, lead=old_lead)
 
 
 def _breaks(source: str, pair: MarkerPair) -> tuple[str, str, str]:
@@ -225,14 +253,18 @@ def _breaks(source: str, pair: MarkerPair) -> tuple[str, str, str]:
 
 
 def _reasoning_of(source: str) -> MarkerPair | None:
-    if _SUFFIXED.search(source):
-        suffix = _SUFFIX.search(source)
-        glued = suffix[1] if suffix else ""
+    if glued := _glued(source):
         return MarkerPair(f"<think{glued}>", f"</think{glued}>")
     for pair in MARKER_PAIRS:
         if _mentions(source, pair.opening) or _mentions(source, pair.closing):
             return pair
     return None
+
+
+def _glued(source: str) -> str:
+    """The suffix of every marker of Hunyuan 3; "" elsewhere."""
+    suffix = _SUFFIX.search(source) if _SUFFIXED.search(source) else None
+    return suffix[1] if suffix else ""
 
 
 def _mentions(source: str, marker: str) -> bool:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from model_manager.engine.adapting import change_adapters, with_adapters
 from model_manager.engine.answer_reader import AnswerPlan
 from model_manager.engine.answers import Answer, Handle
-from model_manager.engine.blocks import Start
 from model_manager.engine.choices import Choices
-from model_manager.engine.dialects import PLAIN, Dialect, find_dialect
+from model_manager.engine.dialects import find_dialect
 from model_manager.engine.embeddings import Embedded, Embedder
 from model_manager.engine.grammars import Grammars
 from model_manager.engine.llama import library
@@ -25,6 +24,7 @@ from model_manager.engine.llama.vision import Vision
 from model_manager.engine.prompt_cache import PromptCache
 from model_manager.engine.prompts import PromptTokenizer, PromptTokens
 from model_manager.engine.protocol import ChatCompletionRequest
+from model_manager.engine.renderer import Rendered, Renderer
 from model_manager.engine.replay import Replay
 from model_manager.engine.sampling import usable_seed
 from model_manager.engine.scheduler import Scheduler
@@ -39,7 +39,7 @@ from model_manager.errors import (
     RequestRefused,
     TemplateFailed,
 )
-from model_manager.types import Adapter, ChatRequest, EngineInfo, EngineState, LoadPlan, SamplingParams
+from model_manager.types import Adapter, EngineInfo, EngineState, LoadPlan, SamplingParams
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +58,8 @@ class Prepared:
 class _Loaded:
     context: LlamaContext
     scheduler: Scheduler
-    tokenizer: PromptTokenizer
-    template: ChatTemplate | None
+    renderer: Renderer | None
     template_error: TemplateFailed | None
-    dialect: Dialect
     info: EngineInfo
     embedder: Embedder
     grammars: Grammars
@@ -114,9 +112,12 @@ class Host:
 
     def _prepare_to_answer(self, context: LlamaContext) -> _Loaded:
         model, vocabulary = context.model, context.vocabulary
-        template: ChatTemplate | None = None
+        vision = None
+        if self._plan.mmproj_path is not None:
+            vision = Vision(model, self._plan.mmproj_path, context.n_threads_max)
+        renderer: Renderer | None = None
         template_error: TemplateFailed | None = None
-        dialect = PLAIN
+        can_think = False
         try:
             template = ChatTemplate(
                 model.chat_template, bos_text=vocabulary.bos_text, eos_text=vocabulary.eos_text
@@ -124,22 +125,18 @@ class Host:
         except TemplateFailed as error:
             # The model itself is fine: it stays loaded, and each request says what is wrong.
             template_error = error
-        if template is not None:
+        else:
+            can_think = template.can_think
             dialect = find_dialect(template.family, vocabulary)
-        can_think = template is not None and template.can_think
-        vision = None
-        if self._plan.mmproj_path is not None:
-            vision = Vision(model, self._plan.mmproj_path, context.n_threads_max)
+            renderer = Renderer(template, dialect, PromptTokenizer(vocabulary, vision), vocabulary)
         speculation, speculator = new_speculator(self._plan, context)
         scheduler = Scheduler(context, vision, self._prompt_cache(context), speculator=speculator)
         scheduler.start()
         return _Loaded(
             context=context,
             scheduler=scheduler,
-            tokenizer=PromptTokenizer(vocabulary, vision),
-            template=template,
+            renderer=renderer,
             template_error=template_error,
-            dialect=dialect,
             info=dataclasses.replace(
                 model.describe(context),
                 can_think=can_think,
@@ -199,10 +196,12 @@ class Host:
         loaded = self._ready()
         chat = request.to_chat_request()
         if request.prompt is not None:
-            prompt, dialect, start = self._raw(loaded, request.prompt)
+            rendered = self._raw(loaded, request.prompt)
+        elif loaded.renderer is not None:
+            rendered = loaded.renderer.render(chat, request.effort)
         else:
-            prompt, dialect, start = self._rendered(loaded, chat, request.effort)
-        tokens = prompt.tokens
+            raise loaded.template_error or TemplateFailed("")
+        prompt, tokens = rendered.prompt, rendered.prompt.tokens
         if not tokens:
             raise EmptyPrompt
         if len(tokens) >= loaded.context.n_ctx_tokens:
@@ -213,8 +212,8 @@ class Host:
             plan=AnswerPlan(
                 id=request.request_id or f"chatcmpl-{secrets.token_hex(12)}",
                 model=loaded.info.name,
-                dialect=dialect,
-                start=start,
+                dialect=rendered.dialect,
+                start=rendered.start,
                 budget_tokens=chat.think_budget_tokens,
                 stop=chat.sampling.stop,
                 wants_progress=request.return_progress,
@@ -222,34 +221,24 @@ class Host:
                 # The stand-ins of an image are no tokens that could be computed again.
                 prompt_tokens=tuple(tokens) if chat.return_tokens and not prompt.media else None,
                 wants_logprobs=chat.sampling.top_logprobs is not None,
-                constraint=loaded.grammars.plan(chat, dialect, start),
+                tools=chat.tools,
+                is_one_call=bool(chat.tools) and not chat.parallel_tool_calls,
+                nudge=rendered.nudge,
+                call_lead=rendered.call_lead,
+                primed=rendered.primed,
+                dropped_reasoning_tokens=rendered.dropped_reasoning_tokens,
+                constraint=loaded.grammars.plan(chat, rendered.dialect, rendered.start),
             ),
             conversation=chat.conversation,
         )
 
     @staticmethod
-    def _rendered(
-        loaded: _Loaded, chat: ChatRequest, effort: str | None
-    ) -> tuple[PromptTokens, Dialect, Start]:
-        """The prompt of a chat, how its answer will be written, and where in its turn the model goes on."""
-        if loaded.template is None:
-            raise loaded.template_error or TemplateFailed("")
-        prompt = loaded.template.render(chat.messages, chat.thinking, effort, continues=chat.continues)
-        tokens = loaded.tokenizer.tokenize(prompt)
-        start = prompt.start
-        if start == "reasoning" and chat.think_budget_tokens == 0:
-            # Nothing is sampled before the first token, so no budget could end it in time.
-            tokens.tokens.extend(loaded.dialect.feed)
-            start = "answer"
-        return tokens, loaded.dialect, start
-
-    @staticmethod
-    def _raw(loaded: _Loaded, prompt: str | list[int]) -> tuple[PromptTokens, Dialect, Start]:
+    def _raw(loaded: _Loaded, prompt: str | list[int]) -> Rendered:
         """A prompt as it was sent, with nothing in it to be taken for reasoning."""
         vocabulary = loaded.context.vocabulary
         if isinstance(prompt, str):
-            return PromptTokens(vocabulary.tokenize(prompt, special=True, add_bos=True), {}), PLAIN, "turn"
-        return PromptTokens(_known(prompt, vocabulary.n_tokens), {}), PLAIN, "turn"
+            return Rendered(PromptTokens(vocabulary.tokenize(prompt, special=True, add_bos=True), {}))
+        return Rendered(PromptTokens(_known(prompt, vocabulary.n_tokens), {}))
 
     @property
     def adapters(self) -> tuple[Adapter, ...]:

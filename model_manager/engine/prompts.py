@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from model_manager.engine.templates import RenderedPrompt, Segment
+from model_manager.engine.stand_ins import Segment
+from model_manager.engine.templates import RenderedPrompt
 from model_manager.errors import NoVision
 
 if TYPE_CHECKING:

@@ -14,10 +14,27 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from model_manager.engine.images import from_data_url
 from model_manager.engine.response_formats import ResponseFormat
+from model_manager.engine.tool_requests import (
+    MAX_TOOLS,
+    RequestToolCall,
+    ToolChoiceField,
+    ToolDefinition,
+    to_choice,
+    to_tools,
+)
 from model_manager.errors import ImageRefused, RequestRefused
-from model_manager.types import ChatMessage, ChatRequest, OutputFormat, PromptImage, SamplingParams, Thinking
+from model_manager.types import (
+    ChatMessage,
+    ChatRequest,
+    OutputFormat,
+    PromptImage,
+    ReasoningHistory,
+    SamplingParams,
+    Thinking,
+)
 
 MAX_STOP_STRINGS: Final = 16
+MAX_NUDGE_CHARS: Final = 2000
 MAX_CHOICES: Final = 16
 MAX_TOP_LOGPROBS: Final = 20
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
@@ -33,6 +50,9 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "think_budget_tokens",
     "chat_template_kwargs",
     "continue_final_message",
+    "think_nudge_tokens",
+    "think_nudge_text",
+    "reasoning_history",
     "return_progress",
     "request_id",
     "return_tokens",
@@ -42,8 +62,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
 """What a request may carry beyond OpenAI's schema."""
 
 UNSUPPORTED_FIELDS: Final[Mapping[str, str]] = {
-    "tools": "tools are not supported",
-    "functions": "functions are not supported",
+    "functions": "functions became tools",
     "audio": "only text can be made",
     "prediction": "predicted output is not supported",
     "web_search_options": "web search is not supported",
@@ -81,9 +100,11 @@ ContentPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
 class RequestMessage(_Lenient):
     """One message of a request."""
 
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[ContentPart] | None = None
     reasoning_content: str | None = None
+    tool_calls: list[RequestToolCall] | None = None
+    tool_call_id: str | None = None
 
     def to_message(self) -> ChatMessage:
         """As the rest of the program knows it."""
@@ -101,7 +122,14 @@ class RequestMessage(_Lenient):
             else:
                 images.append(PromptImage(len(content), from_data_url(part.image_url.url)))
         role = "system" if self.role == "developer" else self.role
-        return ChatMessage(role, content, self.reasoning_content or "", tuple(images))
+        return ChatMessage(
+            role,
+            content,
+            self.reasoning_content or "",
+            tuple(images),
+            tuple(call.to_call() for call in self.tool_calls or ()) if role == "assistant" else (),
+            self.tool_call_id or "",
+        )
 
 
 class StreamOptions(_Lenient):
@@ -140,6 +168,9 @@ class ChatCompletionRequest(_Lenient):
     seed: int | None = None
     reasoning_effort: str | None = None
     response_format: ResponseFormat | None = None
+    tools: Annotated[list[ToolDefinition], Field(max_length=MAX_TOOLS)] | None = None
+    tool_choice: ToolChoiceField | None = None
+    parallel_tool_calls: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=MAX_TOP_LOGPROBS)] | None = None
 
@@ -151,6 +182,9 @@ class ChatCompletionRequest(_Lenient):
     grammar: Annotated[str, Field(min_length=1)] | None = None
     thinking: Thinking | None = None
     think_budget_tokens: Annotated[int, Field(ge=0)] | None = None
+    think_nudge_tokens: Annotated[int, Field(ge=1)] | None = None
+    think_nudge_text: Annotated[str, Field(max_length=MAX_NUDGE_CHARS)] = ""
+    reasoning_history: ReasoningHistory = "template"
     chat_template_kwargs: TemplateSwitches | None = None
     continue_final_message: bool = False
     return_progress: bool = False
@@ -187,6 +221,11 @@ class ChatCompletionRequest(_Lenient):
     def _refuse_two_formats(self) -> ChatCompletionRequest:
         if self.grammar is not None and self._format is not None:
             raise ValueError("either grammar or response_format, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tools(self) -> ChatCompletionRequest:
+        to_choice(self.tool_choice, to_tools(self.tools))
         return self
 
     @model_validator(mode="after")
@@ -240,6 +279,8 @@ class ChatCompletionRequest(_Lenient):
             return otherwise if value is None else value
 
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+        tools = to_tools(self.tools)
+        choice = to_choice(self.tool_choice, tools)
         return ChatRequest(
             messages=tuple(message.to_message() for message in self.messages),
             sampling=SamplingParams(
@@ -260,6 +301,12 @@ class ChatCompletionRequest(_Lenient):
             ),
             thinking=self._thinking(),
             think_budget_tokens=self.think_budget_tokens,
+            think_nudge_tokens=self.think_nudge_tokens,
+            think_nudge_text=self.think_nudge_text,
+            reasoning_history=self.reasoning_history,
+            tools=tools if choice.mode != "none" else (),
+            tool_choice=choice,
+            parallel_tool_calls=self.parallel_tool_calls is not False,
             continues=self.continue_final_message,
             model=self.model,
             output=OutputFormat(grammar=self.grammar) if self.grammar is not None else self._format,

@@ -31,11 +31,10 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from model_manager.engine.deadline import run_limited
+from model_manager.engine.scales import MAX_WEIGHT, TemplateTooGreedyError, weigh
+from model_manager.engine.stand_ins import BEGIN, marked_as_json
 
 MAX_SOURCE_CHARS: Final = 512 * 1024
-MAX_WEIGHT: Final = 4 * 1024 * 1024
-"""What one value may hold: a character weighs 1, an item `ITEM_WEIGHT`. Message texts are not in it."""
-ITEM_WEIGHT: Final = 32
 MAX_TOTAL_WEIGHT: Final = 64 * 1024 * 1024
 """Of all values built during one rendering."""
 MAX_INT_BITS: Final = 4096
@@ -70,37 +69,6 @@ _WIDE_DATE: Final = re.compile(r"%[^a-zA-Z%]*\d")
 T = TypeVar("T")
 
 
-class TemplateTooGreedyError(Exception):
-    """A template builds something larger than it may."""
-
-
-def weigh(value: object) -> int:
-    """Weigh what `value` holds, through all levels, and each time that it is referred to.
-
-    Raises:
-        TemplateTooGreedyError: More than `MAX_WEIGHT`. Counting stops there, so nested lists are safe.
-    """
-    total = 0
-    pending: list[object] = [value]
-    while pending:
-        item = pending.pop()
-        total += ITEM_WEIGHT
-        if isinstance(item, str):
-            total += len(item)
-        elif isinstance(item, (list, tuple)):
-            if total + len(item) * ITEM_WEIGHT > MAX_WEIGHT:
-                raise TemplateTooGreedyError("a value is too large")
-            pending.extend(item)
-        elif isinstance(item, dict):
-            if total + len(item) * ITEM_WEIGHT > MAX_WEIGHT:
-                raise TemplateTooGreedyError("a value is too large")
-            pending.extend(item.keys())
-            pending.extend(item.values())
-        if total > MAX_WEIGHT:
-            raise TemplateTooGreedyError("a value is too large")
-    return total
-
-
 class _GenerationTag(Extension):
     """Accepts the `{% generation %}` tag of training frameworks and renders what it holds."""
 
@@ -122,9 +90,15 @@ class _WeighingGenerator(CodeGenerator):
         self.write("))")
 
     def visit_List(self, node: jinja2.nodes.List, frame: Frame) -> None:  # noqa: N802 - Jinja
-        self.write("environment.charge(")
+        self.write("environment.own(")
         super().visit_List(node, frame)
         self.write(")")
+
+    def visit_Const(self, node: jinja2.nodes.Const, frame: Frame) -> None:  # noqa: N802 - Jinja
+        is_list = isinstance(node.as_const(frame.eval_ctx), list)  # `[]` is a constant, too
+        self.write("environment.own(" if is_list else "")
+        super().visit_Const(node, frame)
+        self.write(")" if is_list else "")
 
     def visit_Tuple(self, node: jinja2.nodes.Tuple, frame: Frame) -> None:  # noqa: N802 - Jinja
         # A tuple that is stored to is a target of an assignment, not a value.
@@ -139,6 +113,10 @@ class _WeighingGenerator(CodeGenerator):
         self.write("environment.charge(")
         super().visit_Dict(node, frame)
         self.write(")")
+
+
+class _OwnList(list[Any]):
+    """A list that a template wrote down itself, and so may change."""
 
 
 class CompiledTemplate:
@@ -213,6 +191,14 @@ class _SandboxEnvironment(ImmutableSandboxedEnvironment):
         self._spend(weigh(value))
         return value
 
+    def own(self, value: list[Any]) -> list[Any]:
+        """Count a list of the template's own.
+
+        Raises:
+            TemplateTooGreedyError: As `charge`.
+        """
+        return self.charge(_OwnList(value))
+
     def _spend(self, weight: int) -> None:
         spent = getattr(self._spent, "weight", 0) + weight
         if spent > MAX_TOTAL_WEIGHT:
@@ -270,6 +256,8 @@ class _SandboxEnvironment(ImmutableSandboxedEnvironment):
         """Jinja's hook for calls."""
         owner = getattr(__obj, "__self__", None)
         name = getattr(__obj, "__name__", "")
+        if isinstance(owner, _OwnList) and name == "append":
+            __self._spend(weigh(args))
         if isinstance(owner, str):
             # Jinja adds keywords of its own (`_loop_vars`); these two methods take none.
             if name == "join" and len(args) == 1:
@@ -294,6 +282,8 @@ class _SandboxEnvironment(ImmutableSandboxedEnvironment):
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Jinja's hook for attributes: on plain values only the methods listed above."""
+        if isinstance(obj, _OwnList) and attr in ("append", "pop"):
+            return True
         if not super().is_safe_attribute(obj, attr, value):
             return False
         for kind, names in _METHODS:
@@ -343,13 +333,17 @@ class _SandboxEnvironment(ImmutableSandboxedEnvironment):
         separators: tuple[str, str] | None = None,
         sort_keys: bool = False,
     ) -> str:
+        if isinstance(value, types.GeneratorType):
+            value = self._list(value)
         weigh(value)
         if indent is not None and not 0 <= indent <= 16:
             raise TemplateTooGreedyError("an indentation is too wide")
-        text = json.dumps(
-            value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+        dumped = json.dumps(
+            value, ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys
         )
-        return self.charge(text)
+        if ensure_ascii and BEGIN not in dumped:
+            dumped = json.dumps(value, indent=indent, separators=separators, sort_keys=sort_keys)
+        return self.charge(marked_as_json(dumped))
 
 
 def _text(value: object) -> str:

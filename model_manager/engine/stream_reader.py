@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 from model_manager.engine.bodies import logprobs_from, timings_from, tool_calls_from, usage_from
@@ -49,6 +50,7 @@ class StreamReader:
         self._usage: Usage | None = None
         self._timings: Timings | None = None
         self._seed: int | None = None
+        self._dropped_reasoning_tokens = 0
         self._prompt_ids: tuple[int, ...] | None = None
         self._answer_ids: list[int] = []
 
@@ -91,6 +93,9 @@ class StreamReader:
             self._timings = timings_from(ours["timings"])
         if ours.get("stop_reason") in _STOP_REASONS:
             self.stop_reason = ours["stop_reason"]
+        dropped = ours.get("dropped_reasoning_tokens")
+        if type(dropped) is int and dropped >= 0:
+            self._dropped_reasoning_tokens = dropped
         if isinstance(ours.get("seed"), int):
             self._seed = ours["seed"]
 
@@ -124,6 +129,7 @@ class StreamReader:
     def finish_as(self, reason: StopReason) -> ChatFinished:
         """The last event, with the server's numbers where there are any, else with what was seen here."""
         usage = self._usage or Usage(self._prompt_tokens, 0, self._n_tokens, self._n_reasoning)
+        usage = replace(usage, dropped_reasoning_tokens=self._dropped_reasoning_tokens)
         tokens = None if self._prompt_ids is None else TokenIds(self._prompt_ids, tuple(self._answer_ids))
         return ChatFinished(reason, usage, self._timings or self._measured(), self._seed, tokens)
 

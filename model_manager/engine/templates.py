@@ -13,20 +13,24 @@ the template, because many trim it.
 
 from __future__ import annotations
 
+import functools
+import json
 import logging
 import re
-import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
+from model_manager.engine import tool_literals
 from model_manager.engine.blocks import Start
 from model_manager.engine.families import Family, family_of
 from model_manager.engine.sandbox import MAX_SOURCE_CHARS, CompiledTemplate
-from model_manager.errors import EmptyPrompt, TemplateFailed
-from model_manager.types import ChatMessage, PromptImage, Thinking
+from model_manager.engine.stand_ins import Segment, StandIns, marked_as_json
+from model_manager.engine.turns import Turns, TurnStyle, tool_dictionaries
+from model_manager.errors import EmptyPrompt, TemplateFailed, ToolsUnsupported
+from model_manager.types import ChatMessage, PromptImage, ReasoningHistory, Thinking, Tool, ToolCall
 
 log = logging.getLogger(__name__)
 
@@ -48,24 +52,16 @@ SWITCHES: Final[Mapping[str, tuple[Any, Any]]] = {
 """Template variables that turn thinking on and off."""
 EFFORTS: Final = ("reasoning_effort", "thinking_effort")
 """Template variables that say how much to think."""
-
-# Characters of the supplementary private use area: they have no case, are not whitespace, and survive JSON.
-_BEGIN: Final = "\U000f5e1a"
-_END: Final = "\U000f5e1b"
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A piece of a prompt.
-
-    Attributes:
-        is_trusted: It comes from the template, so markers in it are markers; else they are mere text.
-        image: The bytes of an image that stands here in place of a text.
-    """
-
-    text: str
-    is_trusted: bool
-    image: bytes | None = None
+HISTORY_SWITCHES: Final[Mapping[str, bool]] = {
+    "preserve_thinking": True,
+    "preserved_thinking": True,
+    "clear_thinking": False,
+    "truncate_history_thinking": False,
+    "drop_thinking": False,
+}
+"""Template variables that keep the reasoning of earlier answers, with the value that does."""
+TOOL_VARIABLES: Final = ("tools", "xml_tools", "functions")
+"""Template variables that take the tools; the last one as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +70,12 @@ class RenderedPrompt:
 
     Attributes:
         start: Where in its turn the model is to go on; "reasoning" if the prompt has opened it already.
+        dropped_reasoning: The reasoning of earlier answers that is not in it.
     """
 
     segments: tuple[Segment, ...]
     start: Start = "turn"
+    dropped_reasoning: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -118,6 +116,11 @@ class ChatTemplate:
         """Whether it opens, keeps or switches a thinking block."""
         return self.family.reasoning is not None or bool(self.switches)
 
+    @property
+    def takes_tools(self) -> bool:
+        """Whether it has words for tools."""
+        return not self._template.variables.isdisjoint(TOOL_VARIABLES)
+
     def render(
         self,
         messages: Sequence[ChatMessage],
@@ -125,6 +128,8 @@ class ChatTemplate:
         effort: str | None = None,
         *,
         continues: bool = False,
+        tools: Sequence[Tool] = (),
+        history: ReasoningHistory = "template",
     ) -> RenderedPrompt:
         """Make the prompt that asks for the next turn of the assistant.
 
@@ -136,22 +141,30 @@ class ChatTemplate:
             thinking: "auto" leaves the template's own default.
             effort: Value for a template that takes a reasoning effort; None lets the template choose.
             continues: The last message is the assistant's and not finished: its next word is asked for.
+            tools: What may be called.
+            history: What becomes of the reasoning of earlier answers.
 
         Raises:
             EmptyPrompt: The last message that is not a system message has no text, or there is none.
+            ToolsUnsupported: There are tools, or calls of tools, and the template has no words for them.
             TemplateFailed: The template raised, went over a limit, or leaves messages out.
         """
         if continues:
-            return self._continued(self.render(messages[:-1], thinking, effort), messages[-1])
+            before = self.render(messages[:-1], thinking, effort, tools=tools, history=history)
+            return self._continued(before, messages[-1])
         said = [message for message in messages if message.role != "system"]
-        if not said or not (said[-1].content.strip() or said[-1].images):
+        if not said or not (said[-1].content.strip() or said[-1].images or said[-1].role == "tool"):
             raise EmptyPrompt
-        variables = self._variables(thinking, effort)
+        if tools and not self.takes_tools:
+            raise ToolsUnsupported
+        kept, dropped = _without_reasoning(messages, history)
+        variables = self._variables(thinking, effort, history)
         failure: TemplateFailed | None = None
         began_s = time.monotonic()
-        for attempt in self._attempts(messages):
+        for attempt in self._attempts(kept):
             try:
-                return self._render(attempt.messages, variables, in_parts=attempt.in_parts)
+                prompt = self._render(attempt, variables, tools)
+                return replace(prompt, dropped_reasoning=dropped + prompt.dropped_reasoning)
             except TemplateFailed as error:
                 failure = failure or error
             if time.monotonic() - began_s > RETRY_WITHIN_S:
@@ -159,52 +172,81 @@ class ChatTemplate:
         assert failure is not None
         raise failure
 
-    def _attempts(self, messages: Sequence[ChatMessage]) -> list[_Attempt]:
-        attempts = [_Attempt(messages, in_parts=False), _Attempt(messages, in_parts=True)]
+    def _attempts(self, messages: Sequence[ChatMessage]) -> Iterator[_Attempt]:
+        styles = [TurnStyle(), TurnStyle(in_parts=True)]
+        if any(message.tool_calls for message in messages):
+            first = self._style_of_calls
+            styles = [first, replace(first, in_parts=True)]
+            if not first.text_arguments:
+                styles.append(replace(first, text_arguments=True))
+        yield from (_Attempt(messages, style) for style in styles)
         merged = _merge_system(messages)
         if merged is not None:
-            attempts += [_Attempt(merged, in_parts=False), _Attempt(merged, in_parts=True)]
-        return attempts
+            yield from (_Attempt(merged, style) for style in styles)
 
-    def _variables(self, thinking: Thinking, effort: str | None) -> dict[str, Any]:
+    @functools.cached_property
+    def _style_of_calls(self) -> TurnStyle:
+        """How it wants tool calls of earlier turns: told by what it makes of one.
+
+        Raises:
+            ToolsUnsupported: It makes nothing of one, and neither do we.
+        """
+        call = ToolCall("call00001", "probe", '{"probe_key": "probe_value"}')
+        messages = [
+            ChatMessage("user", "probe"),
+            ChatMessage("assistant", "", tool_calls=(call,)),
+            ChatMessage("tool", "probe", tool_call_id=call.id),
+        ]
+        variables = self._variables("auto", None, "template")
+        for style in (TurnStyle(), TurnStyle(in_parts=True), TurnStyle(text_arguments=True)):
+            try:
+                text = self._render(_Attempt(messages, style), variables, (Tool("probe"),)).text
+            except TemplateFailed:
+                continue
+            if "probe_value" not in text:
+                if self.family.tools is not tool_literals.LFM2:
+                    raise ToolsUnsupported
+                return TurnStyle(drops_calls=True)
+            # A template that writes the object itself writes it as Python, not as JSON.
+            return TurnStyle(text_arguments="{'probe_key'" in text)
+        return TurnStyle()
+
+    def _variables(self, thinking: Thinking, effort: str | None, history: ReasoningHistory) -> dict[str, Any]:
         # `tools` and `documents` stay undefined: some templates that come with tools loop over them unasked.
         variables: dict[str, Any] = {"bos_token": self._bos_text, "eos_token": self._eos_text}
-        # Some demand these two, as Fireworks' server gives them.
-        variables["functions"] = ""
-        if "datetime" in self._template.variables:
-            variables["datetime"] = datetime.now().strftime("%b %d %Y")
+        # Some demand these, which llama.cpp and Fireworks give.
+        today = datetime.now()
+        variables |= {"functions": "", "datetime": f"{today:%b %d %Y}", "date_string": f"{today:%d %b %Y}"}
         if thinking != "auto":
             for name in self.switches & SWITCHES.keys():
                 variables[name] = SWITCHES[name][0 if thinking == "on" else 1]
         if effort is not None:
             for name in self.switches.intersection(EFFORTS):
                 variables[name] = effort
+        if history in ("keep", "last"):
+            for name in self._template.variables & HISTORY_SWITCHES.keys():
+                variables[name] = HISTORY_SWITCHES[name]
         return variables
 
     def _render(
-        self, messages: Sequence[ChatMessage], variables: Mapping[str, Any], *, in_parts: bool
+        self, attempt: _Attempt, variables: Mapping[str, Any], tools: Sequence[Tool]
     ) -> RenderedPrompt:
-        stand_ins = _StandIns()
-        plain: list[dict[str, Any]] = []
-        required: list[int] = []
-        for message in messages:
-            content, numbers = stand_ins.add_content(message)
-            if message.role != "assistant":
-                required += numbers
-            turn: dict[str, Any] = {
-                "role": message.role,
-                "content": [{"type": "text", "text": content}] if in_parts else content,
-            }
-            if message.role == "assistant" and message.reasoning:
-                turn["reasoning_content"] = stand_ins.add(message.reasoning)
-            plain.append(turn)
-        values = {**variables, "messages": plain, "add_generation_prompt": True}
+        stand_ins = StandIns()
+        turns = Turns(self.source, self.family, attempt.style, stand_ins)
+        turns.add(attempt.messages)
+        values = {**variables, "messages": turns.messages, "add_generation_prompt": True}
+        if tools:
+            described = tool_dictionaries(tools, stand_ins)
+            as_text = marked_as_json(json.dumps(described, ensure_ascii=False, indent=2))
+            values |= {"tools": described, "xml_tools": described, "functions": as_text}
         text = self._template.render(values)
         segments = stand_ins.replace(text)
         used = stand_ins.used(text)
-        if [number for number in used if number in required] != required:
+        is_whole = turns.wanted.issubset(used)
+        if not is_whole or [number for number in used if number in turns.required] != turns.required:
             raise TemplateFailed("the template leaves out, repeats or reorders messages")
-        return RenderedPrompt(segments, self._start(segments))
+        dropped = tuple(text for number, text in turns.reasoning.items() if number not in used)
+        return RenderedPrompt(segments, self._start(segments), dropped)
 
     def _continued(self, prompt: RenderedPrompt, begun: ChatMessage) -> RenderedPrompt:
         """A prompt with what the assistant has said already; inside its reasoning where it got no further."""
@@ -221,7 +263,8 @@ class ChatTemplate:
             lead = family.closing_text if start == "reasoning" else family.answer_lead
             segments += [Segment(lead, is_trusted=True), Segment(begun.content, is_trusted=False)]
             start = "answer"
-        return RenderedPrompt(tuple(segment for segment in segments if segment.text or segment.image), start)
+        kept = tuple(segment for segment in segments if segment.text or segment.image)
+        return replace(prompt, segments=kept, start=start)
 
     def _without_empty_block(self, segments: list[Segment]) -> list[Segment]:
         """Take back the empty reasoning by which a prompt keeps a model from thinking."""
@@ -243,75 +286,19 @@ class ChatTemplate:
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     messages: Sequence[ChatMessage]
-    in_parts: bool
+    style: TurnStyle
 
 
-class _StandIns:
-    """Texts on one side, what a template sees of them on the other."""
-
-    def __init__(self) -> None:
-        # Unguessable, so that no template can have it in its own text.
-        self._nonce = str(secrets.randbits(64))
-        self._pattern = re.compile(f"{_BEGIN}{self._nonce}:([0-9]+){_END}")
-        self._texts: list[str] = []
-        self._images: dict[int, bytes] = {}
-
-    @property
-    def last(self) -> int:
-        """The number of the stand-in that was made last."""
-        return len(self._texts) - 1
-
-    def add(self, text: str) -> str:
-        core = text.strip()
-        self._texts.append(core)
-        if not core:
-            return text
-        start = text.index(core)
-        return f"{text[:start]}{self._stand_in(self.last)}{text[start + len(core) :]}"
-
-    def add_content(self, message: ChatMessage) -> tuple[str, list[int]]:
-        """A message's text with its images in their places, and the numbers of what is not blank."""
-        pieces: list[str] = []
-        numbers: list[int] = []
-        start = 0
-        for end, image in [*((i.offset, i.data) for i in message.images), (len(message.content), None)]:
-            text = message.content[start:end]
-            pieces.append(self.add(text))
-            if text.strip():
-                numbers.append(self.last)
-            if image is not None:
-                self._texts.append("")
-                self._images[self.last] = image
-                numbers.append(self.last)
-                pieces.append(self._stand_in(self.last))
-            start = end
-        return "".join(pieces), numbers
-
-    def _stand_in(self, number: int) -> str:
-        return f"{_BEGIN}{self._nonce}:{number}{_END}"
-
-    def used(self, text: str) -> list[int]:
-        return [int(match[1]) for match in self._pattern.finditer(text)]
-
-    def replace(self, text: str) -> tuple[Segment, ...]:
-        """Cut rendered text into segments.
-
-        Raises:
-            TemplateFailed: A stand-in was cut, so that part of it is left.
-        """
-        segments: list[Segment] = []
-        # With one group in the pattern, `split` alternates between text and numbers.
-        for position, piece in enumerate(self._pattern.split(text)):
-            if position % 2:
-                number = int(piece)
-                segments.append(
-                    Segment(self._texts[number], is_trusted=False, image=self._images.get(number))
-                )
-            elif self._nonce in piece:
-                raise TemplateFailed("the template cuts a message's text into pieces")
-            elif piece:
-                segments.append(Segment(piece, is_trusted=True))
-        return tuple(segments)
+def _without_reasoning(
+    messages: Sequence[ChatMessage], history: ReasoningHistory
+) -> tuple[Sequence[ChatMessage], tuple[str, ...]]:
+    """The messages without the reasoning that is not wanted, and that reasoning."""
+    if history not in ("drop", "last"):
+        return messages, ()
+    answers = [message for message in messages if message.role == "assistant"]
+    spared = answers[-1] if answers and history == "last" else None
+    dropped = tuple(m.reasoning for m in messages if m.reasoning and m is not spared)
+    return [m if m is spared else replace(m, reasoning="") for m in messages], dropped
 
 
 def _merge_system(messages: Sequence[ChatMessage]) -> list[ChatMessage] | None:

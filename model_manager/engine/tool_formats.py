@@ -27,6 +27,8 @@ class ToolFormat:
         markers: All other markers that may be tokens.
         ends_reasoning: A section may begin inside the reasoning and ends it.
         is_bare: A call has no marker; it stands at the very beginning of an answer.
+        lead: What a call begins with up to the name, and from there to the arguments; empty where a model
+            cannot be made to call.
     """
 
     name: str
@@ -35,6 +37,7 @@ class ToolFormat:
     markers: tuple[str, ...] = ()
     ends_reasoning: bool = False
     is_bare: bool = False
+    lead: tuple[str, str] = ("", "")
 
 
 # --- objects with the name and the arguments in them -----------------------------------------------------
@@ -248,42 +251,74 @@ def _bare(cursor: Cursor, calls: Calls, _opened: str) -> Steps[None]:
         return
 
 
-HERMES: Final = ToolFormat("hermes", ("<tool_call>",), json_section("</tool_call>"), ("</tool_call>",))
-TOOLCALL: Final = ToolFormat("toolcall", ("<TOOLCALL>",), json_section("</TOOLCALL>"), ("</TOOLCALL>",))
-TOOL_CALLS: Final = ToolFormat(
-    "tool_calls", ("<tool_calls>",), json_section("</tool_calls>"), ("</tool_calls>",)
+_THEN_ARGUMENTS: Final = '", "arguments": '
+_THEN_PARAMETERS: Final = '", "parameters": '
+
+
+def _enclosed(name: str, opening: str, closing: str, lead: tuple[str, str]) -> ToolFormat:
+    """Objects between two markers; `lead` without the opening one."""
+    return ToolFormat(
+        name, (opening,), json_section(closing), (closing,), lead=(f"{opening}{lead[0]}", lead[1])
+    )
+
+
+HERMES: Final = _enclosed("hermes", "<tool_call>", "</tool_call>", ('\n{"name": "', _THEN_ARGUMENTS))
+TOOLCALL: Final = _enclosed("toolcall", "<TOOLCALL>", "</TOOLCALL>", ('[{"name": "', _THEN_ARGUMENTS))
+TOOL_CALLS: Final = _enclosed("tool_calls", "<tool_calls>", "</tool_calls>", ('[{"name": "', _THEN_ARGUMENTS))
+APERTUS: Final = _enclosed("apertus", "<|tools_prefix|>", "<|tools_suffix|>", ('[{"', '": '))
+COHERE: Final = _enclosed(
+    "cohere",
+    "<|START_ACTION|>",
+    "<|END_ACTION|>",
+    ('[\n    {"tool_call_id": "0", "tool_name": "', _THEN_PARAMETERS),
 )
-APERTUS: Final = ToolFormat(
-    "apertus", ("<|tools_prefix|>",), json_section("<|tools_suffix|>"), ("<|tools_suffix|>",)
+COMMAND_R: Final = ToolFormat(
+    "command-r",
+    ("Action:\n```json\n", "Action: ```json\n"),
+    json_section("```"),
+    lead=('Action:\n```json\n[{"tool_name": "', _THEN_PARAMETERS),
 )
-COHERE: Final = ToolFormat(
-    "cohere", ("<|START_ACTION|>",), json_section("<|END_ACTION|>"), ("<|END_ACTION|>",)
+FUNCTOOLS: Final = ToolFormat(
+    "functools", ("functools",), json_section(), lead=('functools[{"name": "', _THEN_ARGUMENTS)
 )
-COMMAND_R: Final = ToolFormat("command-r", ("Action:\n```json\n", "Action: ```json\n"), json_section("```"))
-FUNCTOOLS: Final = ToolFormat("functools", ("functools",), json_section())
 GIGACHAT: Final = ToolFormat(
-    "gigachat", ("<|function_call|>", "<|message_sep|>\n\nfunction call<|role_sep|>\n"), json_section()
+    "gigachat",
+    ("<|function_call|>", "<|message_sep|>\n\nfunction call<|role_sep|>\n"),
+    json_section(),
+    lead=('<|function_call|>{"name": "', _THEN_ARGUMENTS),
 )
-GRANITE: Final = ToolFormat("granite", ("<|tool_call|>",), json_section())
-MISTRAL: Final = ToolFormat("mistral", ("[TOOL_CALLS]",), _mistral, ("[ARGS]", "[CALL_ID]"))
+GRANITE: Final = ToolFormat(
+    "granite", ("<|tool_call|>",), json_section(), lead=('<|tool_call|>[{"name": "', _THEN_ARGUMENTS)
+)
+MISTRAL: Final = ToolFormat(
+    "mistral", ("[TOOL_CALLS]",), _mistral, ("[ARGS]", "[CALL_ID]"), lead=("[TOOL_CALLS]", "[ARGS]")
+)
 KIMI_K2: Final = ToolFormat(
     "kimi-k2",
     ("<|tool_calls_section_begin|>", "<|tool_call_begin|>"),
     _kimi_k2,
     ("<|tool_call_argument_begin|>", "<|tool_call_end|>", "<|tool_calls_section_end|>"),
     ends_reasoning=True,
+    lead=(
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.",
+        ":0<|tool_call_argument_begin|>",
+    ),
 )
 DEEPSEEK: Final = ToolFormat(
     "deepseek",
     ("<｜tool▁calls▁begin｜>",),
     _deepseek,
     ("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>"),
+    lead=("<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>", "<｜tool▁sep｜>"),
 )
-FUNCTION_TAG: Final = ToolFormat("function-tag", ("<function=",), _function_tag)
+FUNCTION_TAG: Final = ToolFormat("function-tag", ("<function=",), _function_tag, lead=("<function=", ">"))
 SOLAR: Final = ToolFormat(
     "solar",
     ("<|tool_calls|>",),
     _solar,
     ("<|tool_call:begin|>", "<|tool_call:name|>", "<|tool_call:args|>", "<|tool_call:end|>"),
+    lead=("<|tool_calls|><|tool_call:begin|>0<|tool_call:name|>", "<|tool_call:args|>"),
 )
-LLAMA: Final = ToolFormat("llama", ("<|python_tag|>",), _bare, is_bare=True)
+LLAMA: Final = ToolFormat(
+    "llama", ("<|python_tag|>",), _bare, is_bare=True, lead=('{"name": "', _THEN_PARAMETERS)
+)

@@ -6,7 +6,8 @@ Source: llama.cpp, common/chat*.cpp and models/templates at 0c1e57098.
 from __future__ import annotations
 
 import json
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from model_manager.engine.cursor import Broken, Cursor, Steps
 from model_manager.engine.tool_calls import Calls, loads_or_broken
@@ -173,5 +174,21 @@ def _python_string(cursor: Cursor, calls: Calls, quote: str) -> Steps[None]:
             add(_ESCAPES.get(char, char))
 
 
-GEMMA: Final = ToolFormat("gemma", ("<|tool_call>",), _gemma, ("<tool_call|>", _QUOTE))
-LFM2: Final = ToolFormat("lfm2", ("<|tool_call_start|>",), _lfm2, ("<|tool_call_end|>",))
+def python_call(name: str, arguments: Mapping[str, Any] | None) -> str:
+    """A call as LFM2 writes it."""
+    given = ", ".join(f"{key}={_literal(value)}" for key, value in (arguments or {}).items())
+    return f"{name}({given})"
+
+
+def _literal(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+GEMMA: Final = ToolFormat(
+    "gemma", ("<|tool_call>",), _gemma, ("<tool_call|>", _QUOTE), lead=("<|tool_call>call:", "{")
+)
+LFM2: Final = ToolFormat(
+    "lfm2", ("<|tool_call_start|>",), _lfm2, ("<|tool_call_end|>",), lead=("<|tool_call_start|>[", "(")
+)

@@ -8,7 +8,6 @@ Source: llama.cpp, common/chat*.cpp and models/templates at 0c1e57098.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from model_manager.engine.tool_calls import (
     Calls,
     ObjectWriter,
     is_text_only,
-    json_types,
     typed_value,
 )
 from model_manager.engine.tool_formats import ToolFormat
@@ -59,7 +57,14 @@ class Tags:
         return (self.call, self.head_end, self.parameter, *ends)
 
 
-def tagged(name: str, opens: tuple[str, ...], tags: Tags, *, ends_reasoning: bool = False) -> ToolFormat:
+def tagged(
+    name: str,
+    opens: tuple[str, ...],
+    tags: Tags,
+    *,
+    ends_reasoning: bool = False,
+    lead: tuple[str, str] = ("", ""),
+) -> ToolFormat:
     """The format whose sections begin with one of `opens`; a call may do so itself."""
 
     def read(cursor: Cursor, calls: Calls, opened: str) -> Steps[None]:
@@ -81,7 +86,7 @@ def tagged(name: str, opens: tuple[str, ...], tags: Tags, *, ends_reasoning: boo
             if opened == call and not section_ends:
                 return
 
-    return ToolFormat(name, opens, read, tags.markers, ends_reasoning=ends_reasoning)
+    return ToolFormat(name, opens, read, tags.markers, ends_reasoning=ends_reasoning, lead=lead)
 
 
 def _call(cursor: Cursor, calls: Calls, tags: Tags) -> Steps[None]:
@@ -149,11 +154,19 @@ def _name(head: str) -> str:
 
 def _glm(cursor: Cursor, calls: Calls, _opened: str) -> Steps[None]:
     """`<tool_call>name<arg_key>key</arg_key><arg_value>value</arg_value></tool_call>`."""
-    key_mark, key_end = cursor.encode("<arg_key>"), cursor.encode("</arg_key>")
-    value_mark, call_end = cursor.encode("<arg_value>"), cursor.encode("</tool_call>")
+    key_mark, call_end = cursor.encode("<arg_key>"), cursor.encode("</tool_call>")
     yield from cursor.skip_space()
     head, found = yield from cursor.take_until((key_mark, call_end, "\n"))
-    name = head.strip()
+    yield from _keyed_arguments(cursor, calls, head.strip(), "", call_end, found)
+
+
+def _keyed_arguments(
+    cursor: Cursor, calls: Calls, name: str, suffix: str, call_end: str, found: str = ""
+) -> Steps[None]:
+    """Keys and values between marks, up to the end of the call; `found` was consumed already."""
+    key_mark, key_end = cursor.encode(f"<arg_key{suffix}>"), cursor.encode(f"</arg_key{suffix}>")
+    value_mark = cursor.encode(f"<arg_value{suffix}>")
+    tags = Tags("", "", "", f"</arg_value{suffix}>", "")
     calls.begin(name)
     writer = ObjectWriter(calls, name)
     while True:
@@ -165,7 +178,6 @@ def _glm(cursor: Cursor, calls: Calls, _opened: str) -> Steps[None]:
             yield from cursor.skip_space()
             yield from cursor.expect(value_mark)
             writer.key(key.strip())
-            tags = Tags("", "", "", "</arg_value>", "")
             yield from _value(cursor, writer, tags, writer.schema(key.strip()))
         yield from cursor.skip_space()
         found = yield from cursor.next_is(key_mark, call_end)
@@ -174,93 +186,32 @@ def _glm(cursor: Cursor, calls: Calls, _opened: str) -> Steps[None]:
             raise Broken
 
 
-# --- MiniMax M3 ------------------------------------------------------------------------------------------
+def hunyuan(suffix: str) -> ToolFormat:
+    """GLM's notation in a section of its own, every marker with a suffix."""
 
-_NS: Final = "]<]minimax[>["
+    def mark(name: str) -> str:
+        return f"<{name}{suffix}>"
 
-
-def _minimax_m3(cursor: Cursor, calls: Calls, _opened: str) -> Steps[None]:
-    """Tags behind a namespace token, nested like the value."""
-    ns = cursor.encode(_NS)
-    while True:
-        yield from cursor.skip_space()
-        yield from cursor.expect(ns)
-        if not (yield from cursor.expect('<invoke name="', "</tool_call>")).startswith("<invoke"):
-            return
-        name, _ = yield from cursor.take_until(('">',))
-        calls.begin(name)
-        writer = ObjectWriter(calls, name)
+    def read(cursor: Cursor, calls: Calls, _opened: str) -> Steps[None]:
+        begin, section_end = cursor.encode(mark("tool_call")), cursor.encode(mark("/tool_calls"))
+        separator, call_end = cursor.encode(mark("tool_sep")), cursor.encode(mark("/tool_call"))
         while True:
             yield from cursor.skip_space()
-            yield from cursor.expect(ns)
-            if (yield from cursor.expect("</invoke>", "<")) != "<":
-                break
-            key, _ = yield from cursor.take_until((">",))
-            writer.key(key)
-            yield from _m3_value(cursor, writer, key, writer.schema(key))
-        writer.close()
+            if (yield from cursor.expect(begin, section_end)) == section_end:
+                return
+            head, _ = yield from cursor.take_until((separator,))
+            yield from _keyed_arguments(cursor, calls, head.strip(), suffix, call_end)
 
-
-def _m3_value(cursor: Cursor, writer: ObjectWriter, key: str, schema: Mapping[str, Any]) -> Steps[None]:
-    end = f"{cursor.encode(_NS)}</{key}>"
-    if is_text_only(schema):
-        writer.value('"')
-        yield from cursor.pass_until((end,), writer.text)
-        writer.value('"')
-        return
-    held, _ = yield from cursor.take_until((end,), MAX_VALUE_CHARS)
-    writer.value(_m3_json(held, schema))
-
-
-def _m3_json(text: str, schema: Mapping[str, Any]) -> str:
-    """The JSON of a complete value, which may hold tags."""
-    inner = text.strip()
-    types = json_types(schema)
-    if not inner.startswith(f"{_NS}<") or "string" in types:
-        return typed_value(text, schema)
-    children = list(_m3_children(inner))
-    if all(tag == "item" for tag, _ in children) and (not types or "array" in types):
-        items = _m3_branch(schema, "array").get("items")
-        parts = [_m3_json(body, items if isinstance(items, Mapping) else {}) for _, body in children]
-        return f"[{', '.join(parts)}]"
-    properties = _m3_branch(schema, "object").get("properties")
-    known = properties if isinstance(properties, Mapping) else {}
-    pairs = [
-        f"{json.dumps(tag, ensure_ascii=False)}: {_m3_json(body, known.get(tag) or {})}"
-        for tag, body in children
-    ]
-    return f"{{{', '.join(pairs)}}}"
-
-
-def _m3_branch(schema: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    """The alternative of a schema that describes a `kind`."""
-    for group in ("anyOf", "oneOf", "allOf"):
-        for branch in schema.get(group) or ():
-            if isinstance(branch, Mapping) and kind in json_types(branch):
-                return _m3_branch(branch, kind)
-    return schema
-
-
-def _m3_children(text: str) -> list[tuple[str, str]]:
-    """The elements side by side in a value."""
-    children: list[tuple[str, str]] = []
-    position = 0
-    while position < len(text):
-        begin = re.compile(rf"\s*{re.escape(_NS)}<([^<>/]+)>").match(text, position)
-        if begin is None:
-            raise Broken
-        tag, depth, cursor = begin[1], 1, begin.end()
-        marks = re.compile(rf"{re.escape(_NS)}<(/?){re.escape(tag)}>")
-        while depth:
-            found = marks.search(text, cursor)
-            if found is None:
-                raise Broken
-            depth += -1 if found[1] else 1
-            cursor = found.end()
-        assert found is not None
-        children.append((tag, text[begin.end() : found.start()]))
-        position = cursor + len(text[cursor:]) - len(text[cursor:].lstrip())
-    return children
+    inner = ("tool_call", "/tool_call", "/tool_calls", "tool_sep")
+    keyed = ("arg_key", "/arg_key", "arg_value", "/arg_value")
+    begin = f"{mark('tool_calls')}\n{mark('tool_call')}"
+    return ToolFormat(
+        "hunyuan",
+        (mark("tool_calls"),),
+        read,
+        tuple(map(mark, inner + keyed)),
+        lead=(begin, f"{mark('tool_sep')}\n"),
+    )
 
 
 # --- the formats -----------------------------------------------------------------------------------------
@@ -278,21 +229,25 @@ QWEN_XML: Final = tagged(
         is_framed=True,
     ),
     ends_reasoning=True,
+    lead=("<tool_call>\n<function=", ">\n"),
 )
 SEED: Final = tagged(
     "seed",
     ("<seed:tool_call>",),
     Tags("<function=", ">", "<parameter=", "</parameter>", "</function>", ("</seed:tool_call>",)),
+    lead=("<seed:tool_call>\n<function=", ">\n"),
 )
 MINIMAX_M2: Final = tagged(
     "minimax-m2",
     ("<minimax:tool_call>",),
     Tags('<invoke name="', ">", '<parameter name="', "</parameter>", "</invoke>", ("</minimax:tool_call>",)),
+    lead=('<minimax:tool_call>\n<invoke name="', '">\n'),
 )
 MINICPM: Final = tagged(
     "minicpm",
     ('<function name="',),
     Tags('<function name="', ">", '<param name="', "</param>", "</function>", has_cdata=True),
+    lead=('<function name="', '">'),
 )
 
 
@@ -310,6 +265,7 @@ def dsml(section: str) -> ToolFormat:
             (f"</｜DSML｜{section}>",),
         ),
         ends_reasoning=True,
+        lead=(f'<｜DSML｜{section}>\n<｜DSML｜invoke name="', '">\n'),
     )
 
 
@@ -324,6 +280,7 @@ KIMI_K3: Final = tagged(
         "<|close|>call<|sep|>",
         ("<|close|>tools<|sep|>",),
     ),
+    lead=('<|open|>tools<|sep|><|open|>call tool="', '" index="1"<|sep|>'),
 )
 MUSE: Final = tagged(
     "muse",
@@ -338,6 +295,7 @@ MUSE: Final = tagged(
     ),
 )
 _GLM_MARKERS: Final = ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>")
-GLM: Final = ToolFormat("glm", ("<tool_call>",), _glm, _GLM_MARKERS)
-LING: Final = ToolFormat("ling", ("<tool_call>",), _glm, _GLM_MARKERS, ends_reasoning=True)
-MINIMAX_M3: Final = ToolFormat("minimax-m3", (f"{_NS}<tool_call>",), _minimax_m3, (_NS,))
+GLM: Final = ToolFormat("glm", ("<tool_call>",), _glm, _GLM_MARKERS, lead=("<tool_call>", "\n"))
+LING: Final = ToolFormat(
+    "ling", ("<tool_call>",), _glm, _GLM_MARKERS, ends_reasoning=True, lead=("<tool_call>", "\n")
+)

@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -154,14 +157,106 @@ def write_parsing(cases: list[dict[str, Any]]) -> None:
     (DATA / "parsing.json").write_text(f'{{"tools": [\n{functions_json}\n],\n"cases": [\n{lines}\n]}}\n')
 
 
-def main(source: Path, build: Path) -> None:
+# --- renderings ------------------------------------------------------------------------------------------
+
+_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "What the weather is like.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "city": {"type": "string", "description": "Where."},
+                "days": {"type": "integer", "description": "How many."},
+            },
+            "required": ["city"],
+        },
+    },
+}
+_CALL = {
+    "id": "call00001",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city": "Paris", "days": 2}'},
+}
+_QUESTION = {"role": "user", "content": "Hello there, how are you?"}
+_ANSWER = {"role": "assistant", "content": "Fine, thank you."}
+_THOUGHT = {**_ANSWER, "reasoning_content": "They are polite."}
+_AGAIN = {"role": "user", "content": "And what is the weather like?"}
+_CALLED = {"role": "assistant", "content": "", "tool_calls": [_CALL]}
+_RESULT = {"role": "tool", "tool_call_id": "call00001", "content": "It is sunny in Paris."}
+
+CONVERSATIONS: dict[str, dict[str, Any]] = {
+    "plain": {"messages": [_QUESTION, _ANSWER, _AGAIN]},
+    "system": {"messages": [{"role": "system", "content": "Be brief."}, _QUESTION]},
+    "thought": {"messages": [_QUESTION, _THOUGHT, _AGAIN]},
+    "off": {"messages": [_QUESTION], "chat_template_kwargs": {"enable_thinking": False}},
+    "tools": {"messages": [_AGAIN], "tools": [_TOOL]},
+    "calls": {"messages": [_AGAIN, _CALLED, _RESULT], "tools": [_TOOL]},
+    "called": {"messages": [_AGAIN, _CALLED, _RESULT, _ANSWER, _QUESTION], "tools": [_TOOL]},
+}
+"""What is rendered with every template; "thinking" is on wherever it is not off."""
+
+
+def renderings(server: Path, model: Path, template: Path) -> dict[str, Any]:
+    """What llama-server makes of the conversations; an error where it makes nothing."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [server, "-m", model, "-c", "256", "--no-warmup", "--port", str(port), "--jinja"]
+    process = subprocess.Popen(
+        [*map(str, command), "--chat-template-file", str(template)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        while _ask(f"{address}/health").get("status") != "ok":
+            assert process.poll() is None, f"{template.name}: the server ended"
+            time.sleep(0.1)
+        found = {}
+        for name, conversation in CONVERSATIONS.items():
+            body = {"chat_template_kwargs": {"enable_thinking": True}, **conversation}
+            told = _ask(f"{address}/apply-template", body)
+            found[name] = told.get("prompt")
+        return found
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _ask(url: str, body: object = None) -> dict[str, Any]:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as response:
+            told: dict[str, Any] = json.loads(response.read())
+            return told
+    except OSError:
+        return {}
+
+
+def write_renderings(server: Path, model: Path) -> None:
+    """Make `rendering.json`."""
+    found = {template.stem: renderings(server, model, template) for template in sorted(DATA.glob("*.jinja"))}
+    lines = ",\n".join(
+        f"{json.dumps(name)}: {json.dumps(made, ensure_ascii=False)}" for name, made in found.items()
+    )
+    conversations = json.dumps(CONVERSATIONS, ensure_ascii=False)
+    (DATA / "rendering.json").write_text(
+        f'{{"conversations": {conversations},\n"renderings": {{\n{lines}\n}}}}\n'
+    )
+
+
+def main(source: Path, build: Path, model: Path) -> None:
     """Make everything anew."""
     DATA.mkdir(parents=True, exist_ok=True)
     for template in sorted((source / "models" / "templates").glob("*.jinja")):
         shutil.copy(template, DATA)
     shutil.copy(source / "LICENSE", DATA)
+    write_renderings(build / "bin" / "llama-server", model)
     write_parsing(parsing_cases(source, build))
 
 
 if __name__ == "__main__":
-    main(*(Path(argument).resolve() for argument in sys.argv[1:3]))
+    main(*(Path(argument).resolve() for argument in sys.argv[1:4]))

@@ -26,10 +26,19 @@ from model_manager.types import (
     EngineInfo,
     SamplingParams,
     Timings,
+    Tool,
+    ToolCall,
+    ToolChoice,
     Usage,
 )
 
 USER = [{"role": "user", "content": "Hi"}]
+
+
+FUNCTION = {
+    "type": "function",
+    "function": {"name": "f", "parameters": {"type": "object", "properties": {"x": {"type": "integer"}}}},
+}
 
 
 def parse(**fields: Any) -> ChatCompletionRequest:
@@ -170,7 +179,6 @@ def test_ways_to_say_how_to_think(fields: dict[str, Any], thinking: str, effort:
     [
         ({"n": 0}, "n"),
         ({"n": 17}, "n"),
-        ({"tools": [{"type": "function"}]}, "tools"),
         ({"functions": [{}]}, "functions"),
         ({"top_logprobs": 3}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
@@ -195,7 +203,17 @@ def test_ways_to_say_how_to_think(fields: dict[str, Any], thinking: str, effort:
         ({"think_budget_tokens": -1}, "think_budget_tokens"),
         ({"request_id": "../x"}, "request_id"),
         ({"messages": "Hi"}, "messages"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "role"),
+        ({"messages": [{"role": "critic", "content": "x"}]}, "role"),
+        ({"tools": [{"type": "retrieval"}]}, "tools"),
+        ({"tools": [{"type": "function", "function": {"name": "no spaces"}}]}, "name"),
+        ({"tools": [FUNCTION, FUNCTION]}, "twice"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        (
+            {"tools": [FUNCTION], "tool_choice": {"type": "function", "function": {"name": "g"}}},
+            "tool_choice",
+        ),
+        ({"reasoning_history": "some"}, "reasoning_history"),
+        ({"think_nudge_tokens": 0}, "think_nudge_tokens"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "content"),
     ],
 )
@@ -269,3 +287,35 @@ def test_foreign_error_is_a_refusal(body: object, reason: str) -> None:
     arrived = error_from(body, 418)
     assert isinstance(arrived, RequestRefused)
     assert (arrived.status, arrived.reason) == (418, reason)
+
+
+def test_tools_and_their_results_are_read() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
+    turns = [
+        *USER,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "two"},
+    ]
+    chat = parse(
+        messages=turns, tools=[FUNCTION], tool_choice={"type": "function", "function": {"name": "f"}}
+    )
+    request = chat.to_chat_request()
+    assert [tool.name for tool in request.tools] == ["f"]
+    assert request.tool_choice == ToolChoice("required", "f")
+    assert request.messages[1].tool_calls == (ToolCall("1", "f", '{"x": 1}'),)
+    assert (request.messages[2].role, request.messages[2].tool_call_id) == ("tool", "1")
+    assert parse(messages=turns, tools=[FUNCTION], tool_choice="none").to_chat_request().tools == ()
+
+
+def test_request_of_ours_arrives_as_it_was() -> None:
+    sent = ChatRequest(
+        (ChatMessage("user", "Hi"), ChatMessage("assistant", "", tool_calls=(ToolCall("1", "f", "{}"),))),
+        tools=(Tool("f", "Does.", {"type": "object"}),),
+        tool_choice=ToolChoice("required"),
+        parallel_tool_calls=False,
+        think_nudge_tokens=5,
+        think_nudge_text="Enough.",
+        reasoning_history="last",
+    )
+    body = json.dumps(request_body(sent, request_id="x")).encode()
+    assert ChatCompletionRequest.parse(body).to_chat_request() == sent

@@ -51,6 +51,8 @@ FLOODS = [
     "{{ [0] * 10**9 }}",
     "{{ (1,) * 10**9 }}",
     "{{ range(10**9)|list }}",
+    "{% set a = [] %}{% for i in range(60) %}{{ a.append(a) }}{% endfor %}{{ a }}",
+    "{% set a = [] %}{% for i in range(10**9) %}{% set _ = a.append('x' * 1000) %}{% endfor %}",
     "{{ 9**9**9**9**9 }}",
     grow("x=3", "ns.x * ns.x"),
     grow("s='x'", "ns.s + ns.s"),
