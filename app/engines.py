@@ -83,6 +83,7 @@ class Engines:
             vetting: Asked before anything is loaded; None lets everything pass.
         """
         self._vetting = vetting
+        self._vetting_turn = threading.Lock()
         self._worker_command = worker_command
         self._runtime_dir = runtime_dir
         self._n_ctx_tokens = n_ctx_tokens
@@ -146,16 +147,7 @@ class Engines:
             yield Engine(client, info_from({"name": entry.name, "engine": f"remote {entry.address}"}), entry)
             return
         plan, need_bytes = self._plan_for(entry)
-        if self._vetting is not None and not self._is_up(plan):
-            need_bytes = self._vetting.before_load(
-                entry,
-                plan,
-                need_bytes,
-                self._reclaimable_bytes(),
-                are_devices_free=not any(
-                    set(slot.plan.rpc_devices) & set(plan.rpc_devices) for slot in self._slots if slot.is_up
-                ),
-            )
+        need_bytes = self._vet(entry, plan, need_bytes, cancel)
         slot = self._enter(entry, plan, need_bytes, cancel)
         try:
             info = self._wait_ready(slot.supervisor, cancel)
@@ -237,6 +229,26 @@ class Engines:
                     self._end(slot)
             self._unload_later()
             self._changed.notify_all()
+
+    def _vet(self, entry: ModelEntry, plan: LoadPlan, rough_bytes: int, cancel: Cancel | None) -> int:
+        """See that a model may be loaded; of many that want it at once, one looks and the others profit."""
+        if self._vetting is None:
+            return rough_bytes
+        while not self._vetting_turn.acquire(timeout=_CANCEL_POLL_S):
+            _check(cancel)
+        try:
+            if self._is_up(plan):
+                return rough_bytes
+            used = {device for slot in self._slots if slot.is_up for device in slot.plan.rpc_devices}
+            return self._vetting.before_load(
+                entry,
+                plan,
+                rough_bytes,
+                self._reclaimable_bytes(),
+                are_devices_free=used.isdisjoint(plan.rpc_devices),
+            )
+        finally:
+            self._vetting_turn.release()
 
     # --- who gets in -------------------------------------------------------------------------------------
 

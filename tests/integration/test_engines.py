@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from app.engines import Engines, LoadCancelled
 from app.orders import Ask
-from app.services import Services
+from app.services import Services, self_command
+from app.vetting import Vetting
 from model_manager import starter
 from model_manager.engine.client import Cancel
+from model_manager.engine.probe import Prober
+from model_manager.http import Http
 from model_manager.types import EngineState, ModelEntry
 from tests.helpers.asking import Heard, hear, open_services, wait_until
 from tests.integration.conftest import WORKER_COMMAND
@@ -55,7 +61,14 @@ class Wish:
         self.thread = threading.Thread(target=self._want)
         n_before = len(engines._line)
         self.thread.start()
-        wait_until(lambda: len(engines._line) > n_before or bool(order) or not self.thread.is_alive())
+        wait_until(
+            lambda: (
+                len(engines._line) > n_before
+                or bool(order)
+                or engines._vetting_turn.locked()
+                or not self.thread.is_alive()
+            )
+        )
 
     def _want(self) -> None:
         try:
@@ -187,3 +200,38 @@ def test_model_that_nobody_uses_leaves_memory_and_comes_back(runtime_dir: Path) 
             assert engine.info.name == DENSE.name
     finally:
         engines.close()
+
+
+class NotedVetting(Vetting):
+    """Notes how many look at once, and how many processes were asked."""
+
+    def __init__(self, prober: Prober, http: Http) -> None:
+        super().__init__(prober, http)
+        self.n_looking = 0
+        self.most_looking = 0
+
+    def before_load(self, *arguments: Any, **named: Any) -> int:
+        self.n_looking += 1
+        self.most_looking = max(self.most_looking, self.n_looking)
+        try:
+            return super().before_load(*arguments, **named)
+        finally:
+            self.n_looking -= 1
+
+
+def test_of_many_that_want_a_cold_model_one_looks(runtime_dir: Path) -> None:
+    with contextlib.closing(Http()) as http:
+        vetting = NotedVetting(Prober((*self_command(), "probe")), http)
+        engines = Engines(WORKER_COMMAND, runtime_dir, lambda: 512, vetting=vetting)
+        # As a file of somebody's: the starter itself is trusted.
+        entry = replace(DENSE, name="a-file", is_starter=False)
+        order: list[str] = []
+        try:
+            wishes = [Wish(engines, entry, order) for _ in range(4)]
+            for wish in wishes:
+                wish.leave()
+        finally:
+            engines.close()
+    assert [wish.error for wish in wishes] == [None] * 4
+    assert order == ["a-file"] * 4
+    assert vetting.most_looking == 1
