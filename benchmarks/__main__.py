@@ -24,6 +24,7 @@ MODULES = (
     "reopen",
     "busy_core",
     "cancelling",
+    "tracing",
     "download",
     "transcript",
 )
