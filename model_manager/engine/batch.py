@@ -78,6 +78,13 @@ class Batch:
         if not start < end <= len(self.tokens):
             # llama.cpp ends the process when a batch is too long, so this is found here.
             raise ValueError(f"{len(tokens)} rows do not fit after {start} of {len(self.tokens)}")
+        if end - start == 1:  # an answer's row: slices would take as long as for a whole prompt
+            self.tokens[start] = tokens[0]
+            self.positions[start] = position
+            self.sequence_ids[start] = sequence_id
+            self.wants_logits[start] = wants_logits
+            self.n_rows = end
+            return start
         self.tokens[start:end] = tokens
         self.positions[start:end] = self._ramp[: len(tokens)] + position
         self.sequence_ids[start:end] = sequence_id

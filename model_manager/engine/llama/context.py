@@ -99,6 +99,8 @@ class LlamaContext:
         self.n_threads_max = plan.n_threads
         self._n_threads_batch = plan.n_threads_batch
         self._adapters: tuple[Adapter, ...] = ()
+        self._batch: Batch | None = None
+        self._raw_batch = native.llama_batch()
 
     def close(self) -> None:
         """Give the memory back; safe to call twice, and only when nothing decodes any more."""
@@ -154,16 +156,10 @@ class LlamaContext:
         if self._adapters is not self.model.adapters.current:
             self._adapters = self.model.adapters.current
             self.model.adapters.apply(self.handle)
-        raw = native.llama_batch(
-            batch.n_rows,
-            _pointer(batch.tokens, native.llama_token),
-            None,
-            _pointer(batch.positions, native.llama_pos),
-            _pointer(batch.sequence_counts, ctypes.c_int32),
-            _pointer(batch.sequence_pointers, ctypes.POINTER(native.llama_seq_id)),
-            _pointer(batch.wants_logits, ctypes.c_int8),
-        )
-        return int(native.llama_decode(self.handle, raw))
+        if batch is not self._batch:  # its arrays never move, so one struct serves all its calls
+            self._batch, self._raw_batch = batch, _raw(batch)
+        self._raw_batch.n_tokens = batch.n_rows
+        return int(native.llama_decode(self.handle, self._raw_batch))
 
     def logits(self, row: int) -> NDArray[np.float32]:
         """float32, (n_vocab,) after `row` of the last batch; a view, valid until the next `decode`."""
@@ -257,6 +253,19 @@ def _params(plan: ContextPlan) -> native.llama_context_params:
         params.embeddings = True
         params.pooling_type = native.LLAMA_POOLING_TYPE_NONE  # pooled over any number of calls: `embeddings`
     return params
+
+
+def _raw(batch: Batch) -> native.llama_batch:
+    """The native view of a batch; `n_tokens` is left at 0."""
+    return native.llama_batch(
+        0,
+        _pointer(batch.tokens, native.llama_token),
+        None,
+        _pointer(batch.positions, native.llama_pos),
+        _pointer(batch.sequence_counts, ctypes.c_int32),
+        _pointer(batch.sequence_pointers, ctypes.POINTER(native.llama_seq_id)),
+        _pointer(batch.wants_logits, ctypes.c_int8),
+    )
 
 
 def _pointer(array: NDArray[np.generic], element: type) -> object:
