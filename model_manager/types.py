@@ -85,6 +85,12 @@ class SamplingParams:
         seed: None draws a fresh one; the seed that was used is reported either way.
         max_tokens: None means until the model stops or the context is full.
         logit_bias: Token id to added logit.
+        top_n_sigma: Keeps candidates within so many standard deviations of the best logit; 0 is off.
+        xtc_probability: How often the likely candidates but the least likely of them are left out; 0 never.
+        xtc_threshold: What is likely for that.
+        dry_multiplier: How much repeating a passage costs ("don't repeat yourself"); 0 is off.
+        dry_base: How fast that grows with the length of the passage.
+        dry_allowed_length: Passages of so many tokens may repeat.
         min_tokens: The model cannot end its answer before so many.
         ignore_end: The model cannot end its answer at all; for measurements.
         top_logprobs: Alternatives to report with each token's likelihood, 0 to 20; None reports neither.
@@ -101,6 +107,12 @@ class SamplingParams:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     logit_bias: Mapping[int, float] = field(default_factory=dict)
+    top_n_sigma: float = 0.0
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    dry_multiplier: float = 0.0
+    dry_base: float = 1.75
+    dry_allowed_length: int = 2
     min_tokens: int = 0
     ignore_end: bool = False
     top_logprobs: int | None = None

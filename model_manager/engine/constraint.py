@@ -24,6 +24,7 @@ class Grammar(Protocol):
     def permits(self, token_id: int) -> bool: ...  # noqa: D102 - see GrammarState
     def refused(self) -> NDArray[np.bool_]: ...  # noqa: D102 - see GrammarState
     def accept(self, token_id: int) -> None: ...  # noqa: D102 - see GrammarState
+    def can_end(self) -> bool: ...  # noqa: D102 - see GrammarState
 
 
 class Bound(Protocol):
@@ -40,12 +41,17 @@ class ConstraintPlan:
         begun: Tokens of the answer that the prompt holds already.
         openings: Tokens that begin a reasoning, if the first token may be one.
         breaks: Tokens of which one may stand between a reasoning and what is bound.
+        exits: Tokens that may stand in place of all that is bound, as one does that begins a tool call:
+            nothing is bound after it.
+        releases: Nothing is bound any more when the grammar can end; otherwise the answer ends with it.
     """
 
     grammar: Bound
     begun: tuple[int, ...] = ()
     openings: frozenset[int] = NO_TOKENS
     breaks: frozenset[int] = NO_TOKENS
+    exits: frozenset[int] = NO_TOKENS
+    releases: bool = False
 
     def begin(self, *, is_free: bool) -> Constraint:
         """The constraint of one answer; `is_free` where its first token belongs to a part that is.
@@ -54,7 +60,14 @@ class ConstraintPlan:
             GrammarRefused: What the prompt holds of it does not obey.
         """
         grammar = self.grammar.begin(self.begun)
-        return Constraint(grammar, holds=not is_free, openings=self.openings, breaks=self.breaks)
+        return Constraint(
+            grammar,
+            holds=not is_free,
+            openings=self.openings,
+            breaks=self.breaks,
+            exits=self.exits,
+            releases=self.releases,
+        )
 
 
 class Constraint:
@@ -70,33 +83,44 @@ class Constraint:
 
     def __init__(
         self,
-        grammar: Grammar,
+        grammar: Grammar | None = None,
         *,
         holds: bool = True,
         openings: frozenset[int] = NO_TOKENS,
         breaks: frozenset[int] = NO_TOKENS,
+        exits: frozenset[int] = NO_TOKENS,
+        releases: bool = False,
     ) -> None:
         """Begin; `ConstraintPlan.begin` does.
 
         Args:
-            grammar: Before its first token.
+            grammar: Before its first token; None binds nothing until `bind`.
             holds: False where the answer begins inside its reasoning.
             openings: See `ConstraintPlan`.
             breaks: See there.
+            exits: See there.
+            releases: See there.
         """
         self._grammar = grammar
-        self._passing = openings
+        self._passing = openings | exits
         self._breaks = breaks
-        self.holds = holds
+        self._exits = exits
+        self._releases = releases
+        self.holds = holds and grammar is not None
 
     def follow(self, *, is_free: bool) -> None:
         """Note, after each token, whether the next one belongs to a part that is free."""
-        if self.holds is is_free:
+        if self.holds is is_free and self._grammar is not None:
             self.holds = not is_free
-            self._passing = NO_TOKENS if is_free else self._breaks
+            self._passing = NO_TOKENS if is_free else self._breaks | self._exits
+
+    def bind(self, grammar: Grammar) -> None:
+        """Bind what follows until it can end, and nothing after that."""
+        self._grammar, self._releases, self._passing, self.holds = grammar, True, NO_TOKENS, True
 
     def permits(self, token_id: int) -> bool:
         """Whether this token may be next."""
+        assert self._grammar is not None
         return token_id in self._passing or self._grammar.permits(token_id)
 
     def mask(self, logits: NDArray[np.float32]) -> None:
@@ -105,6 +129,7 @@ class Constraint:
         Raises:
             ConstraintFailed: It took too long.
         """
+        assert self._grammar is not None
         began_s = time.perf_counter()
         refused = self._grammar.refused()
         refused[list(self._passing)] = False
@@ -117,12 +142,19 @@ class Constraint:
         Raises:
             ConstraintFailed: It took too long.
         """
-        is_passing = token_id in self._passing
-        self._passing = NO_TOKENS
-        if not is_passing:
+        assert self._grammar is not None
+        passing, self._passing = self._passing, NO_TOKENS
+        if token_id in self._exits and token_id in passing:
+            self._release()
+        elif token_id not in passing:
             began_s = time.perf_counter()
             self._grammar.accept(token_id)
             _check_pace(began_s)
+            if self._releases and self._grammar.can_end():
+                self._release()
+
+    def _release(self) -> None:
+        self._grammar, self.holds = None, False
 
 
 def _check_pace(began_s: float) -> None:

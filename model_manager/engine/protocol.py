@@ -43,6 +43,12 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "top_k",
     "min_p",
     "repeat_penalty",
+    "top_n_sigma",
+    "xtc_probability",
+    "xtc_threshold",
+    "dry_multiplier",
+    "dry_base",
+    "dry_allowed_length",
     "min_tokens",
     "ignore_eos",
     "grammar",
@@ -177,6 +183,12 @@ class ChatCompletionRequest(_Lenient):
     top_k: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     min_p: Annotated[_Finite, Field(ge=0, le=1)] | None = None
     repeat_penalty: Annotated[_Finite, Field(gt=0, le=100)] | None = None
+    top_n_sigma: Annotated[_Finite, Field(ge=0, le=100)] | None = None
+    xtc_probability: Annotated[_Finite, Field(ge=0, le=1)] | None = None
+    xtc_threshold: Annotated[_Finite, Field(ge=0, le=0.5)] | None = None
+    dry_multiplier: Annotated[_Finite, Field(ge=0, le=100)] | None = None
+    dry_base: Annotated[_Finite, Field(ge=1, le=100)] | None = None
+    dry_allowed_length: Annotated[int, Field(ge=1, le=1024)] | None = None
     min_tokens: Annotated[int, Field(ge=0)] = 0
     ignore_eos: bool = False
     grammar: Annotated[str, Field(min_length=1)] | None = None
@@ -295,6 +307,12 @@ class ChatCompletionRequest(_Lenient):
                 max_tokens=self.max_completion_tokens or self.max_tokens,
                 stop=tuple(string for string in stop if string),
                 logit_bias=dict(self.logit_bias or {}),
+                top_n_sigma=given(self.top_n_sigma, default.top_n_sigma),
+                xtc_probability=given(self.xtc_probability, default.xtc_probability),
+                xtc_threshold=given(self.xtc_threshold, default.xtc_threshold),
+                dry_multiplier=given(self.dry_multiplier, default.dry_multiplier),
+                dry_base=given(self.dry_base, default.dry_base),
+                dry_allowed_length=self.dry_allowed_length or default.dry_allowed_length,
                 min_tokens=self.min_tokens,
                 ignore_end=self.ignore_eos,
                 top_logprobs=(self.top_logprobs or 0) if self.logprobs else None,

@@ -14,10 +14,25 @@ from typing import Literal
 
 from model_manager.types import SamplingParams
 
-StageName = Literal["logit_bias", "penalties", "top_k", "top_p", "min_p", "temp", "dist", "greedy"]
+StageName = Literal[
+    "logit_bias",
+    "penalties",
+    "dry",
+    "top_n_sigma",
+    "top_k",
+    "top_p",
+    "min_p",
+    "xtc",
+    "temp",
+    "dist",
+    "greedy",
+]
 
 # The window of llama-server: far enough to break a loop, near enough to leave the words of a long text alone.
 PENALTY_WINDOW_TOKENS = 64
+
+# Loops that "don't repeat yourself" shall see are as long as paragraphs.
+DRY_WINDOW_TOKENS = 1024
 
 _MIN_KEPT = 1
 _MAX_SEED = 2**32 - 2  # llama.cpp takes 2**32 - 1 to mean "draw one yourself", which could not be reported
@@ -47,7 +62,13 @@ def usable_seed(seed: int | None) -> int:
 
 def is_plain_greedy(params: SamplingParams) -> bool:
     """Whether the next token is simply the one with the largest logit, so that no chain is needed."""
-    return params.temperature <= 0 and not params.logit_bias and not _has_penalties(params)
+    changes_logits = bool(params.logit_bias) or _has_penalties(params) or params.dry_multiplier > 0
+    return params.temperature <= 0 and not changes_logits
+
+
+def history_tokens(params: SamplingParams) -> int:
+    """How many of the last tokens of a prompt the chain wants to know."""
+    return DRY_WINDOW_TOKENS if params.dry_multiplier > 0 else PENALTY_WINDOW_TOKENS
 
 
 def stages(params: SamplingParams, seed: int) -> tuple[Stage, ...]:
@@ -67,14 +88,22 @@ def stages(params: SamplingParams, seed: int) -> tuple[Stage, ...]:
                 ),
             )
         )
+    if params.dry_multiplier > 0:
+        dry = (params.dry_multiplier, params.dry_base, params.dry_allowed_length, DRY_WINDOW_TOKENS)
+        chain.append(Stage("dry", dry))
     if params.temperature <= 0:
         return (*chain, Stage("greedy"))
+    if params.top_n_sigma > 0:
+        # Before anything is removed: it measures how all logits are spread.
+        chain.append(Stage("top_n_sigma", (params.top_n_sigma,)))
     if params.top_k > 0:
         chain.append(Stage("top_k", (params.top_k,)))
     if params.top_p < 1:
         chain.append(Stage("top_p", (params.top_p, _MIN_KEPT)))
     if params.min_p > 0:
         chain.append(Stage("min_p", (params.min_p, _MIN_KEPT)))
+    if params.xtc_probability > 0:
+        chain.append(Stage("xtc", (params.xtc_probability, params.xtc_threshold, _MIN_KEPT, seed)))
     if params.temperature != 1:
         chain.append(Stage("temp", (params.temperature,)))
     return (*chain, Stage("dist", (seed,)))

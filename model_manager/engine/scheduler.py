@@ -26,7 +26,7 @@ from model_manager.engine.keeper import IDLE_S, Keeper
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.vision import MediaChunk, Vision
 from model_manager.engine.prompt_cache import PromptCache
-from model_manager.engine.sampling import PENALTY_WINDOW_TOKENS, is_plain_greedy, stages
+from model_manager.engine.sampling import history_tokens, is_plain_greedy, stages
 from model_manager.engine.sequences import Sequences
 from model_manager.engine.speculation.speculator import Speculator
 from model_manager.engine.threads import ThreadController
@@ -215,7 +215,7 @@ class Scheduler:
             job.speculation = self._speculator.begin()
         if job.sampler is None and not is_plain_greedy(job.params):
             job.sampler = self._context.new_sampler(stages(job.params, job.seed))
-            for token_id in job.history[-PENALTY_WINDOW_TOKENS:]:
+            for token_id in job.history[-history_tokens(job.params) :]:
                 if token_id >= 0:  # not the stand-in of an image
                     job.sampler.accept(token_id)
         self._report_prefill(job)

@@ -154,6 +154,39 @@ def test_reasoning_may_open_and_is_free(ask: Asker) -> None:
     assert any(answer.text.endswith(f"\n\n{colour}") for colour in ("red", "green", "blue and yellow"))
 
 
+def test_exit_stands_in_place_of_all_that_is_bound(ask: Asker) -> None:
+    leaving = ask.vocabulary.tokenize("Yes", special=False)[0]
+    answer = ask(
+        ask.constraint(COLOURS, exits=frozenset([leaving])), logit_bias={leaving: 30.0}, max_tokens=6
+    )
+    answer.wait()
+    assert answer.text.startswith("Yes")
+    assert answer.text not in ("Yesred", "Yesgreen", "Yesblue and yellow")
+    assert len(answer.token_ids) == 6
+
+
+def test_a_part_in_the_middle_can_be_bound(ask: Asker) -> None:
+    """As the arguments of a tool call are: free before, free after."""
+    constraint = Constraint()
+    digits = Grammar(ask.vocabulary, 'root ::= "<" [0-9]{3} ">"')
+
+    def decide(recorder: Recorder, _token_id: int) -> Verdict:
+        if len(recorder.token_ids) == 3:
+            constraint.bind(digits.begin())
+        return CONTINUE
+
+    answer = ask(constraint, Recorder(decide))
+    free = ask()
+    answer.wait()
+    free.wait()
+    assert answer.token_ids[:3] == free.token_ids[:3]
+    before, _, rest = answer.text.partition("<")
+    assert before
+    assert rest[:3].isdigit()
+    assert rest[3] == ">"
+    assert len(rest) > 4
+
+
 def test_markers_are_not_taken_for_their_spelling(ask: Asker) -> None:
     marker = int(ask.vocabulary.control_ids[0])
     answer = ask(ask.constraint("root ::= [^\\x00]*"), logit_bias={marker: 100.0})
@@ -245,6 +278,23 @@ def test_likelihoods_are_those_before_the_grammar(ask: Asker) -> None:
         bound.logprobs[0].top[0].token_id == free.logprobs[0].top[0].token_id
     )
     assert bound.logprobs[0].chosen.logprob < bound.logprobs[0].top[0].logprob
+
+
+# --- rarer samplers ---------------------------------------------------------------------------------------
+
+
+def test_repeating_a_passage_costs(ask: Asker) -> None:
+    """A grammar keeps the model in a loop, from which only the words are free to choose."""
+    loop = 'root ::= ("the cat " | "a dog " | "one bird "){12}'
+    plain, careful = ask(ask.constraint(loop)), ask(ask.constraint(loop), dry_multiplier=4.0)
+    plain.wait()
+    careful.wait()
+    assert careful.text != plain.text
+    told = ask(temperature=1.2, top_n_sigma=1.0, xtc_probability=0.5, seed=3)
+    again = ask(temperature=1.2, top_n_sigma=1.0, xtc_probability=0.5, seed=3)
+    assert told.wait().error is None
+    again.wait()
+    assert told.token_ids == again.token_ids
 
 
 # --- least lengths -----------------------------------------------------------------------------------------

@@ -77,6 +77,11 @@ class GrammarState:
         apply(self._handle, self._one)
         return bool(np.isfinite(self._one["logit"][0]))
 
+    def can_end(self) -> bool:
+        """Whether the text obeys the grammar if it ends here."""
+        ends = self._grammar.vocabulary.end_ids
+        return len(ends) > 0 and self.permits(int(ends[0]))
+
     def refused(self) -> NDArray[np.bool_]:
         """bool, (n_vocab,): the tokens that may not be next."""
         if self._all is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from llama_cpp import llama_cpp as native
@@ -12,12 +14,16 @@ from model_manager.engine.llama.candidates import CANDIDATE, apply
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.sampling import Stage
 
+_BREAKERS: Final = (b"\n", b":", b'"', b"*")
+"""What ends a repetition for "don't repeat yourself"; those of llama-server."""
+
 
 class Sampler:
     """Chooses tokens from a context's logits; belongs to one answer and to the decode thread."""
 
     def __init__(self, context_handle: int, vocabulary: Vocabulary, stages: Sequence[Stage]) -> None:
         self._context = context_handle
+        self._vocabulary = vocabulary
         self._n_vocab = vocabulary.n_tokens
         self._candidates: NDArray[np.void] | None = None
         self._chain = native.llama_sampler_chain_init(native.llama_sampler_chain_default_params())
@@ -34,6 +40,11 @@ class Sampler:
             return native.llama_sampler_init_logit_bias(self._n_vocab, len(valid), array)
         if stage.name == "penalties":
             return native.llama_sampler_init_penalties(self._n_vocab, *stage.arguments)
+        if stage.name == "dry":
+            breakers = (ctypes.c_char_p * len(_BREAKERS))(*_BREAKERS)
+            return native.llama_sampler_init_dry(
+                self._vocabulary.handle, *stage.arguments, breakers, len(_BREAKERS)
+            )
         return getattr(native, f"llama_sampler_init_{stage.name}")(*stage.arguments)
 
     def sample(self, row: int) -> int:

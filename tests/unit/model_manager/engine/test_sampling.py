@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_manager.engine.sampling import Stage, is_plain_greedy, stages, usable_seed
+from model_manager.engine.sampling import Stage, history_tokens, is_plain_greedy, stages, usable_seed
 from model_manager.types import SamplingParams
 
 
@@ -19,6 +19,14 @@ def test_stages_put_top_k_before_top_p() -> None:
 def test_stages_leave_out_what_changes_nothing() -> None:
     params = SamplingParams(temperature=1.0, top_p=1.0, top_k=0, min_p=0.0)
     assert names(params) == ["dist"]
+
+
+def test_stages_of_the_rarer_samplers() -> None:
+    params = SamplingParams(dry_multiplier=0.8, top_n_sigma=1.5, xtc_probability=0.5)
+    expected = ["dry", "top_n_sigma", "top_k", "top_p", "min_p", "xtc", "temp", "dist"]
+    assert names(params) == expected
+    assert not is_plain_greedy(SamplingParams(temperature=0, dry_multiplier=0.8))
+    assert history_tokens(params) > history_tokens(SamplingParams())
 
 
 def test_temperature_zero_is_greedy_after_bias_and_penalties() -> None:
