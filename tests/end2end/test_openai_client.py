@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +14,9 @@ import openai
 import pytest
 from pydantic import BaseModel, Field
 
+from app.stores import LibraryStore
 from model_manager import starter
+from tests.helpers.asking import open_services
 from tests.helpers.mmprojs import png, write_mmproj
 from tests.helpers.serving import Serving, serve
 
@@ -21,10 +25,28 @@ TOLERANCE_NATS = 0.5
 GREEDY: Any = {"model": "starter", "temperature": 0}
 
 
+TEMPLATES = Path(__file__).parents[1] / "data" / "templates"
+
+
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    with serve(tmp_path_factory.mktemp("data")) as opened:
+    folder = tmp_path_factory.mktemp("coterie")
+    add_calling_model(folder)
+    with serve(folder / "data") as opened:
         yield opened
+
+
+def add_calling_model(folder: Path) -> None:
+    """The dense starter with a template that knows tools, in the library as `calling`."""
+    model = folder / "calling.gguf"
+    model.symlink_to(starter.dense_path())
+    with open_services(folder / "data", folder / "run") as services:
+        services.library.import_path(model)
+        store = LibraryStore(services.storage)
+        record = store.get("calling")
+        assert record is not None
+        template = (TEMPLATES / "Qwen-Qwen2.5-7B-Instruct.jinja").read_text("utf-8")
+        store.put(replace(record, chat_template=template))
 
 
 @pytest.fixture
@@ -44,7 +66,12 @@ def seeing_model(tmp_path: Path) -> Path:
 
 
 def test_models(client: openai.OpenAI) -> None:
-    assert [model.id for model in client.models.list()] == ["starter", "starter-dense", "starter-thinking"]
+    assert [model.id for model in client.models.list()] == [
+        "starter",
+        "starter-dense",
+        "starter-thinking",
+        "calling",
+    ]
     assert client.models.retrieve("starter").owned_by == "coterie"
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("nobody")
@@ -87,6 +114,67 @@ def test_completions(client: openai.OpenAI) -> None:
     tokens = client.completions.create(prompt=[504, 3575, 282, 4649, 314], max_tokens=2, **GREEDY)
     assert tokens.usage is not None
     assert tokens.usage.prompt_tokens == 5
+
+
+WEATHER: Any = {
+    "name": "get_weather",
+    "description": "What the weather is like.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+CALL_IT: Any = [{"role": "user", "content": 'Call get_weather with the city "Paris".'}]
+
+
+def test_functions_are_called_and_answered(client: openai.OpenAI) -> None:
+    """The model is too small to call anything by itself, so it is made to."""
+    tools: Any = [{"type": "function", "function": WEATHER}]
+    options: Any = {"model": "calling", "temperature": 0, "max_tokens": 48, "tools": tools}
+    options |= {"parallel_tool_calls": False}
+    named: Any = {"type": "function", "function": {"name": "get_weather"}}
+    whole = client.chat.completions.create(messages=CALL_IT, tool_choice=named, **options).choices[0]
+    assert whole.finish_reason == "tool_calls"
+    (call,) = whole.message.tool_calls or ()
+    assert call.type == "function"
+    assert call.function.name == "get_weather"
+    assert set(json.loads(call.function.arguments)) == {"city"}
+
+    with client.chat.completions.stream(messages=CALL_IT, tool_choice="required", **options) as stream:
+        final = stream.get_final_completion().choices[0]
+    (streamed,) = final.message.tool_calls or ()
+    assert streamed.function.arguments == call.function.arguments
+
+    turns: Any = [
+        *CALL_IT,
+        {"role": "assistant", "tool_calls": [call.model_dump()]},
+        {"role": "tool", "tool_call_id": call.id, "content": "Sunny."},
+    ]
+    assert client.chat.completions.create(messages=turns, **options).choices[0].message.content
+    with pytest.raises(openai.UnprocessableEntityError) as wordless:
+        client.chat.completions.create(messages=CALL_IT, **options | {"model": "starter-dense"})
+    assert wordless.value.code == "tools_unsupported"
+
+
+def test_functions_in_responses(client: openai.OpenAI) -> None:
+    tools: Any = [{"type": "function", **WEATHER}]
+    options: Any = {"model": "calling", "temperature": 0, "max_output_tokens": 48, "tools": tools}
+    options |= {"parallel_tool_calls": False}
+    named: Any = {"type": "function", "name": "get_weather"}
+    whole = client.responses.create(input=CALL_IT, tool_choice=named, **options)
+    (call,) = whole.output
+    assert call.type == "function_call"
+    assert (whole.status, call.name) == ("completed", "get_weather")
+    with client.responses.stream(input=CALL_IT, tool_choice="required", **options) as stream:
+        kinds = [event.type for event in stream]
+        final = stream.get_final_response()
+    assert "response.function_call_arguments.delta" in kinds
+    (streamed,) = final.output
+    assert streamed.type == "function_call"
+    assert streamed.arguments == call.arguments
+    items: Any = [
+        *CALL_IT,
+        call.model_dump(exclude={"status"}),
+        {"type": "function_call_output", "call_id": call.call_id, "output": "Sunny."},
+    ]
+    assert client.responses.create(input=items, **options).output_text
 
 
 class Animal(BaseModel):
