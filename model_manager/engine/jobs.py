@@ -174,7 +174,9 @@ class Job:
     def take_stored(self) -> Snapshot | None:
         """What was read for it, once."""
         stored, self.stored = self.stored, None
-        return stored.result() if stored is not None else None
+        if stored is None or not stored.done() or stored.cancelled():
+            return None  # one that was cancelled at this moment does not wait for it
+        return stored.result()
 
     @property
     def is_decoding(self) -> bool:
