@@ -98,6 +98,19 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a model answers.
+
+    Attributes:
+        n_answers: That it is the median of.
+    """
+
+    decode_tokens_per_s: float
+    prefill_tokens_per_s: float | None
+    n_answers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A tree of messages and what applies to all of it.
 

@@ -11,6 +11,7 @@ from storage.images import Images
 from storage.models import Models
 from storage.search import Search
 from storage.settings import Settings
+from storage.speeds import Speeds
 from storage.traces import Traces
 
 
@@ -37,6 +38,7 @@ class Store:
         self.models = Models(self._database)
         self.downloads = Downloads(self._database)
         self.traces = Traces(self._database)
+        self.speeds = Speeds(self._database)
         try:
             self.search.fill()
         except BaseException:

@@ -35,6 +35,16 @@ def size(size_bytes: int) -> str:
     return f"{decimal(value, digits)} {unit}"
 
 
+def count(value: int) -> str:
+    """A large count in three digits, as parameters of models are told: 30.5B, 135M."""
+    if value < 1_000_000:
+        return number(value)
+    divisor, unit = (1_000_000_000, "B") if value >= 1_000_000_000 else (1_000_000, "M")
+    scaled = value / divisor
+    digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+    return f"{decimal(scaled, digits)}{unit}"
+
+
 def rate(bytes_per_s: float) -> str:
     """Bytes a second."""
     return f"{size(round(bytes_per_s))}/s"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.cli import cache, placement, tune
+from app.cli import cache, fit, placement, tune
 from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
@@ -42,6 +42,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         ("remove", remove, "forget a model; delete its files if Coterie put them there"),
     ):
         action(name, run, help_text).add_argument("name", metavar="NAME")
+    fit.add_action(action)
     placement.add_actions(action)
     tune.add_action(action)
     action("downloads", list_downloads, "what is or was downloaded")

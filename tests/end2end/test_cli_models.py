@@ -12,6 +12,7 @@ import pytest
 
 from tests.helpers.cli import coterie, events, refuse, start, succeed
 from tests.helpers.hub_server import HubServer
+from tests.helpers.shapes import Shape, write_shape
 
 REPO = "coterie-tests/Demo-MoE-GGUF"
 
@@ -127,3 +128,36 @@ def test_ctrl_c_pauses(data_dir: Path, hub: HubServer) -> None:
     hub.rate_bytes_per_s = None
     last = events(succeed(coterie(data_dir, "models", "download", REPO, "--json", env=environment(hub))))[-1]
     assert last["type"] == "done"
+
+
+def test_fit_reads_headers_only(data_dir: Path, hub: HubServer, tmp_path: Path) -> None:
+    """Before a download: some of the first bytes of each file, and never the weights."""
+    shape = Shape("wide", "qwen3", 4, 512, 4, 2, 1024, 60_000)
+    content = write_shape(tmp_path / "big.gguf", shape).read_bytes()
+    hub.add("coterie-tests/Big-GGUF", "big-Q4_0.gguf", content)
+    asked = ("models", "fit", "coterie-tests/Big-GGUF", "--json", "--ram-gib")
+    found = json.loads(succeed(coterie(data_dir, *asked, "16", env=environment(hub))).stdout)
+    assert set(found) >= {"model", "memory", "verdict", "plan", "forecast"}
+    assert found["model"]["architecture"] == "qwen3"
+    assert found["model"]["size_bytes"] == len(content)
+    assert found["verdict"] == "fits"
+    parts = ("attention_bytes", "experts_bytes", "kv_bytes", "compute_bytes", "other_bytes")
+    assert found["memory"]["total_bytes"] == sum(found["memory"][part] for part in parts)
+    assert hub.sent_bytes < 16 * 2**20 < len(content)
+    assert not (data_dir / "models").exists() or not list((data_dir / "models").rglob("*.gguf"))
+
+    small = json.loads(succeed(coterie(data_dir, *asked, "0.1", env=environment(hub))).stdout)
+    assert small["verdict"] == "does_not_fit"
+    refuse(coterie(data_dir, "models", "fit", "nobody/nothing", env=environment(hub)))
+    refuse(coterie(data_dir, "models", "fit", "./nothing.gguf", env=environment(hub)), "nothing.gguf")
+
+
+def test_fit_of_what_is_here_forecasts_the_speed(data_dir: Path) -> None:
+    succeed(coterie(data_dir, "chat", "--max-tokens", "30", "Tell me about rivers."))
+    found = json.loads(succeed(coterie(data_dir, "models", "fit", "starter", "--json")).stdout)
+    assert found["model"]["n_experts"] == 8
+    assert found["forecast"]["basis"] == "measured"
+    assert found["forecast"]["decode_tokens_per_s"] > 0
+    shown = succeed(coterie(data_dir, "models", "fit", "starter", "--context", "2048")).stdout
+    assert "It fits" in shown
+    assert "2,048" in shown

@@ -305,14 +305,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         etag = f'"{fault.etag or etag}"'
         total = len(file.content)
-        start = self._asked_start(etag)
+        start, last = self._asked_range(etag)
         if fault.is_range_ignored:
-            start = None
+            start = last = None
         if start is not None and start >= total:
             self.reply(416, {"Content-Range": f"bytes */{total}"})
             return
         first = (start or 0) + fault.range_delta
-        body = bytearray(file.content[first:])
+        end = total - 1 if last is None else min(last, total - 1)
+        body = bytearray(file.content[first : end + 1])
         if fault.is_corrupt:
             body[len(body) // 2] ^= 0xFF
         if fault.is_chunked:
@@ -323,8 +324,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_header("Content-Length", str(len(body) + fault.length_delta))
         if start is not None:
-            end = f"{total - 1}/{total + fault.total_delta}"
-            self.send_header("Content-Range", f"bytes {first}-{end}")
+            claimed = total + fault.total_delta
+            self.send_header("Content-Range", f"bytes {first}-{end}/{claimed}")
         for name, value in ({"ETag": etag, "Accept-Ranges": "bytes"} | extra).items():
             self.send_header(name, value)
         self.end_headers()
@@ -333,12 +334,12 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.length_delta or fault.is_chunked:
                 self.close_connection = True
 
-    def _asked_start(self, etag: str) -> int | None:
-        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+    def _asked_range(self, etag: str) -> tuple[int | None, int | None]:
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         condition = self.headers.get("If-Range")
         if match is None or (condition is not None and condition != etag):
-            return None
-        return int(match[1])
+            return None, None
+        return int(match[1]), int(match[2]) if match[2] else None
 
     def _send_body(self, body: bytes, fault: Fault) -> None:
         stop = next((n for n in (fault.cut_after, fault.stall_after) if n is not None), len(body))

@@ -1,0 +1,101 @@
+"""How fast a model will answer on this machine, from how fast others do.
+
+Decoding is bound by memory: a token takes as long as reading the weights it needs, and the keys and values so
+far. Reading a prompt is bound by arithmetic: two operations a parameter and token. What this machine really
+does with both is taken from answers that it has made; where there are none, its memory is measured for a
+moment, and the forecast says that it is a guess.
+Source: notes D1; Williams et al., "Roofline", 2009
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+Basis = Literal["measured", "memory", "none"]
+
+GUESSED_SHARE: Final = 0.6
+"""Of the memory's speed that decoding reaches on ordinary machines (notes D1: 0.5 to 0.7)."""
+GUESSED_OPERATIONS_PER_BYTE: Final = 16.0
+"""Arithmetic for each byte of memory speed, of processors with wide vectors; prompts only."""
+_PROBE_BYTES: Final = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a model did here.
+
+    Attributes:
+        token_bytes: Weights that it reads for a token.
+        active_params: Parameters that work on one.
+    """
+
+    token_bytes: int
+    active_params: int
+    decode_tokens_per_s: float
+    prefill_tokens_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a machine does a second.
+
+    Attributes:
+        bytes_per_s: Read while decoding.
+        operations_per_s: While a prompt is read; None where nobody knows.
+    """
+
+    bytes_per_s: float
+    operations_per_s: float | None
+    basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedForecast:
+    """The answer; None where there is nothing to go by."""
+
+    decode_tokens_per_s: float | None
+    prefill_tokens_per_s: float | None
+    basis: Basis
+
+
+def pace_from(observations: Sequence[Observation]) -> Pace | None:
+    """What earlier answers say; None if there are none."""
+    if not observations:
+        return None
+    reading = [o.decode_tokens_per_s * o.token_bytes for o in observations]
+    computing = [2 * o.prefill_tokens_per_s * o.active_params for o in observations if o.prefill_tokens_per_s]
+    return Pace(statistics.median(reading), statistics.median(computing) if computing else None, "measured")
+
+
+def measure_memory() -> Pace:
+    """Read a quarter of a gigabyte a few times; takes about a third of a second, and as much memory."""
+    block = np.ones(_PROBE_BYTES // 8)
+    times = []
+    for _ in range(3):
+        began_s = time.perf_counter()
+        block.sum()
+        times.append(time.perf_counter() - began_s)
+    rate = _PROBE_BYTES / min(times) * GUESSED_SHARE
+    return Pace(rate, rate * GUESSED_OPERATIONS_PER_BYTE, "memory")
+
+
+def forecast(pace: Pace, token_bytes: int, active_params: int, kv_bytes_read: int) -> SpeedForecast:
+    """How fast a model will be.
+
+    Args:
+        pace: Of the machine.
+        token_bytes: Weights that are read for a token.
+        active_params: Parameters that work on one.
+        kv_bytes_read: Keys and values that are read for a token, in the middle of a conversation.
+    """
+    read = token_bytes + kv_bytes_read
+    prefill = None
+    if pace.operations_per_s is not None and active_params:
+        prefill = pace.operations_per_s / (2 * active_params)
+    return SpeedForecast(pace.bytes_per_s / read if read else None, prefill, pace.basis)

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from storage.records import Generation, Part, Speed
+from storage.store import Store
+
+
+def answer(store: Store, decode: float | None, n_tokens: int, prefill: float | None = 50.0) -> None:
+    conversation = store.conversations.create()
+    made = Generation(
+        "m", completion_tokens=n_tokens, decode_tokens_per_s=decode, prefill_tokens_per_s=prefill
+    )
+    store.conversations.append(conversation.id, None, "assistant", [Part("text", "x")], generation=made)
+
+
+def test_medians_of_answers_that_say_something(store: Store) -> None:
+    assert store.speeds.of("m") is None
+    answer(store, None, 500)
+    answer(store, 900.0, 3)
+    assert store.speeds.of("m") is None
+    for rate, prefill in ((10.0, 40.0), (12.0, None), (30.0, 60.0)):
+        answer(store, rate, 100, prefill)
+    assert store.speeds.of("m") == Speed(12.0, 50.0, 3)
+    assert store.speeds.of("other") is None
