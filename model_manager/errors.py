@@ -315,6 +315,22 @@ class DecodeFailed(EngineError):
         self.code = code
 
 
+class DraftMismatch(EngineError):
+    """A smaller model cannot guess for this one.
+
+    Attributes:
+        name: The model that answers.
+        draft: The model that was to guess.
+        reason: In what they differ.
+    """
+
+    def __init__(self, name: str, draft: str, reason: str) -> None:
+        super().__init__(f"{draft} for {name}: {reason}")
+        self.name = name
+        self.draft = draft
+        self.reason = reason
+
+
 class TracingUnavailable(EngineError):
     """Which experts a token goes to cannot be read.
 

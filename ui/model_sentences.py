@@ -52,6 +52,16 @@ def _context_too_large(error: models.ContextTooLarge) -> str:
     )
 
 
+def _draft_mismatch(error: models.DraftMismatch) -> str:
+    return tr(
+        "“{draft}” cannot guess ahead for “{name}”: {reason}. "
+        "Choose a smaller model of the same family, or none.",
+        draft=error.draft,
+        name=error.name,
+        reason=error.reason,
+    )
+
+
 def _bad_override(error: models.BadOverride) -> str:
     if error.reason:
         return tr(
@@ -282,6 +292,7 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = transfer_sentences.
     models.EngineError: _engine,
     models.LoadFailed: _load_failed,
     models.ContextTooLarge: _context_too_large,
+    models.DraftMismatch: _draft_mismatch,
     models.BadOverride: _bad_override,
     models.UnknownDevice: _unknown_device,
     models.BadExpertCount: _bad_expert_count,

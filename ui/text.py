@@ -85,6 +85,7 @@ _ACTIONS: dict[type[BaseException], tuple[str, str]] = {
     models.LoadFailed: _CHOOSE,
     models.ContextTooLarge: _SETTINGS,
     models.BadOverride: _CHOOSE,
+    models.DraftMismatch: _CHOOSE,
     models.UnknownDevice: _CHOOSE,
     models.BadExpertCount: _CHOOSE,
     models.AdapterRefused: _CHOOSE,

@@ -33,6 +33,7 @@ _TYPES: Final[Mapping[type[EngineError], tuple[tuple[str, ...], int]]] = {
     errors.SchemaUnsupported: (("path", "reason"), 400),
     errors.ConstraintFailed: (("reason",), 500),
     errors.DecodeFailed: (("code",), 500),
+    errors.DraftMismatch: (("name", "draft", "reason"), 503),
     errors.TracingUnavailable: (("reason",), 501),
     errors.RequestRefused: (("status", "reason"), 400),
 }
@@ -44,6 +45,7 @@ _ARGUMENT_TYPES: Final[Mapping[str, type]] = {
     "code": int,
     "status": int,
     "name": str,
+    "draft": str,
     "reason": str,
     "pattern": str,
     "device": str,

@@ -29,6 +29,7 @@ from model_manager.engine.replay import Replay
 from model_manager.engine.sampling import usable_seed
 from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.speculation.sources import new_speculator
+from model_manager.engine.speculation.speculator import Speculator
 from model_manager.engine.state_identity import identity_of
 from model_manager.engine.templates import ChatTemplate
 from model_manager.errors import (
@@ -59,6 +60,7 @@ class _Loaded:
     context: LlamaContext
     scheduler: Scheduler
     renderer: Renderer | None
+    speculator: Speculator | None
     template_error: TemplateFailed | None
     info: EngineInfo
     embedder: Embedder
@@ -136,6 +138,7 @@ class Host:
             context=context,
             scheduler=scheduler,
             renderer=renderer,
+            speculator=speculator,
             template_error=template_error,
             info=dataclasses.replace(
                 model.describe(context),
@@ -166,6 +169,8 @@ class Host:
         """Cancel what runs and save conversations; takes a few seconds at most."""
         if self._loaded is not None:
             self._loaded.scheduler.close()
+            if self._loaded.speculator is not None:
+                self._loaded.speculator.close()
 
     def _change(self, **changes: object) -> None:
         with self._lock:

@@ -236,7 +236,7 @@ class Scheduler:
                 self._chunks.observe(n_prefill, elapsed_s, alone=alone)
             else:
                 if self._speculator is not None:
-                    self._speculator.observe(self._batch.n_rows, elapsed_s)
+                    self._speculator.observe(self._batch.n_rows, elapsed_s, self._threads.n_threads)
                 self._threads.adjust(self._batch.n_rows, elapsed_s, self._context.set_threads)
             self._collect(shares)
         elif code == _NO_ROOM:

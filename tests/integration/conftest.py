@@ -15,7 +15,12 @@ import pytest
 
 from model_manager import starter
 from model_manager.engine.supervisor import Supervisor
+from model_manager.engine.threads import SPIN_ENVIRONMENT
 from model_manager.types import EngineState, LoadPlan
+
+# As a worker does it: read once, when llama.cpp is loaded, and without it a busy machine is a standstill.
+for _name, _value in SPIN_ENVIRONMENT.items():
+    os.environ.setdefault(_name, _value)
 
 WORKER_COMMAND = (sys.executable, "-m", "model_manager.engine.worker")
 

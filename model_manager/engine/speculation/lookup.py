@@ -64,6 +64,20 @@ class PromptLookup:
         """See `Draft.close`; there is nothing to free."""
 
 
+class LookupSource:
+    """See `Source`: each answer looks in its own history."""
+
+    def new_draft(self) -> PromptLookup:
+        """See `Source.new_draft`."""
+        return PromptLookup()
+
+    def set_threads(self, n_threads: int) -> None:
+        """See `Source.set_threads`; looking up takes none."""
+
+    def close(self) -> None:
+        """See `Source.close`; there is nothing to free."""
+
+
 class _Runs:
     """Where each run of `order` tokens stood last.
 

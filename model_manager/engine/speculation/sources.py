@@ -5,22 +5,29 @@ from __future__ import annotations
 import logging
 
 from model_manager.engine.llama.context import LlamaContext
-from model_manager.engine.speculation.lookup import PromptLookup
-from model_manager.engine.speculation.speculator import Speculator
+from model_manager.engine.speculation.draft import DraftModel
+from model_manager.engine.speculation.lookup import LookupSource
+from model_manager.engine.speculation.speculator import Source, Speculator
 from model_manager.types import LoadPlan, Speculation
 
 log = logging.getLogger(__name__)
 
 
 def new_speculator(plan: LoadPlan, context: LlamaContext) -> tuple[Speculation, Speculator | None]:
-    """The source that the plan asks for, or for "auto" the best there is.
+    """The source that the plan asks for; for "auto" a draft model if one is given, else prompt lookup.
 
     Wrong guesses are dropped from the context afterwards, so a memory that cannot be cut (recurrent and
     hybrid models) goes without, whatever was asked for.
+
+    Raises:
+        DraftMismatch: The draft model cannot guess for this one.
+        LoadFailed: It cannot be loaded.
     """
     if plan.speculation == "off" or plan.n_draft_max <= 0:
         return "off", None
     if not context.can_cut:
         log.info("the model's memory cannot be cut, so nothing is guessed")
         return "off", None
-    return "lookup", Speculator(PromptLookup, plan.n_draft_max, is_adaptive=plan.is_draft_adaptive)
+    kind: Speculation = "draft" if plan.draft_path and plan.speculation != "lookup" else "lookup"
+    source: Source = DraftModel(plan, context) if kind == "draft" else LookupSource()
+    return kind, Speculator(source, plan.n_draft_max, is_adaptive=plan.is_draft_adaptive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from model_manager.engine.speculation.costs import CallCosts
@@ -92,6 +92,19 @@ class JobSpeculation:
         self.draft.close()
 
 
+class Source(Protocol):
+    """Where the guesses of all answers come from."""
+
+    def new_draft(self) -> Draft | None:
+        """For one answer that starts; None for one without."""
+
+    def set_threads(self, n_threads: int) -> None:
+        """The model that answers now uses so many."""
+
+    def close(self) -> None:
+        """Nothing is guessed any more."""
+
+
 class Speculator:
     """Decides over the guesses of each decode call; belongs to the decode thread.
 
@@ -100,17 +113,15 @@ class Speculator:
     which doubles with every attempt in vain.
     """
 
-    def __init__(
-        self, new_draft: Callable[[], Draft | None], n_max: int, *, is_adaptive: bool = True
-    ) -> None:
+    def __init__(self, source: Source, n_max: int, *, is_adaptive: bool = True) -> None:
         """Decide for one context.
 
         Args:
-            new_draft: Makes the source of an answer's guesses; may return None for an answer without.
+            source: Makes the guesses; closed with this.
             n_max: Most guesses of one call, over all answers.
             is_adaptive: False lets every answer bring all that it has: for tests and measurements.
         """
-        self._new_draft = new_draft
+        self._source = source
         self._n_max = n_max
         self._is_adaptive = is_adaptive
         self._costs = CallCosts()
@@ -118,12 +129,18 @@ class Speculator:
 
     def begin(self) -> JobSpeculation | None:
         """For an answer that starts."""
-        draft = self._new_draft() if self._n_max > 0 else None
+        draft = self._source.new_draft() if self._n_max > 0 else None
         return None if draft is None else JobSpeculation(draft)
 
-    def observe(self, n_rows: int, elapsed_s: float) -> None:
-        """Learn from a decode call that computed no prompt."""
+    def observe(self, n_rows: int, elapsed_s: float, n_threads: int) -> None:
+        """Learn from a decode call that computed no prompt, with so many threads."""
         self._costs.observe(n_rows, elapsed_s)
+        self._source.set_threads(n_threads)
+
+    def close(self) -> None:
+        """Free what the source holds; nothing is guessed any more."""
+        self._n_max = 0
+        self._source.close()
 
     def skip_once(self) -> None:
         """The next call takes no guesses: there was no room for them."""

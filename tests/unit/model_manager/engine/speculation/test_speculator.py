@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from model_manager.engine.speculation.lookup import LookupSource
 from model_manager.engine.speculation.speculator import JobSpeculation, Speculator
 
 
@@ -37,9 +38,9 @@ class Answer:
 
 
 def speculator(n_max: int = 16, *, is_adaptive: bool = True) -> Speculator:
-    made = Speculator(lambda: None, n_max, is_adaptive=is_adaptive)
+    made = Speculator(LookupSource(), n_max, is_adaptive=is_adaptive)
     for n_rows, seconds in ((1, 0.010), (5, 0.020), (9, 0.030), (17, 0.050)):
-        made.observe(n_rows, seconds)
+        made.observe(n_rows, seconds, 2)
     return made
 
 
@@ -66,7 +67,7 @@ def test_no_more_than_the_answer_may_still_say() -> None:
 
 
 def test_nothing_is_guessed_before_a_call_was_measured() -> None:
-    assert lengths(Speculator(lambda: None, 16), Answer(Fixed(1.0))) == [0]
+    assert lengths(Speculator(LookupSource(), 16), Answer(Fixed(1.0))) == [0]
 
 
 def test_bad_guesses_are_tried_ever_more_rarely() -> None:
