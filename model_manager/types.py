@@ -38,6 +38,7 @@ from model_manager.placement_types import (
     LoadMode,
     Placement,
 )
+from model_manager.trace_types import RecordedRouting, TokenIds, TraceMode
 
 # Only what is passed on; what is defined here needs no mention.
 __all__ = [
@@ -58,13 +59,16 @@ __all__ = [
     "PrefillProgress",
     "PromptImage",
     "ReasoningDelta",
+    "RecordedRouting",
     "Role",
     "TextDelta",
     "Timings",
+    "TokenIds",
     "Tool",
     "ToolCall",
     "ToolCallDelta",
     "ToolChoice",
+    "TraceMode",
     "Usage",
 ]
 
@@ -140,6 +144,7 @@ class ChatRequest:
         think_budget_tokens: Reasoning tokens after which the end marker is fed; None means no limit.
         continues: The last message is the assistant's own, not finished: the answer goes on behind it.
         return_tokens: Report the ids of the prompt and of the answer, by which it can be looked into later.
+        return_routing: Report which experts the answer's tokens went to; see `LoadPlan.trace`.
         output: What the answer must be; None is any text.
         conversation: Names what it belongs to, so that what is kept of it can be forgotten by this name.
         think_nudge_tokens: Reasoning tokens after which the model is told to come to an end; None for never.
@@ -157,6 +162,7 @@ class ChatRequest:
     continues: bool = False
     model: str = ""
     return_tokens: bool = False
+    return_routing: bool = False
     output: OutputFormat | None = None
     conversation: str = ""
 
@@ -200,25 +206,13 @@ class TokenLogprobs:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenIds:
-    """What an answer was made from and of.
-
-    Attributes:
-        prompt: The whole prompt.
-        answer: What the model wrote and was made to say, markers of its reasoning included.
-    """
-
-    prompt: tuple[int, ...]
-    answer: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ChatFinished:
     """The end of an answer; always the last event.
 
     Attributes:
         seed: The seed that was used, so that the answer can be made again.
         tokens: None where they were not asked for or not told, or the prompt is more than tokens.
+        routing: None where it was not asked for or not noted.
     """
 
     stop_reason: StopReason
@@ -226,6 +220,7 @@ class ChatFinished:
     timings: Timings
     seed: int | None = None
     tokens: TokenIds | None = None
+    routing: RecordedRouting | None = None
 
 
 ChatEvent = PrefillProgress | ReasoningDelta | TextDelta | ToolCallDelta | TokenLogprobs | ChatFinished
@@ -260,6 +255,8 @@ class LoadPlan:
         prompt_cache_dir: Where the states of conversations are kept; None keeps none.
         prompt_cache_limit_bytes: What all files there may take together.
         model_sha256: Of the model's files, where the library knows them.
+        trace: "live" notes which experts tokens go to while answers are made, which slows them a little; with
+            "replay" it is found out afterwards, by who asks.
         speculation: Where guesses of the next tokens come from, of which a decode call checks several:
             "lookup" in what was said, "draft" by a smaller model, "mtp" by layers of the model itself; "auto"
             takes what there is and the memory allows.
@@ -295,6 +292,8 @@ class LoadPlan:
     model_sha256: tuple[str, ...] = field(
         default=(), compare=False
     )  # known later or not, it is the same model
+
+    trace: TraceMode = "replay"
 
     speculation: Speculation = "auto"
     draft_path: Path | None = None

@@ -42,6 +42,7 @@ class AnswerPlan:
     wants_progress: bool
     wants_usage_apart: bool
     prompt_tokens: tuple[int, ...] | None = None
+    wants_routing: bool = False
     wants_logprobs: bool = False
     tools: tuple[Tool, ...] = ()
     is_one_call: bool = False

@@ -18,7 +18,13 @@ from typing import Any, Final, Protocol
 
 from model_manager.engine.answer_parser import Parts
 from model_manager.engine.answer_reader import AnswerPlan, AnswerReader
-from model_manager.engine.bodies import logprobs_body, timings_body, tool_call_body, usage_body
+from model_manager.engine.bodies import (
+    logprobs_body,
+    recorded_body,
+    timings_body,
+    tool_call_body,
+    usage_body,
+)
 from model_manager.engine.constraint import Constraint
 from model_manager.engine.failures import error_body
 from model_manager.engine.jobs import Ending, Verdict
@@ -239,11 +245,17 @@ class Answer:
             "stop_reason": self._stop_reason(ending),
             "seed": ending.seed,
             "dropped_reasoning_tokens": self._plan.dropped_reasoning_tokens,
+            **self._routing(ending),
             "speculation": {
                 "drafted_tokens": ending.drafted_tokens,
                 "accepted_tokens": ending.accepted_tokens,
             },
         }
+
+    def _routing(self, ending: Ending) -> dict[str, Any]:
+        if not self._plan.wants_routing:
+            return {}
+        return {"routing": None if ending.routing is None else recorded_body(ending.routing)}
 
     # --- event loop --------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,6 +17,7 @@ from model_manager.types import (
     EngineInfo,
     Likelihood,
     OutputFormat,
+    RecordedRouting,
     Timings,
     TokenLogprobs,
     ToolCallDelta,
@@ -86,6 +88,7 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "continue_final_message": request.continues,
         "return_progress": True,
         "return_tokens": request.return_tokens,
+        "return_routing": request.return_routing,
         "conversation": request.conversation,
         "request_id": request_id,
     }
@@ -290,3 +293,30 @@ def _count(value: object) -> int:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def recorded_body(recorded: RecordedRouting) -> dict[str, Any]:
+    """The extension field `routing`."""
+    return {
+        "layers": list(recorded.layers),
+        "n_tokens": recorded.n_tokens,
+        "n_ranks": recorded.n_ranks,
+        "experts": base64.b64encode(recorded.experts).decode(),
+        "weights": base64.b64encode(recorded.weights).decode(),
+    }
+
+
+def recorded_from(body: Mapping[str, Any]) -> RecordedRouting | None:
+    """The inverse of `recorded_body`; None for anything else."""
+    try:
+        recorded = RecordedRouting(
+            layers=tuple(int(layer) for layer in body["layers"]),
+            n_tokens=int(body["n_tokens"]),
+            n_ranks=int(body["n_ranks"]),
+            experts=base64.b64decode(body["experts"], validate=True),
+            weights=base64.b64decode(body["weights"], validate=True),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+    n_bytes = 2 * math.prod(recorded.shape)
+    return recorded if len(recorded.experts) == len(recorded.weights) == n_bytes else None

@@ -86,7 +86,8 @@ class BatchFiller:
             job.sequence.id,
             held,
             [*job.history[held : held + n_tokens], *guesses],
-            wants_logits=n_tokens == job.n_pending,
+            # Where the last layer sends a row is seen only with them.
+            wants_logits=n_tokens == job.n_pending or (job.trace is not None and job.is_decoding),
             wants_all=bool(guesses),
         )
         return Share(job, n_tokens, row - len(guesses), guesses)

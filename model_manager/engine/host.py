@@ -17,6 +17,7 @@ from model_manager.engine.choices import Choices
 from model_manager.engine.dialects import find_dialect
 from model_manager.engine.embeddings import Embedded, Embedder
 from model_manager.engine.grammars import Grammars
+from model_manager.engine.live_trace import TracingScheduler
 from model_manager.engine.llama import library
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load
@@ -131,8 +132,14 @@ class Host:
             can_think = template.can_think
             dialect = find_dialect(template.family, vocabulary)
             renderer = Renderer(template, dialect, PromptTokenizer(vocabulary, vision), vocabulary)
-        speculation, speculator = new_speculator(self._plan, context)
-        scheduler = Scheduler(context, vision, self._prompt_cache(context), speculator=speculator)
+        cache, tracer = self._prompt_cache(context), context.plan.tracer
+        plan = self._plan if tracer is None else dataclasses.replace(self._plan, speculation="off")
+        speculation, speculator = new_speculator(plan, context)
+        scheduler = (
+            Scheduler(context, vision, cache, speculator=speculator)
+            if tracer is None
+            else TracingScheduler(context, tracer, vision, cache)
+        )
         scheduler.start()
         return _Loaded(
             context=context,
@@ -223,6 +230,7 @@ class Host:
                 stop=chat.sampling.stop,
                 wants_progress=request.return_progress,
                 wants_usage_apart=request.wants_usage_apart,
+                wants_routing=chat.return_routing,
                 # The stand-ins of an image are no tokens that could be computed again.
                 prompt_tokens=tuple(tokens) if chat.return_tokens and not prompt.media else None,
                 wants_logprobs=chat.sampling.top_logprobs is not None,

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from model_manager.engine.sampling import usable_seed
 from model_manager.errors import EngineError
-from model_manager.types import SamplingParams, StopReason, Timings, TokenLogprobs
+from model_manager.types import RecordedRouting, SamplingParams, StopReason, Timings, TokenLogprobs
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from model_manager.engine import sequences
     from model_manager.engine.constraint import Constraint
+    from model_manager.engine.live_trace import JobTrace
     from model_manager.engine.llama.sampler import Sampler
     from model_manager.engine.llama.vision import MediaChunk
     from model_manager.engine.speculation.speculator import JobSpeculation
@@ -58,6 +59,7 @@ class Ending:
         seed: The one that was used.
         drafted_tokens: Guesses that were checked.
         accepted_tokens: Those of them that were right, so that they are in the answer.
+        routing: Where its tokens went; None where that was not noted.
     """
 
     stop_reason: StopReason
@@ -69,6 +71,7 @@ class Ending:
     seed: int
     drafted_tokens: int = 0
     accepted_tokens: int = 0
+    routing: RecordedRouting | None = None
 
 
 class Observer(Protocol):
@@ -104,6 +107,7 @@ class Job:
         stored: What a file has of the prompt, being read; None where there is none.
         was_looked_up: Whether files were asked.
         speculation: Guesses how it goes on; None where there are none.
+        trace: Where its tokens went so far; None where that is not noted.
     """
 
     def __init__(
@@ -129,6 +133,7 @@ class Job:
         self.sampler: Sampler | None = None
         self.sequence: sequences.Sequence | None = None
         self.speculation: JobSpeculation | None = None
+        self.trace: JobTrace | None = None
         self.is_cancelled = False
         self.was_started = False
         self._on_cancel = on_cancel
@@ -160,10 +165,14 @@ class Job:
 
     @property
     def n_pending_tokens(self) -> int:
-        """Of `n_pending`, those before the next piece of an image."""
-        if not self.media or self.sequence is None:
+        """Of `n_pending`, those before the next piece of an image, or before a row that is traced."""
+        if self.sequence is None:
             return self.n_pending
         held = len(self.sequence.tokens)
+        if self.trace is not None and self.n_completion > 0:
+            return min(self.n_pending, self.n_prompt + self.trace.n_tokens - held)
+        if not self.media:
+            return self.n_pending
         return min((start for start in self.media if start >= held), default=len(self.history)) - held
 
     @property
@@ -180,8 +189,16 @@ class Job:
 
     @property
     def is_decoding(self) -> bool:
-        """Whether it needs one row a call and yields one token, so that a reader waits for it."""
-        return self.n_pending == 1 and self.n_completion > 0
+        """Whether it needs one row a call and yields one token, so that a reader waits for it.
+
+        An answer that is traced goes on row by row also where several tokens are known.
+        """
+        if self.n_completion == 0 or self.sequence is None:
+            return False
+        is_traced_next = (
+            self.trace is not None and len(self.sequence.tokens) == self.n_prompt + self.trace.n_tokens
+        )
+        return self.n_pending == 1 or (is_traced_next and self.n_pending > 0)
 
     @property
     def needs_care(self) -> bool:
@@ -223,6 +240,7 @@ class Job:
             seed=self.seed,
             drafted_tokens=self.speculation.n_drafted if self.speculation else 0,
             accepted_tokens=self.speculation.n_accepted if self.speculation else 0,
+            routing=self.trace.recorded() if self.trace else None,
         )
 
     def _timings(self) -> Timings:

@@ -62,6 +62,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "return_progress",
     "request_id",
     "return_tokens",
+    "return_routing",
     "conversation",
     "prompt",
 )
@@ -201,6 +202,7 @@ class ChatCompletionRequest(_Lenient):
     continue_final_message: bool = False
     return_progress: bool = False
     return_tokens: bool = False
+    return_routing: bool = False
     conversation: Annotated[str, Field(max_length=64)] = ""
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = None
     # Text or token ids to go on from, in place of messages: no template, no reasoning, markers count.
@@ -329,6 +331,7 @@ class ChatCompletionRequest(_Lenient):
             model=self.model,
             output=OutputFormat(grammar=self.grammar) if self.grammar is not None else self._format,
             return_tokens=self.return_tokens,
+            return_routing=self.return_routing,
             conversation=self.conversation,
         )
 

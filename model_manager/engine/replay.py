@@ -92,7 +92,7 @@ class Replay:
         if not model.number("expert_count"):
             yield routing_of(self._chat, self._tokens[self._first :], [], "replay")
             return
-        tracer = Tracer(weighs_first=model.architecture == "llama4")
+        tracer = Tracer.of(model.architecture)
         context = model.new_context(self._plan(tracer))
         try:
             with self._lock:

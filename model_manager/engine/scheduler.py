@@ -225,15 +225,13 @@ class Scheduler:
         shares = self._filler.fill(self._active)
         if not shares:
             return
-        alone = len(shares) == 1
         n_prefill = sum(share.n_tokens for share in shares if not share.job.is_decoding)
         began_s = time.perf_counter()
-        with self._computing(share.job for share in shares):
-            code = self._context.decode(self._batch)
+        code = self._decode(shares)
         elapsed_s = time.perf_counter() - began_s
         if code == 0:
             if n_prefill:
-                self._chunks.observe(n_prefill, elapsed_s, alone=alone)
+                self._chunks.observe(n_prefill, elapsed_s, alone=len(shares) == 1)
             else:
                 if self._speculator is not None:
                     self._speculator.observe(self._batch.n_rows, elapsed_s, self._threads.n_threads)
@@ -242,12 +240,15 @@ class Scheduler:
         elif code == _NO_ROOM:
             self._make_room(shares)
         elif code == _ABORTED:
-            for share in shares:
-                assert share.job.sequence is not None
-                self._sequences.sync(share.job.sequence)
+            for sequence in [share.job.sequence for share in shares if share.job.sequence]:
+                self._sequences.sync(sequence)
         else:
             for share in shares:
                 self._finish(share.job, "error", DecodeFailed(code))
+
+    def _decode(self, shares: Sequence[Share]) -> int:
+        with self._computing(share.job for share in shares):
+            return self._context.decode(self._batch)
 
     @contextlib.contextmanager
     def _computing(self, jobs: Iterable[Job]) -> Iterator[None]:

@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from model_manager.engine.bodies import logprobs_from, timings_from, tool_calls_from, usage_from
+from model_manager.engine.bodies import (
+    logprobs_from,
+    recorded_from,
+    timings_from,
+    tool_calls_from,
+    usage_from,
+)
 from model_manager.engine.failures import error_from
 from model_manager.errors import RequestRefused
 from model_manager.types import (
@@ -16,6 +22,7 @@ from model_manager.types import (
     ChatFinished,
     PrefillProgress,
     ReasoningDelta,
+    RecordedRouting,
     StopReason,
     TextDelta,
     Timings,
@@ -53,6 +60,7 @@ class StreamReader:
         self._dropped_reasoning_tokens = 0
         self._prompt_ids: tuple[int, ...] | None = None
         self._answer_ids: list[int] = []
+        self._routing: RecordedRouting | None = None
 
     def read(self, line: bytes, status: int) -> Iterator[ChatEvent]:
         """Take one line of a stream of server-sent events; comments and other fields are passed over."""
@@ -98,6 +106,8 @@ class StreamReader:
             self._dropped_reasoning_tokens = dropped
         if isinstance(ours.get("seed"), int):
             self._seed = ours["seed"]
+        if isinstance(ours.get("routing"), dict):
+            self._routing = recorded_from(ours["routing"])
 
     def _read_choice(self, choice: dict[str, Any]) -> Iterator[ChatEvent]:
         logprobs = choice.get("logprobs")
@@ -131,7 +141,9 @@ class StreamReader:
         usage = self._usage or Usage(self._prompt_tokens, 0, self._n_tokens, self._n_reasoning)
         usage = replace(usage, dropped_reasoning_tokens=self._dropped_reasoning_tokens)
         tokens = None if self._prompt_ids is None else TokenIds(self._prompt_ids, tuple(self._answer_ids))
-        return ChatFinished(reason, usage, self._timings or self._measured(), self._seed, tokens)
+        return ChatFinished(
+            reason, usage, self._timings or self._measured(), self._seed, tokens, self._routing
+        )
 
     def _measured(self) -> Timings:
         if self._first_token_at_s is None:

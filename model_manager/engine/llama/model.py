@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import ctypes
+import dataclasses
+import logging
 from collections.abc import Callable, Mapping, Sequence
 
 import psutil
@@ -16,11 +18,14 @@ from model_manager.engine.llama.adapters import Adapters
 from model_manager.engine.llama.context import ContextPlan, LlamaContext
 from model_manager.engine.llama.library import native_log
 from model_manager.engine.llama.placement import model_params
+from model_manager.engine.llama.tracing import Tracer
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.threads import initial_threads
-from model_manager.errors import ContextTooLarge, LoadFailed, ModelFileError
+from model_manager.errors import ContextTooLarge, LoadFailed, ModelFileError, TracingUnavailable
 from model_manager.shards import GgufModel, read_model
 from model_manager.types import ALL_LAYERS, Adapter, EngineInfo, LoadPlan, Placement
+
+log = logging.getLogger(__name__)
 
 DEFAULT_CTX_TOKENS = 8192
 
@@ -198,7 +203,8 @@ def _load_and_warm_up(plan: LoadPlan, on_progress: Callable[[int], None]) -> Lla
         if plan.adapters:
             model.check_adapters(plan.adapters)
             model.adapters.use(plan.adapters)
-        context = model.new_context(context_plan(plan, ctx_tokens(plan, model.n_ctx_train_tokens)))
+        wanted = context_plan(plan, ctx_tokens(plan, model.n_ctx_train_tokens))
+        context = model.new_context(_traced(model, wanted) if plan.trace == "live" else wanted)
         all_experts = model.weights_bytes < 0.8 * psutil.virtual_memory().available
         # libgomp gives each thread that computes a team of its own, and once there are more of them than
         # cores it lets all of them wait asleep: 93 tokens a second become 74. A team ends with its thread.
@@ -220,6 +226,20 @@ def ctx_tokens(plan: LoadPlan, n_ctx_train_tokens: int) -> int:
     if n_ctx > n_ctx_train_tokens:
         raise ContextTooLarge(n_ctx, n_ctx_train_tokens)
     return n_ctx
+
+
+def _traced(model: LlamaModel, plan: ContextPlan) -> ContextPlan:
+    """With a tracer, where there are experts to see and this build shows them."""
+    if not model.number("expert_count"):
+        return plan
+    try:
+        tracer = Tracer.of(model.architecture)
+    except TracingUnavailable as error:
+        log.warning("answers are not traced: %s", error.reason)
+        return plan
+    has_state = native.llama_model_is_recurrent(model.handle) or native.llama_model_is_hybrid(model.handle)
+    # For these, llama.cpp puts the rows of several sequences into an order of its own.
+    return dataclasses.replace(plan, tracer=tracer, n_parallel=1 if has_state else plan.n_parallel)
 
 
 def context_plan(plan: LoadPlan, n_ctx_tokens: int) -> ContextPlan:

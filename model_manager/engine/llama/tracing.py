@@ -83,6 +83,11 @@ class _Table(NamedTuple):
         n_bytes = (n_columns - 1) * column + (n_used - 1) * rank + 4 if n_columns else 0
         return cls(read_data(tensor, n_bytes), column, rank)
 
+    def row(self, column: int, n_used: int) -> bytes:
+        """The numbers of one token, which lie side by side."""
+        start = column * self.column
+        return self.data[start : start + self.rank * n_used]
+
     def array(self, kind: type[Number], n_columns: int, n_used: int) -> NDArray[Number]:
         flat = np.frombuffer(self.data, kind) if n_columns else np.empty(1, kind)
         return as_strided(flat, (n_columns, n_used), (self.column, self.rank)).copy()
@@ -150,6 +155,15 @@ class Tracer:
         self._seen: list[Seen] = []
         self._problem: TracingUnavailable | None = None
         self.callback = native.ggml_backend_sched_eval_callback(self._node_callback())
+
+    @classmethod
+    def of(cls, architecture: str) -> Tracer:
+        """For models of an architecture, as llama.cpp names it.
+
+        Raises:
+            TracingUnavailable: See `__init__`.
+        """
+        return cls(weighs_first=architecture == "llama4")
 
     def take(self) -> Evaluation:
         """What was seen since the last time.

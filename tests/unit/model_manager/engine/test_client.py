@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from model_manager.engine.bodies import recorded_body
 from model_manager.engine.client import Cancel, EngineClient
 from model_manager.errors import EngineStalled, EngineUnreachable, PromptTooLong, RequestRefused
 from model_manager.http import engine_client
@@ -20,6 +21,7 @@ from model_manager.types import (
     ChatRequest,
     PrefillProgress,
     ReasoningDelta,
+    RecordedRouting,
     TextDelta,
     TokenIds,
     Usage,
@@ -205,6 +207,25 @@ def test_ids_of_tokens_are_gathered(server: ForeignServer, client: EngineClient)
         server.play = sends(lie, delta("stop"), DONE)
         with pytest.raises(RequestRefused, match="token ids"):
             list(client.chat(REQUEST))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_read"),
+    [
+        ({}, True),
+        ({"n_tokens": 3}, False),
+        ({"experts": "?"}, False),
+        ({"layers": None}, False),
+        ({"weights": 5}, False),
+    ],
+)
+def test_recorded_routing_is_read_or_left_out(
+    server: ForeignServer, client: EngineClient, change: dict[str, Any], is_read: bool
+) -> None:
+    recorded = RecordedRouting((1, 3), 2, 1, bytes(range(8)), bytes(8))
+    body = recorded_body(recorded) | change
+    server.play = sends(delta(content="a"), chunk(choices=[], coterie={"routing": body}), delta("stop"), DONE)
+    assert finish(list(client.chat(REQUEST))).routing == (recorded if is_read else None)
 
 
 def test_progress_is_passed_on(server: ForeignServer, client: EngineClient) -> None:

@@ -90,6 +90,7 @@ requests = st.builds(
     think_budget_tokens=st.none() | st.integers(0, 10_000),
     model=st.text(max_size=5),
     return_tokens=st.booleans(),
+    return_routing=st.booleans(),
 )
 
 
