@@ -98,6 +98,7 @@ class PromptCache:
         self._known: dict[Path, _Known] = {}
         self._lock = threading.Lock()
         remove_unfinished(folder)
+        self._files()  # reads all headers now, so that the first answer need not wait for it
 
     def find(self, prompt: Tokens, most_tokens: int) -> Found | None:
         """The file that saves most of `prompt`, if any saves something; headers alone are read.
