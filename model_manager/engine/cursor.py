@@ -15,6 +15,7 @@ text. `Cursor.encode` puts the surrogates into the strings that a parser looks f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from typing import Final, Protocol, TypeVar
 
@@ -26,6 +27,8 @@ Sink = Callable[[str], None]
 
 _FIRST_SURROGATE: Final = 0xD800
 MAX_MARKERS: Final = 0x400
+# What tokens look like that are there to be markers; `>` may be a token, too.
+_MARKER_LIKE: Final = re.compile(r"<[^\s<>]+>|\[[^\s\[\]]+\]|<[^\s<>]*[|｜][^<>]*>|\]<\]\S+\[>\[|｜\w+｜|>>>")
 MAX_HEAD_CHARS: Final = 256
 """Names and ids are shorter; a model that writes more before the end of one does not write one."""
 
@@ -74,8 +77,14 @@ class MarkerTokens:
         self._encoded: dict[str, str] = {}
         self._stand_ins: dict[int, tuple[str, str]] = {}
         self.texts: dict[str, str] = {}
-        for marker in markers:
-            self._encoded[marker] = self._encode(marker, vocabulary) if vocabulary else marker
+        if vocabulary is not None:
+            # Those that are one token first: others may hold them.
+            self._encoded = {
+                marker: char for marker in markers if (char := self._of_whole(marker, vocabulary))
+            }
+            for marker in markers:
+                if marker not in self._encoded:
+                    self._encoded[marker] = self._of_pieces(marker, vocabulary)
         self._hidden = {char for marker in hidden for char in self.encode(marker) if char in self.texts}
 
     def encode(self, marker: str) -> str:
@@ -90,15 +99,19 @@ class MarkerTokens:
         """The surrogate for a token and the text that some models render it as; None for other tokens."""
         return self._stand_ins.get(token_id)
 
-    def _encode(self, marker: str, vocabulary: Vocabulary) -> str:
-        whole = vocabulary.token_id(marker)
-        if whole is not None:
-            return self._of_token(whole, marker)
+    def _of_whole(self, marker: str, vocabulary: Vocabulary) -> str:
+        """The stand-in of a marker that is one token; "" for others, and for mere punctuation."""
+        token_id = vocabulary.token_id(marker)
+        if token_id is None or not (_MARKER_LIKE.fullmatch(marker) or not vocabulary.piece(token_id)):
+            return ""
+        return self._of_token(token_id, marker)
+
+    def _of_pieces(self, marker: str, vocabulary: Vocabulary) -> str:
         pieces: list[str] = []
         for token_id in vocabulary.tokenize(marker, special=True):
             text = vocabulary.piece(token_id, special=True).decode("utf-8", "replace")
-            is_control = bool(text) and not vocabulary.piece(token_id)
-            pieces.append(self._of_token(token_id, text) if is_control else text)
+            is_marker = token_id in self._stand_ins or (bool(text) and not vocabulary.piece(token_id))
+            pieces.append(self._of_token(token_id, text) if is_marker else text)
         # Some vocabularies begin every text with a space; some do not give rare bytes back.
         for encoded in ("".join(pieces), "".join(pieces).removeprefix(" ")):
             if self.expand(encoded) == marker:

@@ -70,8 +70,9 @@ class Renderer:
         lead = self._call_lead(chat)
         primed: tuple[tuple[int, str], ...] = ()
         if chat.think_budget_tokens == 0 or chat.thinking == "off":
-            if start == "reasoning" and chat.think_budget_tokens == 0:
-                # Nothing is sampled before the first token, so no budget could end it in time.
+            if start == "reasoning":
+                # Nothing is sampled before the first token, so no budget could end it in time; and a prompt
+                # that opens the reasoning all the same has no switch.
                 tokens.tokens.extend(self._dialect.feed)
                 start = "answer"
             elif start == "turn" and family.style in ("harmony", "recipients") and not chat.tools:

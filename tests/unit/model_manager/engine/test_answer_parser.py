@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model_manager.engine import tool_tags
 from model_manager.engine.answer_parser import AnswerParser
 from model_manager.engine.cursor import MarkerTokens
 from model_manager.engine.dialects import PLAIN, Dialect, find_dialect
 from model_manager.engine.families import Family, MarkerPair
+from model_manager.types import Tool
 
 OPEN_ID, CLOSE_ID, WORD_ID = 1, 2, 9
 THINKING = Family("thinking", reasoning=MarkerPair("<think>", "</think>"))
@@ -41,6 +43,13 @@ class Words:
 
     def token_id(self, text: str) -> int | None:
         return self._ids.get(text)
+
+
+class Rendering(Words):
+    """The same, of a model that renders its markers."""
+
+    def piece(self, token_id: int, *, special: bool = False) -> bytes:
+        return super().piece(token_id, special=True)
 
 
 SPELLED = Dialect(THINKING, MarkerTokens(THINKING.markers))
@@ -160,3 +169,22 @@ def test_marker_may_consist_of_control_tokens_and_text() -> None:
     assert parser.reasoning_tokens == 3
     assert read(AnswerParser(dialect), [(WORD_ID, text)]) == ("", text)
     assert dialect.feed == tuple(words.tokenize("<|close|>think<|sep|>\n\n", special=True))
+
+
+def test_marker_that_begins_with_another_one_is_found() -> None:
+    """Gemma 4: `<|channel>` is a token that its model renders, `thought` is text."""
+
+    family = Family("g", reasoning=MarkerPair("<|channel>thought", "<channel|>"), silent=("<|channel>",))
+    words = Rendering("<|channel>", "<channel|>")
+    text = "<|channel>thought\nwhy<channel|>so"
+    tokens = [(token, words.piece(token).decode()) for token in words.tokenize(text, special=True)]
+    assert read(AnswerParser(find_dialect(family, words)), tokens) == ("why", "so")
+
+
+def test_punctuation_that_is_a_token_is_no_marker() -> None:
+    words = Rendering(">")
+    tools = [Tool("f", "", {"properties": {"x": {"type": "string"}}})]
+    parser = AnswerParser(find_dialect(Family("x", tools=tool_tags.QWEN_XML), words), tools=tools)
+    text = "<tool_call>\n<function=f>\n<parameter=x>\n1\n</parameter>\n</function>\n</tool_call>"
+    calls = [delta for piece in text.splitlines(keepends=True) for delta in parser.feed(WORD_ID, piece).calls]
+    assert "".join(delta.arguments for delta in calls) == '{"x": "1"}'
