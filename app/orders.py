@@ -207,6 +207,8 @@ def _request(
         sampling=options.sampling,
         thinking=options.thinking,
         think_budget_tokens=options.think_budget_tokens,
+        think_nudge_tokens=options.think_nudge_tokens,
+        reasoning_history=options.reasoning_history,
         continues=kept is not None,
         model=entry.name,
         return_tokens=True,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, cast
 
-from model_manager.types import SamplingParams, Thinking
+from model_manager.types import ReasoningHistory, SamplingParams, Thinking
 
 _SAMPLING_NAMES = frozenset(field.name for field in fields(SamplingParams))
 
@@ -18,13 +18,15 @@ class AnswerOptions:
     sampling: SamplingParams
     thinking: Thinking
     think_budget_tokens: int | None
+    think_nudge_tokens: int | None = None
+    reasoning_history: ReasoningHistory = "template"
 
 
 def merge(*layers: Mapping[str, Any]) -> AnswerOptions:
     """Later layers win; a value of None leaves what an earlier layer says.
 
-    Names are those of `SamplingParams`, and "thinking" and "think_budget_tokens"; others, which a later
-    version of the program may have stored, are ignored.
+    Names are those of `SamplingParams` and of `AnswerOptions`; others, which a later version of the program
+    may have stored, are ignored.
     """
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -35,11 +37,13 @@ def merge(*layers: Mapping[str, Any]) -> AnswerOptions:
     if "logit_bias" in known:
         # JSON, which layers are kept in, has only strings as keys.
         known["logit_bias"] = {int(token): bias for token, bias in known["logit_bias"].items()}
-    thinking = merged.get("thinking")
+    thinking, history = merged.get("thinking"), merged.get("reasoning_history")
     return AnswerOptions(
         SamplingParams(**known),
         cast("Thinking", thinking) if thinking in ("on", "off") else "auto",
         merged.get("think_budget_tokens"),
+        merged.get("think_nudge_tokens"),
+        cast("ReasoningHistory", history) if history in ("keep", "last", "drop") else "template",
     )
 
 
@@ -48,4 +52,9 @@ def parameters(options: AnswerOptions) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(options.sampling, name) for name in sorted(_SAMPLING_NAMES)}
     values["stop"] = list(values["stop"])
     values["logit_bias"] = {str(token): bias for token, bias in values["logit_bias"].items()}
-    return values | {"thinking": options.thinking, "think_budget_tokens": options.think_budget_tokens}
+    return values | {
+        "thinking": options.thinking,
+        "think_budget_tokens": options.think_budget_tokens,
+        "think_nudge_tokens": options.think_nudge_tokens,
+        "reasoning_history": options.reasoning_history,
+    }

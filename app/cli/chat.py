@@ -50,6 +50,14 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     parser.add_argument("--think", choices=("on", "off", "auto"), help="whether to reason first")
     parser.add_argument("--think-budget", metavar="N", type=_positive, help="reasoning tokens at most")
     parser.add_argument(
+        "--think-nudge", metavar="N", type=_positive, help="reasoning tokens until the model is told to hurry"
+    )
+    parser.add_argument(
+        "--reasoning-history",
+        choices=("template", "keep", "last", "drop"),
+        help="the reasoning of earlier answers: as the template has it, kept, of the last one alone, none",
+    )
+    parser.add_argument(
         "--continue",
         dest="continues",
         action="store_true",
@@ -114,6 +122,8 @@ class _Talk:
             "temperature": arguments.temperature,
             "thinking": arguments.think,
             "think_budget_tokens": arguments.think_budget,
+            "think_nudge_tokens": arguments.think_nudge,
+            "reasoning_history": arguments.reasoning_history,
             "top_logprobs": arguments.logprobs,
         }
 

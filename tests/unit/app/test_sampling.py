@@ -30,7 +30,8 @@ def test_zero_is_a_value() -> None:
 
 
 def test_unknown_names_and_values_are_ignored() -> None:
-    options = merge({"from_a_later_version": 3, "thinking": "a lot"})
+    options = merge({"from_a_later_version": 3, "thinking": "a lot", "reasoning_history": "some"})
+    assert options.reasoning_history == "template"
     assert options.sampling == SamplingParams()
     assert options.thinking == "auto"
 
@@ -44,4 +45,6 @@ def test_parameters_are_json_and_make_the_same_options() -> None:
     again = merge(json.loads(json.dumps(values)))
     assert again.thinking == "on"
     assert again.sampling.top_k == 3
+    thought = merge({"think_nudge_tokens": 7, "reasoning_history": "last"}, {"reasoning_history": None})
+    assert merge(parameters(thought)) == thought
     assert dict(again.sampling.logit_bias) == {5: -1.0}

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from model_manager.engine import tool_tags
 from model_manager.engine.answer_parser import AnswerParser
+from model_manager.engine.answer_reader import AnswerPlan, AnswerReader
 from model_manager.engine.cursor import MarkerTokens
 from model_manager.engine.dialects import PLAIN, Dialect, find_dialect
-from model_manager.engine.families import Family, MarkerPair
+from model_manager.engine.families import HARMONY, Family, MarkerPair
+from model_manager.engine.jobs import CONTINUE, Feed
 from model_manager.types import Tool
 
 OPEN_ID, CLOSE_ID, WORD_ID = 1, 2, 9
@@ -188,3 +190,25 @@ def test_punctuation_that_is_a_token_is_no_marker() -> None:
     text = "<tool_call>\n<function=f>\n<parameter=x>\n1\n</parameter>\n</function>\n</tool_call>"
     calls = [delta for piece in text.splitlines(keepends=True) for delta in parser.feed(WORD_ID, piece).calls]
     assert "".join(delta.arguments for delta in calls) == '{"x": "1"}'
+
+
+def test_channels_are_concluded_with_their_own_words() -> None:
+    words = Words("<|start|>", "<|channel|>", "<|message|>", "<|end|>")
+    dialect = find_dialect(HARMONY, words)
+    reader = AnswerReader(
+        AnswerPlan("id", "m", dialect, "turn", None, (), wants_progress=False, wants_usage_apart=False)
+    )
+
+    def tokens(text: str) -> list[tuple[int, str]]:
+        return [(token, words.piece(token).decode()) for token in words.tokenize(text, special=True)]
+
+    for token in tokens("<|channel|>analysis<|message|>Hm"):
+        assert reader.read(*token)[1] == CONTINUE
+    reader.conclude()
+    parts, verdict = reader.read(*tokens("m")[0])
+    assert parts.reasoning == "m"
+    assert verdict == Feed(dialect.feed)
+    fed = "<|end|><|start|>assistant<|channel|>final<|message|>"
+    assert dialect.feed == tuple(words.tokenize(fed, special=True))
+    answer = "".join(reader.read(*token)[0].answer for token in tokens(f"{fed}So."))
+    assert (answer, reader.reasoning_tokens) == ("So.", 3)
