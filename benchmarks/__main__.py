@@ -25,6 +25,7 @@ MODULES = (
     "busy_core",
     "cancelling",
     "tracing",
+    "memory",
     "download",
     "transcript",
 )

@@ -189,8 +189,8 @@ def load(plan: LoadPlan, on_progress: Callable[[int], None]) -> LlamaContext:
         BadOverride, UnknownDevice, BadExpertCount, RpcUnreachable: The plan's placement is not possible.
         AdapterRefused, AdapterMismatch: An adapter of the plan is none, or one of another model.
     """
-    own_bytes: int = psutil.Process().memory_info().rss
     library.start()
+    own_bytes: int = psutil.Process().memory_info().rss
     with native_log.gathering() as lines:
         context = _load_and_warm_up(plan, on_progress)
     context.model.note_placement(lines, own_bytes)
