@@ -200,7 +200,13 @@ def _granite_hybrid(layer: int, n_experts: int) -> Shapes:
     }
 
 
+def _llama4(_layer: int, n_experts: int) -> Shapes:
+    shared: Shapes = {name.replace(".", "_shexp."): shape for name, shape in _dense_ffn().items()}
+    return {**_attention(), "ffn_norm.weight": (N_EMBD,), **_experts(n_experts), **shared}
+
+
 LLAMA = Recipe("llama", _llama)
+LLAMA4 = Recipe("llama4", _llama4, {"expert_feed_forward_length": N_FF, "interleave_moe_layer_step": 1})
 QWEN3 = Recipe("qwen3", _qwen3)
 OLMOE = Recipe("olmoe", _olmoe, {"attention.head_count_kv": N_HEADS})
 GLM4MOE = Recipe(

@@ -18,7 +18,19 @@ from model_manager.engine.replay import Replay
 from model_manager.engine.routing import Routing, joined
 from model_manager.errors import EmptyPrompt, PromptTooLong, RequestRefused, TracingUnavailable
 from model_manager.types import LoadPlan
-from tests.helpers.ggufs import DEEPSEEK2, GPT_OSS, LLAMA, QWEN3MOE, Recipe, write_model
+from tests.helpers.ggufs import (
+    DEEPSEEK2,
+    GLM4MOE,
+    GPT_OSS,
+    GRANITE_HYBRID,
+    LFM2MOE,
+    LLAMA,
+    LLAMA4,
+    OLMOE,
+    QWEN3MOE,
+    Recipe,
+    write_model,
+)
 
 TEXT = "The harbour wakes before the town does. By five o'clock the first boats have passed the pier. " * 12
 
@@ -137,13 +149,19 @@ def test_a_dense_model_has_no_experts(dense_path: Path) -> None:
         (QWEN3MOE, (0, 1), 1),
         (DEEPSEEK2, (1,), 1),
         (GPT_OSS, (0, 1), 1),
+        (OLMOE, (0, 1), None),  # the chosen ones of a softmax over all
+        (GLM4MOE, (1,), 1),
+        (LFM2MOE, (1,), 1),
+        (GRANITE_HYBRID, (0, 1), 1),
+        (LLAMA4, (0, 1, 2, 3), None),  # a sigmoid of each, which weighs what goes into the experts
     ],
     ids=lambda value: value.architecture if isinstance(value, Recipe) else "",
 )
 def test_every_architecture_shows_its_choices(
     tmp_path: Path, recipe: Recipe, layers: tuple[int, ...], sum_of_weights: float | None
 ) -> None:
-    path = write_model(tmp_path / "tiny.gguf", recipe, n_experts=8, n_experts_used=3)
+    n_layers = 4 if recipe is LLAMA4 else 2  # llama.cpp expects the fourth, which has another attention
+    path = write_model(tmp_path / "tiny.gguf", recipe, n_experts=8, n_experts_used=3, n_layers=n_layers)
     context = load_model(LoadPlan(path, n_ctx_tokens=256, n_threads=1, n_parallel=1), lambda _permille: None)
     try:
         found = routing(context, list(range(40, 104)), first=3)
@@ -156,5 +174,8 @@ def test_every_architecture_shows_its_choices(
     assert all(len(set(row)) == 3 for table in found.experts.tolist() for row in table)
     assert len(np.unique(found.experts)) > 3
     assert (found.weights > 0).all()
+    assert (found.weights <= 1 + 1e-6).all()
+    if recipe is LLAMA4:  # were they read too late, they would be something else by then
+        assert (np.diff(found.weights, axis=2) <= 0).all()
     if sum_of_weights is not None:
         assert np.abs(found.weights.sum(axis=2) - sum_of_weights).max() < 1e-5
