@@ -64,6 +64,7 @@ class Keeper:
         self._writing: Future[object] | None = None
         self._forgotten: set[str] = set()
         sequences.on_loss = self._save_before_loss
+        sequences.while_trying = prompt_cache.trying
 
     def is_ready_for(self, job: Job) -> bool:
         """Whether an answer can start; the first time, begins to read what a file has of its prompt."""

@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -235,6 +235,25 @@ def prune(folder: Path, limit_bytes: int) -> int:
             n_removed += 1
         total_bytes -= size_bytes
     return n_removed
+
+
+@contextlib.contextmanager
+def trying(snapshot: Snapshot) -> Iterator[None]:
+    """While a state is put into a context; if that ends the process, nobody tries its file again.
+
+    llama.cpp checks much, and ends the process over what it does not expect. The file has the name of an
+    unfinished one meanwhile, which the next worker removes.
+    """
+    path = snapshot.path
+    hidden = None if path is None else state_file.unfinished_path(path)
+    if path is None or hidden is None:
+        yield
+        return
+    with contextlib.suppress(OSError):
+        path.rename(hidden)
+    yield
+    with contextlib.suppress(OSError):
+        hidden.rename(path)
 
 
 def forget(folder: Path, conversation: str) -> int:

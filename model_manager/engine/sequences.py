@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from collections.abc import Sequence as TokenSequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import numpy as np
@@ -70,6 +71,7 @@ class Sequences:
 
     Attributes:
         on_loss: Called with an idle sequence that is about to give its place to another.
+        while_trying: What is around the putting of a stored state into the context.
     """
 
     def __init__(self, memory: Memory, n_sequences: int) -> None:
@@ -80,6 +82,7 @@ class Sequences:
             memory.forget(sequence.id)
         self._clock = 0
         self.on_loss: Callable[[Sequence], None] = lambda _sequence: None
+        self.while_trying: Callable[[Snapshot], AbstractContextManager[None]] = lambda _stored: nullcontext()
 
     @property
     def n_tokens_active(self) -> int:
@@ -156,7 +159,9 @@ class Sequences:
         while sum(len(s.tokens) for s in self._all) + n_tokens > self._memory.n_ctx_tokens:
             if not self.evict_idle():
                 return None
-        if not self._memory.set_state(target.id, stored.state, partial=False):
+        with self.while_trying(stored):
+            is_taken = self._memory.set_state(target.id, stored.state, partial=False)
+        if not is_taken:
             log.info("a stored state of %d tokens was refused by llama.cpp", n_tokens)
             self._clear(target)
             return None

@@ -98,12 +98,14 @@ class Snapshot:
         state: Everything, after all of `tokens`.
         checkpoints: Partial states after fewer tokens, in rising order.
         conversation: Whose tokens they are.
+        path: The file that it was read from.
     """
 
     tokens: Tokens
     state: Bytes
     checkpoints: tuple[tuple[int, Bytes], ...] = ()
     conversation: str = ""
+    path: Path | None = None
 
 
 def write(path: Path, snapshot: Snapshot, key: str, identity: Mapping[str, str], model: str) -> int:
@@ -130,7 +132,7 @@ def write(path: Path, snapshot: Snapshot, key: str, identity: Mapping[str, str],
     text = json.dumps(asdict(header)).encode()
     tokens = snapshot.tokens.astype("<i4", copy=False).tobytes()
     start = _START.pack(MAGIC, len(text), hashlib.sha256(text + tokens).digest())
-    unfinished = path.with_name(f"{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    unfinished = unfinished_path(path)
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(descriptor, "wb", buffering=0) as file:
@@ -146,6 +148,11 @@ def write(path: Path, snapshot: Snapshot, key: str, identity: Mapping[str, str],
         raise
     _sync_folder(path.parent)
     return len(start) + len(text) + len(tokens) + header.payload_bytes
+
+
+def unfinished_path(path: Path) -> Path:
+    """A name beside a file that nobody looks for, and that says which process it depends on."""
+    return path.with_name(f"{path.stem}.{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
 def read_header(path: Path) -> tuple[Header, Tokens]:
@@ -178,7 +185,7 @@ def read(path: Path) -> tuple[Header, Snapshot]:
         states.append(payload[begin : begin + part.size_bytes])
         begin += part.size_bytes
     checkpoints = tuple((p.n_tokens, s) for p, s in zip(header.parts[1:], states[1:], strict=True))
-    return header, Snapshot(tokens, states[0], checkpoints, header.conversation)
+    return header, Snapshot(tokens, states[0], checkpoints, header.conversation, path)
 
 
 def _read_header(file: IO[bytes]) -> tuple[Header, Tokens, int]:

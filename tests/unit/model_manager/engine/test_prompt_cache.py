@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -211,6 +212,27 @@ def test_killed_writers_leave_whole_files_only(tmp_path: Path) -> None:
         _header, back = state_file.read(path)
         assert (back.state == back.tokens[1] % 256).all()
     assert find(cache, [1, 1, 1]) is not None
+
+
+_VICTIM = """
+import os, sys; from pathlib import Path
+from model_manager.engine import prompt_cache, state_file
+path, = Path(sys.argv[1]).glob("*.seq")
+_header, snapshot = state_file.read(path)
+with prompt_cache.trying(snapshot):
+    pass
+assert path.exists()
+with prompt_cache.trying(snapshot):
+    os.abort()
+"""
+
+
+def test_state_that_ends_its_worker_is_not_tried_again(tmp_path: Path) -> None:
+    cache_in(tmp_path).write(snapshot([1, 2, 3]))
+    victim = subprocess.run([sys.executable, "-c", _VICTIM, str(tmp_path)], check=False)
+    assert victim.returncode == -signal.SIGABRT
+    assert find(cache_in(tmp_path), [1, 2, 3]) is None
+    assert not list(tmp_path.iterdir())
 
 
 def test_unfinished_file_of_a_living_writer_is_let_alone(tmp_path: Path) -> None:
