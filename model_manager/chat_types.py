@@ -28,11 +28,13 @@ class Tool:
 
     Attributes:
         parameters: JSON schema of an object; empty for a function without arguments.
+        strict: Arguments must meet it.
     """
 
     name: str
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)

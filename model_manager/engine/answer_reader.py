@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from model_manager.engine.answer_parser import AnswerParser, Parts
@@ -11,6 +12,7 @@ from model_manager.engine.dialects import Dialect
 from model_manager.engine.jobs import CONTINUE, Feed, Stop, Verdict
 from model_manager.engine.reasoning import Nudge, ThinkingBudget
 from model_manager.engine.stops import StopStrings
+from model_manager.errors import GrammarRefused
 from model_manager.types import Tool
 
 
@@ -69,9 +71,10 @@ class AnswerReader:
         self._is_one_call = plan.is_one_call
         self._call_lead = plan.call_lead
         self._primed = [self._parser.feed(token_id, text) for token_id, text in plan.primed]
+        self._bound = plan.constraint
         self.constraint: Constraint | None = None
         if plan.constraint is not None:
-            self.constraint = plan.constraint.begin(is_free=self._parser.is_free)
+            self.constraint = plan.constraint.begin(is_free=self._is_free)
 
     @property
     def reasoning_tokens(self) -> int:
@@ -97,7 +100,8 @@ class AnswerReader:
         was_reasoning = self._parser.in_reasoning
         parts = self._with_primed(self._parser.feed(token_id, text))
         if self.constraint is not None:
-            self.constraint.follow(is_free=self._parser.is_free)
+            self.constraint.follow(is_free=self._is_free)
+            self._bind_call(parts)
         if parts.answer:
             parts.answer = self._stops.feed(parts.answer)
             if self._stops.is_hit:
@@ -118,6 +122,23 @@ class AnswerReader:
         if not self._stops.is_hit:
             parts.answer += self._stops.finish()
         return parts
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether no grammar binds the next token; that of a call binds the head of its message, too."""
+        is_call = self._bound is not None and self._bound.is_call
+        return self._parser.in_reasoning if is_call else self._parser.is_free
+
+    def _bind_call(self, parts: Parts) -> None:
+        """Where the arguments of a strict tool have just begun, have them bound from here on."""
+        assert self._bound is not None
+        assert self.constraint is not None
+        begun = next((call for call in reversed(parts.calls) if call.name in self._bound.calls), None)
+        if begun is None or self.constraint.holds or self._parser.n_complete_calls == self._parser.n_calls:
+            return
+        # A beginning that does not obey cannot be taken back: the call is then as the model makes it.
+        with contextlib.suppress(GrammarRefused):
+            self.constraint.bind(self._bound.calls[begun.name].begin(begun.arguments))
 
     def _with_primed(self, parts: Parts) -> Parts:
         """What the prompt made the model say is told with its first token."""

@@ -126,6 +126,7 @@ def _tools_body(request: ChatRequest) -> dict[str, Any]:
         choice = {"type": "function", "function": {"name": request.tool_choice.name}}
     functions = [
         {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+        | ({"strict": True} if tool.strict else {})
         for tool in request.tools
     ]
     return {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import numpy as np
@@ -30,7 +30,7 @@ class Grammar(Protocol):
 class Bound(Protocol):
     """A grammar that texts can begin; `llama.Grammar` is one."""
 
-    def begin(self, tokens: Sequence[int] = ()) -> Grammar: ...  # noqa: D102 - see llama.Grammar
+    def begin(self, text: str = "") -> Grammar: ...  # noqa: D102 - see llama.Grammar
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +38,24 @@ class ConstraintPlan:
     """What an answer must obey.
 
     Attributes:
-        begun: Tokens of the answer that the prompt holds already.
+        grammar: None binds nothing but what `calls` says.
+        begun: What the prompt holds already of the answer.
         openings: Tokens that begin a reasoning, if the first token may be one.
         breaks: Tokens of which one may stand between a reasoning and what is bound.
         exits: Tokens that may stand in place of all that is bound, as one does that begins a tool call:
             nothing is bound after it.
-        releases: Nothing is bound any more when the grammar can end; otherwise the answer ends with it.
+        is_call: A tool call that must be made is bound, heads of messages included, and nothing any more when
+            the grammar can end. Otherwise the answer ends with its grammar.
+        calls: What binds the arguments of calls, by the names of tools.
     """
 
-    grammar: Bound
-    begun: tuple[int, ...] = ()
+    grammar: Bound | None = None
+    begun: str = ""
     openings: frozenset[int] = NO_TOKENS
     breaks: frozenset[int] = NO_TOKENS
     exits: frozenset[int] = NO_TOKENS
-    releases: bool = False
+    is_call: bool = False
+    calls: Mapping[str, Bound] = field(default_factory=dict)
 
     def begin(self, *, is_free: bool) -> Constraint:
         """The constraint of one answer; `is_free` where its first token belongs to a part that is.
@@ -59,14 +63,14 @@ class ConstraintPlan:
         Raises:
             GrammarRefused: What the prompt holds of it does not obey.
         """
-        grammar = self.grammar.begin(self.begun)
+        grammar = None if self.grammar is None else self.grammar.begin(self.begun)
         return Constraint(
             grammar,
             holds=not is_free,
             openings=self.openings,
             breaks=self.breaks,
             exits=self.exits,
-            releases=self.releases,
+            releases=self.is_call,
         )
 
 
@@ -99,24 +103,26 @@ class Constraint:
             openings: See `ConstraintPlan`.
             breaks: See there.
             exits: See there.
-            releases: See there.
+            releases: Nothing is bound any more when the grammar can end.
         """
         self._grammar = grammar
         self._passing = openings | exits
         self._breaks = breaks
         self._exits = exits
         self._releases = releases
+        self._is_pinned = False
         self.holds = holds and grammar is not None
 
     def follow(self, *, is_free: bool) -> None:
         """Note, after each token, whether the next one belongs to a part that is free."""
-        if self.holds is is_free and self._grammar is not None:
+        if self.holds is is_free and self._grammar is not None and not self._is_pinned:
             self.holds = not is_free
             self._passing = NO_TOKENS if is_free else self._breaks | self._exits
 
     def bind(self, grammar: Grammar) -> None:
         """Bind what follows until it can end, and nothing after that."""
-        self._grammar, self._releases, self._passing, self.holds = grammar, True, NO_TOKENS, True
+        self._grammar, self._passing = grammar, NO_TOKENS
+        self._releases = self._is_pinned = self.holds = True
 
     def permits(self, token_id: int) -> bool:
         """Whether this token may be next."""
@@ -154,7 +160,7 @@ class Constraint:
                 self._release()
 
     def _release(self) -> None:
-        self._grammar, self.holds = None, False
+        self._grammar, self.holds, self._is_pinned = None, False, False
 
 
 def _check_pace(began_s: float) -> None:

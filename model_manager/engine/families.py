@@ -104,15 +104,26 @@ class Family:
             return self.envelope.opening
         return ""
 
+    @property
+    def call_parts(self) -> tuple[str, str] | None:
+        """What stands before the name of a tool in a call, and from there to the arguments; None: unknown."""
+        if self.style == "harmony":
+            return "<|channel|>commentary to=functions.", " <|constrain|>json<|message|>"
+        if self.style == "functionary":
+            return "", "\n"
+        lead = self.tools.lead if self.tools is not None and self.style == "blocks" else ("", "")
+        return lead if lead[0] else None
+
+    @property
+    def has_json_arguments(self) -> bool:
+        """Whether the arguments of a call are an object in JSON."""
+        return self.style in ("harmony", "functionary") or self.tools in tool_formats.JSON_FORMATS
+
     def call_lead(self, name: str) -> str:
         """What makes the model call a tool, that of this name or ("") any; "" where nothing does."""
-        before, after = self.tools.lead if self.tools is not None else ("", "")
-        if self.style == "harmony":
-            before, after = "<|channel|>commentary to=functions.", " <|constrain|>json<|message|>"
-        elif self.style == "functionary":
-            after = "\n"
-        elif self.style != "blocks" or not before:
+        if self.call_parts is None:
             return ""
+        before, after = self.call_parts
         return f"{before}{name}{after}" if name else before
 
     @property

@@ -98,6 +98,25 @@ def chars(spelled: str) -> Chars:
     return Chars(tuple((ord(first or one), ord(last or one)) for first, last, one in found))
 
 
+def prefixed(rules: Mapping[str, Expr], prefix: str) -> dict[str, Expr]:
+    """The same rules under other names, so that they can stand beside others."""
+
+    def rename(expr: Expr) -> Expr:
+        match expr:
+            case Ref(name):
+                return Ref(prefix + name)
+            case Seq(items):
+                return Seq(tuple(map(rename, items)))
+            case Alt(options):
+                return Alt(tuple(map(rename, options)))
+            case Repeat(item, n_min, n_max):
+                return Repeat(rename(item), n_min, n_max)
+            case _:
+                return expr
+
+    return {prefix + name: rename(rule) for name, rule in rules.items()}
+
+
 # --- writing ---------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Final
 
 from model_manager.engine import gbnf
@@ -13,10 +14,11 @@ from model_manager.engine.dialects import Dialect
 from model_manager.engine.llama.grammar import Grammar
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.schema import schema_grammar
+from model_manager.engine.tool_grammars import arguments_grammar, call_grammar
 from model_manager.errors import GrammarRefused, SchemaUnsupported
 from model_manager.types import ChatRequest, OutputFormat
 
-MAX_KEPT: Final = 16
+MAX_KEPT: Final = 64
 
 
 class Grammars:
@@ -39,21 +41,45 @@ class Grammars:
             GrammarRefused: The grammar is wrong or too large, or what was begun of the answer does not obey.
             SchemaUnsupported: The schema cannot be met, or not be enforced.
         """
-        if chat.output is None:
-            return None
-        tokenize = self._vocabulary.tokenize
-        reasoning = dialect.family.reasoning if start == "turn" and chat.thinking != "off" else None
-        opening = self._vocabulary.token_id(reasoning.opening) if reasoning and reasoning.opening else None
-        breaks = [tokenize(text, special=False) for text in ("\n", "\n\n")]
-        begun = tokenize(chat.messages[-1].content, special=False) if chat.continues else []
+        calls = self._calls(chat, dialect)
+        if chat.output is not None:
+            return self._answer(chat, chat.output, dialect, start, calls)
+        if chat.tools and chat.tool_choice.mode == "required":
+            text = call_grammar(dialect.family, chat.tools, chat.tool_choice)
+            if text is not None:
+                return ConstraintPlan(self._read_schema(text, has_markers=True), is_call=True, calls=calls)
+        return ConstraintPlan(calls=calls) if calls else None
+
+    def _answer(
+        self,
+        chat: ChatRequest,
+        output: OutputFormat,
+        dialect: Dialect,
+        start: Start,
+        calls: Mapping[str, Grammar],
+    ) -> ConstraintPlan:
+        vocabulary, family = self._vocabulary, dialect.family
+        reasoning = family.reasoning if start == "turn" and chat.thinking != "off" else None
+        opening = vocabulary.token_id(reasoning.opening) if reasoning and reasoning.opening else None
+        breaks = [vocabulary.tokenize(text, special=False) for text in ("\n", "\n\n")]
+        has_tools = bool(chat.tools) and family.tools is not None
+        leaving = map(vocabulary.token_id, family.tools.opens if has_tools and family.tools else ())
         plan = ConstraintPlan(
-            grammar=self.of(chat.output),
-            begun=tuple(begun),
+            grammar=self.of(output),
+            begun=chat.messages[-1].content if chat.continues else "",
             openings=frozenset(() if opening is None else (opening,)),
             breaks=frozenset(tokens[0] for tokens in breaks if len(tokens) == 1),
+            exits=frozenset(token for token in leaving if token is not None),
+            calls=calls,
         )
         plan.begin(is_free=False)  # what was begun is refused here, before anything is computed
         return plan
+
+    def _calls(self, chat: ChatRequest, dialect: Dialect) -> dict[str, Grammar]:
+        """What binds the arguments of strict tools; where they are not JSON, nothing does."""
+        if not dialect.family.has_json_arguments:
+            return {}
+        return {tool.name: self._read_schema(arguments_grammar(tool)) for tool in chat.tools if tool.strict}
 
     def of(self, output: OutputFormat) -> Grammar:
         """What an answer must obey.
@@ -65,8 +91,11 @@ class Grammars:
         if output.grammar is not None:
             gbnf.check(output.grammar)
             return self._read(output.grammar, has_markers=False)
+        return self._read_schema(schema_grammar(output.schema))
+
+    def _read_schema(self, text: str, *, has_markers: bool = False) -> Grammar:
         try:
-            return self._read(schema_grammar(output.schema), has_markers=False)
+            return self._read(text, has_markers=has_markers)
         except GrammarRefused as error:
             raise SchemaUnsupported("", error.reason) from error
 

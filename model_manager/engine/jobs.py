@@ -205,7 +205,7 @@ class Job:
         """Whether its next token cannot be left to the sampler alone."""
         params = self.params
         return (
-            self.constraint is not None
+            (self.constraint is not None and self.constraint.holds)
             or params.top_logprobs is not None
             or params.ignore_end
             or self.n_completion < params.min_tokens

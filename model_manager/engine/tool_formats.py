@@ -322,3 +322,9 @@ SOLAR: Final = ToolFormat(
 LLAMA: Final = ToolFormat(
     "llama", ("<|python_tag|>",), _bare, is_bare=True, lead=('{"name": "', _THEN_PARAMETERS)
 )
+
+JSON_FORMATS: Final = (
+    *(HERMES, TOOLCALL, TOOL_CALLS, APERTUS, COHERE, COMMAND_R, FUNCTOOLS, GIGACHAT, GRANITE, MISTRAL),
+    *(KIMI_K2, DEEPSEEK, FUNCTION_TAG, SOLAR, LLAMA),
+)
+"""Those in which the arguments are an object in JSON."""

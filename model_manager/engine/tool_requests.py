@@ -23,6 +23,7 @@ class Function(_Lenient):
     name: _Name
     description: str | None = None
     parameters: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
 class ToolDefinition(_Lenient):
@@ -78,7 +79,7 @@ def to_tools(definitions: Sequence[ToolDefinition] | None) -> tuple[Tool, ...]:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"tools: {name} is there twice")
-    return tuple(Tool(f.name, f.description or "", f.parameters or {}) for f in functions)
+    return tuple(Tool(f.name, f.description or "", f.parameters or {}, bool(f.strict)) for f in functions)
 
 
 def to_choice(field: ToolChoiceField | None, tools: Sequence[Tool]) -> ToolChoice:

@@ -8,7 +8,6 @@ first, and never those that a prompt or a thinking budget puts into the model's 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -44,16 +43,20 @@ class Grammar:
             raise GrammarRefused("a rule begins with itself, or something is repeated too often")
         weakref.finalize(self, native.llama_sampler_free, self._handle).atexit = False
 
-    def begin(self, tokens: Sequence[int] = ()) -> GrammarState:
-        """The grammar before the first token, or after these.
+    def begin(self, text: str = "") -> GrammarState:
+        """The grammar before the first token, or behind a text.
 
         Raises:
-            GrammarRefused: They do not obey it.
+            GrammarRefused: The text does not obey it.
         """
         state = GrammarState(self, native.llama_sampler_clone(self._handle))
+        try:
+            tokens = self.vocabulary.spell(text)
+        except ValueError as error:
+            raise GrammarRefused(str(error)) from error
         for token_id in tokens:
-            if self.vocabulary.is_end(token_id) or not state.permits(token_id):
-                raise GrammarRefused("the answer that was begun does not obey it")
+            if not state.permits(token_id):
+                raise GrammarRefused("what was begun does not obey it")
             state.accept(token_id)
         return state
 

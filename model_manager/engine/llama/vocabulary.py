@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from typing import Final
 
 import numpy as np
 from llama_cpp import llama_cpp as native
 from numpy.typing import NDArray
+
+_LONGEST_SPELLED: Final = 4
+"""Bytes of the longest tokens that `spell` uses: one character of any kind."""
 
 
 class Vocabulary:
@@ -61,6 +65,27 @@ class Vocabulary:
             if n_bytes >= 0:
                 return buffer.raw[:n_bytes]
             capacity = -n_bytes
+
+    def spell(self, text: str) -> list[int]:
+        """Tokens that are exactly `text`, in many small ones: `tokenize` may put a space before it.
+
+        Raises:
+            ValueError: The vocabulary lacks a byte of it.
+        """
+        raw, at, tokens = text.encode("utf-8", "replace"), 0, []
+        while at < len(raw):
+            ends = range(min(at + _LONGEST_SPELLED, len(raw)), at, -1)
+            end = next((end for end in ends if raw[at:end] in self._short_pieces), None)
+            if end is None:
+                raise ValueError(f"no token for byte {raw[at]}")
+            tokens.append(self._short_pieces[raw[at:end]])
+            at = end
+        return tokens
+
+    @functools.cached_property
+    def _short_pieces(self) -> dict[bytes, int]:
+        pieces = ((self._read_piece(token, False), token) for token in range(self.n_tokens))
+        return {piece: token for piece, token in pieces if 0 < len(piece) <= _LONGEST_SPELLED}
 
     def _text_of(self, token_id: int) -> str:
         return "" if token_id < 0 else self.piece(token_id, special=True).decode("utf-8", "replace")
