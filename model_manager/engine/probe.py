@@ -19,8 +19,9 @@ import sys
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import IO, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import IO, Any, Final, TypeVar
 
 from model_manager.engine.failures import error_body, error_from
 from model_manager.engine.launch import plan_body, plan_from
@@ -38,6 +39,8 @@ from model_manager.errors import (
 from model_manager.types import Forecast, LoadPlan
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_ADDRESS_SPACE_BYTES: Final = 16 * 2**30
 MAX_PROCESSOR_S: Final = 20
@@ -63,6 +66,7 @@ class Prober:
         self._command = tuple(command)
         self._lock = threading.Lock()
         self._known: OrderedDict[tuple[object, ...], Forecast] = OrderedDict()
+        self._asked: dict[tuple[object, ...], Future[Any]] = {}
 
     def forecast(self, plan: LoadPlan) -> Forecast:
         """What loading would take. `free_bytes` may be of an earlier moment.
@@ -77,6 +81,9 @@ class Prober:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
+        return self._shared(("forecast", *key), lambda: self._forecast(plan, key))
+
+    def _forecast(self, plan: LoadPlan, key: tuple[object, ...]) -> Forecast:
         found = forecast_from(self._ask(plan, None).get("forecast"))
         if found is None:
             raise ProbeFailed(_name(plan), "crashed", "no forecast")
@@ -85,6 +92,21 @@ class Prober:
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return found
+
+    def _shared(self, question: tuple[object, ...], ask: Callable[[], T]) -> T:
+        """Ask once however many want to know it at this moment: a hundred requests start one process."""
+        with self._lock:
+            asked = self._asked.get(question)
+            future = asked or self._asked.setdefault(question, Future())
+        if asked is None:
+            try:
+                future.set_result(ask())
+            except BaseException as error:  # noqa: BLE001 - everybody who waits must hear of it
+                future.set_exception(error)
+            finally:
+                with self._lock:
+                    del self._asked[question]
+        return future.result()  # type: ignore[no-any-return]  # what `ask` returned
 
     def require_room(self, plan: LoadPlan, reclaimable_bytes: int = 0) -> Forecast:
         """See that a model fits, in what is free now.
@@ -104,12 +126,15 @@ class Prober:
         for device in found.memory:
             needed = device.total_bytes - device.mapped_bytes
             if needed > room[device.device]:
-                fits = self._ask(plan, room).get("fits_ctx_tokens", 0)
+                fits = self._shared(("fits", *_key(plan)), lambda: self._fitting_ctx_tokens(plan, room))
                 own = WORKER_BYTES if device.device == "CPU" else 0
                 raise NotEnoughMemory(
                     _name(plan), device.device, needed + own, max(0, room[device.device] + own), fits
                 )
         return found
+
+    def _fitting_ctx_tokens(self, plan: LoadPlan, room: Mapping[str, int]) -> int:
+        return int(self._ask(plan, room).get("fits_ctx_tokens", 0))
 
     def _ask(self, plan: LoadPlan, room: Mapping[str, int] | None) -> dict[str, Any]:
         request = json.dumps({"plan": plan_body(plan), "room": room}).encode()

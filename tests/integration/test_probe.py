@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,28 @@ def test_a_probe_limits_itself(tiny: Path) -> None:
     )
     limits = json.loads(done.stdout.splitlines()[-1])["limits"]
     assert limits == [16 * 2**30, 20, 16 * 2**20, 0]
+
+
+def test_many_who_ask_at_once_start_one_process(tiny: Path, tmp_path: Path) -> None:
+    script = f"""
+import sys, time, pathlib
+pathlib.Path({str(tmp_path)!r}, f"{{time.monotonic_ns()}}.started").touch()
+sys.exit("std::bad_alloc")
+"""
+    prober = Prober((sys.executable, "-c", script))
+    barrier = threading.Barrier(20)
+    endings: list[str] = []
+
+    def ask() -> None:
+        barrier.wait()
+        with pytest.raises(ProbeFailed) as caught:
+            prober.forecast(LoadPlan(tiny))
+        endings.append(caught.value.ending)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert endings == ["memory"] * 20
+    assert len(list(tmp_path.glob("*.started"))) == 1
