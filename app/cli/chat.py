@@ -12,6 +12,7 @@ from app.cli import shapes
 from app.cli.choices import model_name
 from app.cli.failures import report
 from app.cli.output import print_json, printable
+from app.cli.placement import warnings_of
 from app.cli.progress import LoadingLine
 from app.console import Console
 from app.errors import BadUsage, Interrupted
@@ -86,6 +87,8 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
     if console.is_interactive and not arguments.json:
         entry = talk.entry()
         console.err(tr("Talking with {name}. Ctrl+C stops an answer, Ctrl+D ends.", name=entry.name) + "\n")
+        for words in warnings_of(entry):
+            console.err(f"{words}\n")
     while (line := console.read_line(_PROMPT_SIGN)) is not None:
         if not line.strip():
             continue

@@ -65,7 +65,7 @@ def show_plan(arguments: argparse.Namespace, services: Services, console: Consol
     if changes:
         entry = services.library.set_plan(entry.name, changes)
     plan = services.engines.plan_for(entry)
-    words = _warnings(entry, plan)
+    words = warnings_of(entry)
     if arguments.json:
         print_json(console, _plan_json(entry, plan) | {"warnings": words})
         return 0
@@ -175,9 +175,10 @@ def _endpoint(text: str) -> str:
 # --- what is shown ---------------------------------------------------------------------------------------
 
 
-def _warnings(entry: ModelEntry, plan: LoadPlan) -> list[str]:
-    elsewhere = [endpoint for endpoint in plan.rpc_devices if is_elsewhere(endpoint)]
-    return placement_words.warnings(plan.n_experts_used, entry.n_experts_used, elsewhere)
+def warnings_of(entry: ModelEntry) -> list[str]:
+    """What whoever uses a model as it is planned should know."""
+    elsewhere = [endpoint for endpoint in entry.plan.get("rpc_devices", ()) if is_elsewhere(endpoint)]
+    return placement_words.warnings(entry.plan.get("n_experts_used", 0), entry.n_experts_used, elsewhere)
 
 
 def _plan_json(entry: ModelEntry, plan: LoadPlan) -> dict[str, Any]:
