@@ -159,6 +159,14 @@ MUSE: Final = Family(
     tool_tags.MUSE,
     silent=("<|start|>", "<|message|>", "<|eom|>", "<|eot|>"),
 )
+SOLAR: Final = Family(
+    "solar",
+    reasoning=MarkerPair("<|think|>", "<|end|>"),
+    tools=tool_formats.SOLAR,
+    envelope=MarkerPair("<|content|>", "<|end|>"),
+    silent=("<|begin|>assistant",),
+    breaks=("", "", "<|begin|>assistant"),
+)
 FUNCTIONARY: Final = Family("functionary", "functionary", silent=(">>>",))
 
 _Test = Callable[[str], bool]
@@ -192,7 +200,6 @@ _TOOL_FORMATS: Final[tuple[tuple[_Test, ToolFormat], ...]] = (
     (_has("<|tools_prefix|>"), tool_formats.APERTUS),
     (_has("[TOOL_CALLS]"), tool_formats.MISTRAL),
     (_has("<｜tool▁calls▁begin｜>"), tool_formats.DEEPSEEK),
-    (_has("<|tool_call:begin|>"), tool_formats.SOLAR),
     (_has("<function=", "</function>"), tool_formats.FUNCTION_TAG),
     (_has("functools"), tool_formats.FUNCTOOLS),
     (_has("<|tool_call|>"), tool_formats.GRANITE),
@@ -214,6 +221,8 @@ def family_of(source: str) -> Family:
         return MUSE
     if ">>>all" in source:
         return FUNCTIONARY
+    if "<|begin|>assistant" in source and "<|think|>" in source:
+        return SOLAR
     reasoning = _reasoning_of(source)
     tools = next((found for test, found in _TOOL_FORMATS if test(source)), None)
     envelope = next((pair for pair in ENVELOPES if _mentions(source, pair.opening)), None)
@@ -284,4 +293,7 @@ def _mentions(source: str, marker: str) -> bool:
         return "<|open|>" in source and "<|sep|>" in source and marker[8:-7] in source
     if marker.startswith(("<mm:", "</mm:")):
         return marker in source or "mm:think" in source
+    if marker == "<response>":
+        # Granite's; elsewhere it may be a word for what a tool says.
+        return marker in source and "<|start_of_role|>" in source
     return marker in source

@@ -118,8 +118,9 @@ class ChatTemplate:
 
     @property
     def takes_tools(self) -> bool:
-        """Whether it has words for tools."""
-        return not self._template.variables.isdisjoint(TOOL_VARIABLES)
+        """Whether it has words for tools, and its model a notation for calls that is known."""
+        knows_calls = self.family.tools is not None or self.family.style != "blocks"
+        return knows_calls and not self._template.variables.isdisjoint(TOOL_VARIABLES)
 
     def render(
         self,

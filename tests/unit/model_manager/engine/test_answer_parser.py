@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +14,13 @@ from model_manager.engine.answer_parser import AnswerParser
 from model_manager.engine.answer_reader import AnswerPlan, AnswerReader
 from model_manager.engine.cursor import MarkerTokens
 from model_manager.engine.dialects import PLAIN, Dialect, find_dialect
-from model_manager.engine.families import HARMONY, Family, MarkerPair
+from model_manager.engine.families import HARMONY, SOLAR, Family, MarkerPair, family_of
 from model_manager.engine.jobs import CONTINUE, Feed
 from model_manager.types import Tool
 
 OPEN_ID, CLOSE_ID, WORD_ID = 1, 2, 9
+DATA: Final = Path(__file__).parents[3] / "data" / "templates"
+TEMPLATES: Final = [path.read_text() for path in sorted(DATA.glob("*.jinja"))]
 THINKING = Family("thinking", reasoning=MarkerPair("<think>", "</think>"))
 
 
@@ -212,3 +216,37 @@ def test_channels_are_concluded_with_their_own_words() -> None:
     assert dialect.feed == tuple(words.tokenize(fed, special=True))
     answer = "".join(reader.read(*token)[0].answer for token in tokens(f"{fed}So."))
     assert (answer, reader.reasoning_tokens) == ("So.", 3)
+
+
+def test_solar_answers_behind_markers_of_their_own() -> None:
+    words = Words("<|begin|>", "<|think|>", "<|content|>", "<|end|>")
+    dialect = find_dialect(SOLAR, words)
+    text = "<|think|>why<|end|><|begin|>assistant<|content|>so"
+    tokens = [(token, words.piece(token).decode()) for token in words.tokenize(text, special=True)]
+    assert read(AnswerParser(dialect), tokens) == ("why", "so")
+    assert dialect.feed == tuple(words.tokenize("<|end|><|begin|>assistant<|content|>", special=True))
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_no_family_breaks_on_anything(data: st.DataObject) -> None:
+    template = data.draw(st.sampled_from(TEMPLATES))
+    family = family_of(template)
+    pieces = [
+        *family.markers,
+        *"{}[]()<>\"':,=\\\n ",
+        "f",
+        "name",
+        "arguments",
+        "functions.f",
+        "json",
+        "null",
+        "é",
+    ]
+    text = "".join(data.draw(st.lists(st.sampled_from(pieces), max_size=30)))
+    cuts = data.draw(st.lists(st.integers(0, 300)))
+    start: Any = data.draw(st.sampled_from(["turn", "reasoning", "answer"]))
+    dialect = Dialect(family, MarkerTokens(family.markers))
+    whole, cut = (AnswerParser(dialect, start=start, tools=[Tool("f")]) for _ in range(2))
+    assert read(whole, [text]) == read(cut, split(text, cuts))
+    assert whole.n_calls == cut.n_calls

@@ -81,9 +81,11 @@ def test_objects_are_written_as_json_by_templates_that_take_text() -> None:
     """A template that puts the arguments out as they are would write Python."""
     source = (
         "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}"
-        "[{{ c.function.name }} {{ c.function.arguments }}]{% endfor %}{% endfor %}{% if tools %}{% endif %}"
+        "<tool_call>{{ c.function.name }} {{ c.function.arguments }}{% endfor %}{% endfor %}{{ '' if tools }}"
     )
-    assert '[get_weather {"city": "Paris"}]' in ChatTemplate(source).render(chat(), tools=[TOOL]).text
+    assert (
+        '<tool_call>get_weather {"city": "Paris"}' in ChatTemplate(source).render(chat(), tools=[TOOL]).text
+    )
 
 
 def test_ids_are_made_fit_for_a_template_that_counts_their_letters() -> None:
