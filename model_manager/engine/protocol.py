@@ -246,6 +246,10 @@ class ChatCompletionRequest(_Lenient):
     def _require_begun_answer(self) -> Self:
         if self.continue_final_message and (len(self.messages) < 2 or self.messages[-1].role != "assistant"):
             raise ValueError("continue_final_message: the last message is not an answer to another one")
+        if self.continue_final_message and self.messages[-1].tool_calls:
+            raise ValueError(
+                "continue_final_message: an answer that has called tools waits for their results"
+            )
         return self
 
     @field_validator("stop")

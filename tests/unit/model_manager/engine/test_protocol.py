@@ -220,6 +220,13 @@ def test_ways_to_say_how_to_think(fields: dict[str, Any], thinking: str, effort:
             "tool_choice",
         ),
         ({"reasoning_history": "some"}, "reasoning_history"),
+        (
+            {
+                "messages": [*USER, {"role": "assistant", "tool_calls": [{"function": {"name": "f"}}]}],
+                "continue_final_message": True,
+            },
+            "continue_final_message",
+        ),
         ({"think_nudge_tokens": 0}, "think_nudge_tokens"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}, "content"),
     ],
