@@ -26,7 +26,7 @@ from model_manager.engine.room import anonymous_bytes
 from model_manager.engine.supervisor import Supervisor
 from model_manager.entries import read_files
 from model_manager.errors import EngineError, EngineUnreachable, ModelNotFound, StarterUnavailable
-from model_manager.types import EngineInfo, EngineState, LoadPlan, ModelEntry
+from model_manager.types import EngineInfo, EngineState, LoadPlan, ModelEntry, TraceMode
 from model_manager.vision_files import find_mmproj
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,7 @@ class Engines:
         prompt_cache: PromptCachePlan = lambda: (None, 0),
         unload_after_s: Callable[[], float] = lambda: 0.0,
         vetting: Vetting | None = None,
+        trace: Callable[[], TraceMode] = lambda: "replay",
     ) -> None:
         """Prepare; nothing is loaded yet.
 
@@ -81,8 +82,10 @@ class Engines:
             prompt_cache: The folder for conversations' states, and what it may take; None for none.
             unload_after_s: A model that nobody used for so long leaves memory; 0 keeps it.
             vetting: Asked before anything is loaded; None lets everything pass.
+            trace: Whether experts are noted while answers are made.
         """
         self._vetting = vetting
+        self._trace = trace
         self._vetting_turn = threading.Lock()
         self._worker_command = worker_command
         self._runtime_dir = runtime_dir
@@ -342,6 +345,7 @@ class Engines:
             prompt_cache_dir=cache_dir if cache_limit_bytes > 0 else None,
             prompt_cache_limit_bytes=cache_limit_bytes,
             model_sha256=entry.sha256 or (),
+            trace=self._trace(),
         )
         plan = plans.applied(plan, entry.plan, entry.adapters)
         return plan, forecast_bytes(model, plan)

@@ -57,6 +57,14 @@ class TokensNotKept(AppError):
         self.message_id = message_id
 
 
+class RoutingNotKept(AppError):
+    """Where the tokens of an answer went was not noted while it was made."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__(str(message_id))
+        self.message_id = message_id
+
+
 class ModelChanged(AppError):
     """The model of this name has another file than the one that made an answer."""
 

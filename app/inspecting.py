@@ -1,6 +1,7 @@
 """Looks into a stored answer: its tokens, and the experts they went to.
 
-The tokens are kept beside the answer; where they went is computed again by the model that made it.
+The tokens are kept beside the answer; where they went is computed again by the model that made it, or read
+where it was noted while the answer was made.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.engines import Engines
-from app.errors import ModelChanged, NotAnAnswer, TokensNotKept
+from app.errors import ModelChanged, NotAnAnswer, RoutingNotKept, TokensNotKept
 from model_manager.engine.client import Cancel
 from model_manager.library import Library
 from model_manager.types import ModelEntry, TokenIds
@@ -98,6 +99,48 @@ class Inspecting:
         with self._engines.use(self._entry(kept, model), cancel) as engine:
             tokens = [*kept.tokens.prompt, *kept.tokens.answer]
             return replay_routing(engine.client, tokens, first, cancel, on_progress)
+
+    def recorded(self, message_id: int, cancel: Cancel, model: str | None = None) -> Routing:
+        """Where the tokens of an answer went, as it was noted while they were made.
+
+        Args:
+            message_id: An answer.
+            cancel: Ends the waiting for the model, which knows the texts of the tokens.
+            model: See `tokens`.
+
+        Raises:
+            RoutingNotKept: It was not noted.
+            NoSuchMessage, NotAnAnswer, TokensNotKept, ModelChanged: There is nothing to be told.
+            ModelManagerError: The model cannot be loaded.
+        """
+        from model_manager.engine.routing import Routing
+
+        kept, layers, experts, weights = self._storage.call(
+            lambda store: (
+                _kept(store, message_id),
+                store.traces.get(message_id, "expert_layers"),
+                store.traces.get(message_id, "experts"),
+                store.traces.get(message_id, "expert_weights"),
+            )
+        )
+        if layers is None or experts is None or weights is None:
+            raise RoutingNotKept(message_id)
+        if experts.shape != weights.shape or experts.shape[1] > len(kept.tokens.answer):
+            raise RoutingNotKept(message_id)
+        tokens = kept.tokens.answer[: experts.shape[1]]
+        with self._engines.use(self._entry(kept, model), cancel) as engine:
+            texts, info = engine.client.pieces(tokens), engine.info
+        return Routing(
+            n_layers=info.n_layers,
+            n_experts=info.n_experts,
+            n_experts_used=info.n_experts_used,
+            token_ids=tokens,
+            texts=tuple(texts),
+            layers=tuple(layers.tolist()),
+            experts=experts.astype("int16"),
+            weights=weights.astype("float32"),
+            source="live",
+        )
 
     def _entry(self, kept: _Kept, model: str | None) -> ModelEntry:
         entry = self._library.get(model or kept.model_name)

@@ -212,4 +212,5 @@ def _request(
         continues=kept is not None,
         model=entry.name,
         return_tokens=True,
+        return_routing=store.settings.get("trace") == "live",
     )

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from model_manager.types import ChatFinished, ReasoningDelta, TextDelta
 from storage.errors import StorageError
-from storage.records import Generation, Message, MessageStatus, Part, TraceKind
+from storage.records import Generation, Message, MessageStatus, PackedArray, Part, TraceKind
 from storage.store import Store
 from storage.thread import StorageThread
 
@@ -101,10 +101,16 @@ class Recorder:
         """What the inspector needs; an answer without it is still a whole answer."""
         if finished is None or finished.tokens is None:
             return
-        traces: dict[TraceKind, Sequence[int]] = {
+        traces: dict[TraceKind, Sequence[int] | PackedArray] = {
             "prompt_tokens": finished.tokens.prompt,
             "answer_tokens": finished.tokens.answer,
         }
+        if (routing := finished.routing) is not None:
+            traces |= {
+                "expert_layers": routing.layers,
+                "experts": PackedArray(routing.shape, routing.experts),
+                "expert_weights": PackedArray(routing.shape, routing.weights),
+            }
         try:
             store.traces.put(self._message_id, traces)
         except (StorageError, ValueError) as error:

@@ -105,6 +105,7 @@ class Services:
                 prompt_cache=lambda: (paths.prompt_cache_dir, int(self._settings["prompt_cache_bytes"] or 0)),
                 unload_after_s=lambda: 60.0 * int(self._settings["unload_after_min"] or 0),
                 vetting=self.vetting,
+                trace=lambda: "live" if self._settings["trace"] == "live" else "replay",
             )
             opened.callback(self.engines.close)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)

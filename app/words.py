@@ -13,6 +13,7 @@ from app.errors import (
     NotAnAnswer,
     OwnerGone,
     OwnerSilent,
+    RoutingNotKept,
     TokensNotKept,
     UnusableAddress,
     UnusableName,
@@ -50,6 +51,12 @@ def sentence(error: BaseException) -> str:
             return tr(
                 "The tokens of message {id} are not kept: it is empty, older than this version, or followed"
                 " images. Answer the question again, then look into the new answer.",
+                id=error.message_id,
+            )
+        case RoutingNotKept():
+            return tr(
+                "Where the tokens of message {id} went was not noted while it was made. Leave out --live to"
+                " have it computed, or set “trace” to “live” and answer the question again.",
                 id=error.message_id,
             )
         case ModelChanged():

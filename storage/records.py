@@ -36,6 +36,14 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class PackedArray:
+    """Numbers of a trace as bytes: row-major, little-endian, of the type of its kind."""
+
+    shape: tuple[int, ...]
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """How an answer was made.
 

@@ -26,6 +26,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "remote_engines": [],  # objects with name, url and model; their keys are in the system's keyring
         "sampling_defaults": {},  # by parameter name
         "splitter_sizes": None,  # pixels
+        "trace": "replay",  # "live": note which experts tokens go to while answers are made
         "theme": "system",  # "system", "light" or "dark"
         "unload_after_min": 30,  # minutes without use after which a model leaves memory; 0: never
         "window_geometry": None,  # base64

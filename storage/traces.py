@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from storage.database import Database
 from storage.errors import NoSuchMessage
-from storage.records import TraceKind
+from storage.records import PackedArray, TraceKind
 
 # numpy itself is imported where arrays are made: the window opens a tenth of a second sooner without it.
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _FORMATS: Final[Mapping[TraceKind, tuple[str, int]]] = {
     "answer_tokens": ("<i4", 1),
     "expert_layers": ("<i4", 1),
     "experts": ("<i2", 3),
-    "expert_weights": ("<f4", 3),
+    "expert_weights": ("<f2", 3),
 }
 _MAX_NUMBERS: Final = 1 << 28  # of one trace, before anything is made of a row that lies
 
@@ -41,12 +41,12 @@ class Traces:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, message_id: int, traces: Mapping[TraceKind, ArrayLike]) -> None:
+    def put(self, message_id: int, traces: Mapping[TraceKind, ArrayLike | PackedArray]) -> None:
         """Keep these arrays beside a message; those of the same kind are replaced.
 
         Args:
             message_id: Whose.
-            traces: Arrays, or lists, of numbers that the type of their kind can hold.
+            traces: Arrays, packed ones, or lists, of numbers that the type of their kind can hold.
 
         Raises:
             NoSuchMessage: Its conversation was deleted meanwhile.
@@ -108,10 +108,12 @@ def _problem(row: sqlite3.Row) -> str:
     return ""
 
 
-def _packed(kind: TraceKind, numbers: ArrayLike) -> tuple[str, str, bytes]:
+def _packed(kind: TraceKind, numbers: ArrayLike | PackedArray) -> tuple[str, str, bytes]:
     import numpy as np
 
     dtype, n_dimensions = _FORMATS[kind]
+    if isinstance(numbers, PackedArray):
+        numbers = np.frombuffer(numbers.data, dtype).reshape(numbers.shape)
     array = np.ascontiguousarray(numbers, dtype)
     if array.ndim != n_dimensions:
         raise ValueError(f"{kind} has {array.ndim} dimensions")

@@ -31,6 +31,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--routing", action="store_true", help="which experts its tokens went to")
     what.add_argument("--tokens", action="store_true", help="its tokens")
+    parser.add_argument("--live", action="store_true", help="the routing as noted while it was made")
     parser.add_argument("--prompt", action="store_true", help="the tokens of its prompt as well")
     parser.add_argument("-m", "--model", metavar="MODEL", help="the model, where it has another name now")
     parser.set_defaults(run=run)
@@ -92,14 +93,14 @@ def _routing(arguments: argparse.Namespace, services: Services, console: Console
         progress.show(tr("{done} of {total} tokens", done=done, total=total))
 
     try:
+        model = _model(arguments, services, console)
         with loading:
-            routing = services.inspecting.routing(
-                arguments.message,
-                cancel,
-                _model(arguments, services, console),
-                with_prompt=arguments.prompt,
-                on_progress=tell,
-            )
+            if arguments.live:
+                routing = services.inspecting.recorded(arguments.message, cancel, model)
+            else:
+                routing = services.inspecting.routing(
+                    arguments.message, cancel, model, with_prompt=arguments.prompt, on_progress=tell
+                )
     finally:
         progress.clear()
     summary = summarize(routing)

@@ -107,6 +107,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "offline": lambda value: type(value) is bool,
     "prompt_cache_bytes": lambda value: type(value) is int and value >= 0,
     "sampling_defaults": lambda value: type(value) is dict,
+    "trace": ("replay", "live").__contains__,
     "theme": ("system", "light", "dark").__contains__,
     "unload_after_min": lambda value: type(value) is int and value >= 0,
     "zoom_percent": lambda value: type(value) is int and 25 <= value <= 500,

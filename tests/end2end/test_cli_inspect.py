@@ -68,6 +68,7 @@ def test_figures_for_people(data_dir: Path, tmp_path: Path) -> None:
     shown = succeed(coterie(data_dir, "inspect", answer_id, "--tokens", "-m", str(mixture))).stdout
     assert len(shown.splitlines()) == n_tokens
 
+    refuse(coterie(data_dir, "inspect", answer_id, "--routing", "--live"), "not noted", "trace")
     refuse(coterie(data_dir, "inspect", "1", "--routing"), "message 1", "not an answer")
     refuse(coterie(data_dir, "inspect", "99", "--routing"), "no longer exists")
 
@@ -90,3 +91,22 @@ def test_answers_that_cannot_be_looked_into(data_dir: Path, tmp_path: Path) -> N
     refuse(coterie(data_dir, "inspect", str(answer_id), "--routing"), "another file")
     run_sql(database, "DELETE FROM traces")
     refuse(coterie(data_dir, "inspect", str(answer_id), "--routing"), "not kept", str(answer_id))
+
+
+def test_what_was_noted_while_the_answer_was_made(data_dir: Path, tmp_path: Path) -> None:
+    succeed(coterie(data_dir, "settings", "set", "trace", "live"))
+    assert coterie(data_dir, "settings", "set", "trace", "x").returncode == 2
+    mixture = write_model(tmp_path / "tiny.gguf", n_experts=8, n_experts_used=3)
+    done = ask(data_dir, "-m", str(mixture))
+    model = ("-m", str(mixture))
+    live = inspect(data_dir, done["message_id"], "--routing", "--live", *model)
+    replay = inspect(data_dir, done["message_id"], "--routing", *model)
+    assert (live["source"], replay["source"]) == ("live", "replay")
+    assert live["tokens"] == replay["tokens"]
+    assert len(live["tokens"]) == done["usage"]["completion_tokens"]
+    pairs = [
+        set(ours) == set(theirs)
+        for table, other in zip(live["experts"], replay["experts"], strict=True)
+        for ours, theirs in zip(table, other, strict=True)
+    ]
+    assert sum(pairs) >= 0.95 * len(pairs)

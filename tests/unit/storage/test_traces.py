@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from storage.errors import NoSuchMessage
-from storage.records import Message
+from storage.records import Message, PackedArray
 from storage.store import Store
 from tests.helpers.databases import read_sql, run_sql, text
 
@@ -31,6 +31,16 @@ def test_arrays_come_back_as_they_were(store: Store, answer: Message) -> None:
         assert found is not None
         assert found.tolist() == expected.tolist()
     assert store.conversations.verify() == []
+
+
+def test_packed_arrays_are_arrays(store: Store, answer: Message) -> None:
+    experts = np.arange(12, dtype="<i2")
+    store.traces.put(answer.id, {"experts": PackedArray((2, 3, 2), experts.tobytes())})
+    found = store.traces.get(answer.id, "experts")
+    assert found is not None
+    assert found.tolist() == experts.reshape(2, 3, 2).tolist()
+    with pytest.raises(ValueError, match="reshape"):
+        store.traces.put(answer.id, {"experts": PackedArray((2, 3, 3), experts.tobytes())})
 
 
 def test_an_empty_array_is_one(store: Store, answer: Message) -> None:
