@@ -111,7 +111,8 @@ def test_the_gateway_serves_it_too(data_dir: Path, far: Serving) -> None:
         completed = client.completions.create(prompt="The capital of France is", **options)
         assert "Paris" in completed.choices[0].text
         messages: Any = [{"role": "user", "content": "Hello"}]
-        answer = client.chat.completions.create(messages=messages, **options)
+        for _ in range(2):  # the second time the prompt is in the context, as in what follows
+            answer = client.chat.completions.create(messages=messages, **options)
         assert answer.model == "starter-dense"
         stream = client.chat.completions.create(messages=messages, stream=True, **options)
         text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
