@@ -52,6 +52,8 @@ SWITCHES: Final[Mapping[str, tuple[Any, Any]]] = {
 """Template variables that turn thinking on and off."""
 EFFORTS: Final = ("reasoning_effort", "thinking_effort")
 """Template variables that say how much to think."""
+NO_EFFORTS: Final = ("none", "no_think", "minimal")
+"""Values of an effort that mean no thinking, in templates that know them and have no switch."""
 HISTORY_SWITCHES: Final[Mapping[str, bool]] = {
     "preserve_thinking": True,
     "preserved_thinking": True,
@@ -221,6 +223,8 @@ class ChatTemplate:
         if thinking != "auto":
             for name in self.switches & SWITCHES.keys():
                 variables[name] = SWITCHES[name][0 if thinking == "on" else 1]
+        if effort is None:
+            effort = self._effort_for(thinking)
         if effort is not None:
             for name in self.switches.intersection(EFFORTS):
                 variables[name] = effort
@@ -228,6 +232,16 @@ class ChatTemplate:
             for name in self._template.variables & HISTORY_SWITCHES.keys():
                 variables[name] = HISTORY_SWITCHES[name]
         return variables
+
+    def _effort_for(self, thinking: Thinking) -> str | None:
+        """The effort that switches thinking, in a template that has no other switch."""
+        if thinking == "auto" or self.switches & SWITCHES.keys():
+            return None
+        known = [v for v in NO_EFFORTS if f"'{v}'" in self.source or f'"{v}"' in self.source]
+        if not known:
+            return None
+        # Where thinking is what must be asked for, the highest effort is what everyone knows.
+        return known[0] if thinking == "off" else "high" if known[0] == "no_think" else None
 
     def _render(
         self, attempt: _Attempt, variables: Mapping[str, Any], tools: Sequence[Tool]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from model_manager.engine.protocol import ChatCompletionRequest
-from model_manager.engine.templates import ChatTemplate
+from model_manager.engine.templates import SWITCHES, ChatTemplate
 from model_manager.errors import EngineError, ToolsUnsupported
 
 DATA: Final = Path(__file__).parents[3] / "data" / "templates"
@@ -69,7 +69,9 @@ def test_prompts_are_llama_servers(name: str) -> None:
 
         def render(chat: Any = chat, case: str = case) -> str:
             history: Any = "template" if name in KEEP_NO_REASONING else "keep"
-            switch: Any = "off" if case == "off" else "on"
+            # llama.cpp does not use an effort as a switch.
+            has_switch = not template.switches.isdisjoint(SWITCHES)
+            switch: Any = "auto" if not has_switch else "off" if case == "off" else "on"
             return template.render(chat.messages, switch, tools=chat.tools, history=history).text
 
         has_calls = case in ("calls", "called")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,6 +109,25 @@ def test_effort_reaches_a_template_that_takes_one() -> None:
     assert template.can_think
     assert template.render([user("Hi")]).text == "Hi effort:medium"
     assert template.render([user("Hi")], effort="high").text == "Hi effort:high"
+
+
+@pytest.mark.parametrize(
+    ("known", "thinking", "expected"),
+    [
+        ("no_think", "off", "no_think"),
+        ("no_think", "on", "high"),
+        ("no_think", "auto", "unset"),
+        ("none", "off", "none"),
+        ("none", "on", "unset"),
+        ("low", "off", "unset"),
+    ],
+)
+def test_effort_is_the_switch_of_a_template_without_one(known: str, thinking: Any, expected: str) -> None:
+    source = (
+        f"{{% if reasoning_effort == '{known}' %}}{{% endif %}}{{{{ messages[0].content }}}} "
+        "{{ reasoning_effort | default('unset') }}"
+    )
+    assert ChatTemplate(source).render([user("Hi")], thinking).text == f"Hi {expected}"
 
 
 def test_plain_template_cannot_think() -> None:
