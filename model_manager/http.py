@@ -151,6 +151,11 @@ class Http:
             if may_carry_token:
                 self._token_origins.add(origin)
 
+    def allowed(self) -> tuple[str, ...]:
+        """The origins (scheme, host and port) that may be asked now, besides this machine itself; sorted."""
+        with self._lock:
+            return tuple(sorted(self._allowed))
+
     def new_client(self) -> Client:
         """A client behind this door, for a library that wants one of its own. It keeps no cookies."""
         return Client(

@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT_IN_MEMORY = 1000
+_BLOCK_BYTES = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,49 @@ class RequestLog:
         """The last requests of this run, the oldest first."""
         with self._lock:
             return tuple(self._records)
+
+    def last(self, limit: int) -> tuple[RequestRecord, ...]:
+        """The last requests of all runs, the oldest first; without a file, those of this run.
+
+        Lines that are no records (a power cut, another version) are left out.
+
+        Args:
+            limit: At most so many, at least 1.
+
+        Raises:
+            OSError: The file is there and cannot be read.
+        """
+        with self._lock:  # a line that is being written is not read by halves
+            if self.path is None or not self.path.exists():
+                return tuple(self._records)[-limit:]
+            lines = _last_lines(self.path, limit)
+        return tuple(record for line in lines if (record := _record(line)) is not None)
+
+
+def _last_lines(path: Path, limit: int) -> list[bytes]:
+    """From the end backwards: the file grows for as long as the program is used."""
+    with path.open("rb") as file:
+        place = file.seek(0, 2)
+        tail = b""
+        while place and tail.count(b"\n") <= limit:
+            n_bytes = min(place, _BLOCK_BYTES)
+            place -= n_bytes
+            file.seek(place)
+            tail = file.read(n_bytes) + tail
+    return [line for line in tail.split(b"\n") if line][-limit:]
+
+
+def _record(line: bytes) -> RequestRecord | None:
+    try:
+        values = json.loads(line)
+        names = {field.name for field in fields(RequestRecord)}
+        record = RequestRecord(**{name: value for name, value in values.items() if name in names})
+        texts = (record.at, record.method, record.host, record.path, record.why, record.error)
+        numbers = (record.received_bytes, record.status or 0)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    is_sound = all(isinstance(text, str) for text in texts) and all(isinstance(n, int) for n in numbers)
+    return record if is_sound else None
 
 
 class OpenEntry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from app.console import Console
@@ -17,3 +18,11 @@ def model_name(text: str, services: Services, console: Console) -> str:
         return text
     path = console.cwd / Path(text).expanduser()
     return str(path) if path.is_file() else text
+
+
+def positive(text: str) -> int:
+    """A count on the command line: 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value

@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 from app import doctor
+from app.cli.choices import positive
+from app.cli.network import show_network
 from app.cli.output import print_json, print_table
 from app.console import Console
 from app.services import Services
@@ -16,11 +18,17 @@ from ui import formats
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = commands.add_parser("doctor", parents=parents, help="processor, memory, disk, versions, paths")
+    parser.add_argument(
+        "--network", action="store_true", help="every request that was made, and who may be asked"
+    )
+    parser.add_argument("--limit", metavar="N", type=positive, default=100, help="of these, the last N")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Print what was found; 1 when something keeps the program from working."""
+    if arguments.network:
+        return show_network(arguments.limit, arguments.json, services, console)
     report = doctor.examine(services)
     if arguments.json:
         print_json(console, report.facts | {"warnings": report.warnings, "failures": report.failures})

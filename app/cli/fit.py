@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app import fits
-from app.cli.choices import model_name
+from app.cli.choices import model_name, positive
 from app.cli.output import print_json, print_table
 from app.console import Console
 from app.fits import Judged
@@ -22,7 +22,7 @@ def add_action(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> No
     """Declare it."""
     parser = action("fit", show_fit, "whether a model fits, here or on another machine, and how fast it is")
     parser.add_argument("ref", metavar="REF", help="name, file, owner/repo[:QUANT or /file], or a URL")
-    parser.add_argument("--context", metavar="N", type=_positive, default=0, help="tokens of context")
+    parser.add_argument("--context", metavar="N", type=positive, default=0, help="tokens of context")
     parser.add_argument("--kv", choices=("f16", "q8_0", "q4_0"), default="f16", help="of keys and values")
     parser.add_argument("--ram-gib", metavar="G", type=_size, help="main memory of another machine")
     parser.add_argument("--vram-gib", metavar="G", type=_size, help="memory of its graphics cards")
@@ -102,13 +102,6 @@ def _as_json(judged: Judged) -> dict[str, Any]:
         "free_bytes": {"ram": judged.machine.ram_bytes, "vram": judged.machine.vram_bytes},
         "fits_ctx_tokens": found.fits_ctx_tokens,
     }
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
 
 
 def _size(text: str) -> float:
