@@ -59,6 +59,11 @@ class AnswerParser:
         return self._output.in_reasoning or self._output.in_head
 
     @property
+    def section(self) -> str:
+        """The marker that began the section of tool calls that is being written; "" outside of one."""
+        return self._output.section
+
+    @property
     def reasoning_tokens(self) -> int:
         """Tokens of reasoning so far, without markers."""
         return self._reasoning_tokens

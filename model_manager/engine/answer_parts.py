@@ -29,6 +29,7 @@ class Output:
         border: Where the marker began that ended the last reasoning, whitespace before it included.
         calls: The tool calls.
         has_tools: There is something to call.
+        section: The marker that began the section of tool calls that is being read; "" outside of one.
     """
 
     def __init__(self, cursor: Cursor, tools: Sequence[Tool]) -> None:
@@ -38,6 +39,7 @@ class Output:
         self._cursor = cursor
         self.calls = Calls(tools, cursor)
         self.has_tools = bool(tools)
+        self.section = ""
         self.in_reasoning = False
         self.in_head = False
         self.border = 0
@@ -81,6 +83,7 @@ class Output:
         cursor, calls = self._cursor, self.calls
         held, self._held = self._held, ""
         n_before = calls.count
+        self.section = cursor.tokens.expand(opened)
         cursor.start_record()
         try:
             yield from tools.read(cursor, calls, opened)
@@ -88,17 +91,19 @@ class Output:
             text = cursor.stop_record()
             calls.is_open = False
             if calls.count == n_before:
-                text = held + cursor.tokens.expand(opened) + text
+                text = held + self.section + text
             self.answer(text)
         except EndOfText:
             text = cursor.stop_record()
             if calls.count == n_before:
                 rest = cursor.tokens.expand(cursor.take_span(len(cursor.ready)))
-                self.answer(held + cursor.tokens.expand(opened) + text + rest)
+                self.answer(held + self.section + text + rest)
             raise
         else:
             cursor.stop_record()
             self._skips_breaks = True
+        finally:
+            self.section = ""
 
     def _trimmed(self, text: str, *, holds: bool) -> str:
         if self._skips_breaks:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from model_manager.engine.answer_parser import AnswerParser, Parts
 from model_manager.engine.blocks import Start
@@ -29,6 +30,7 @@ class AnswerPlan:
         is_one_call: The answer ends with its first tool call.
         nudge: What is said to the model before its budget is spent.
         call_lead: Tokens that make the model call a tool once it has thought; none mostly.
+        call_leads_within: The rest of them behind a marker by which it begins a section of calls itself.
         primed: What the prompt made the model say already, as tokens and their texts.
         dropped_reasoning_tokens: Of earlier answers, left out of the prompt.
         index: Which of several answers to one prompt it is; None where it is the only one. Of several, each
@@ -50,6 +52,7 @@ class AnswerPlan:
     is_one_call: bool = False
     nudge: Nudge | None = None
     call_lead: tuple[int, ...] = ()
+    call_leads_within: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     primed: tuple[tuple[int, str], ...] = ()
     dropped_reasoning_tokens: int = 0
     constraint: ConstraintPlan | None = None
@@ -70,6 +73,7 @@ class AnswerReader:
         self._thinks = plan.dialect.thinks
         self._is_one_call = plan.is_one_call
         self._call_lead = plan.call_lead
+        self._call_leads_within = plan.call_leads_within
         self._primed = [self._parser.feed(token_id, text) for token_id, text in plan.primed]
         self._bound = plan.constraint
         self.constraint: Constraint | None = None
@@ -112,7 +116,7 @@ class AnswerReader:
             return parts, Feed(due)
         if self._call_lead and was_reasoning and not self._parser.in_reasoning:
             lead, self._call_lead = self._call_lead, ()
-            return parts, Feed(lead)
+            return parts, Feed(self._call_leads_within.get(self._parser.section, lead))
         return parts, CONTINUE
 
     def finish(self) -> Parts:

@@ -238,6 +238,7 @@ class Host:
                 is_one_call=bool(chat.tools) and not chat.parallel_tool_calls,
                 nudge=rendered.nudge,
                 call_lead=rendered.call_lead,
+                call_leads_within=rendered.call_leads_within,
                 primed=rendered.primed,
                 dropped_reasoning_tokens=rendered.dropped_reasoning_tokens,
                 constraint=loaded.grammars.plan(chat, rendered.dialect, rendered.start),

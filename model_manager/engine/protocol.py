@@ -56,6 +56,7 @@ EXTENSION_REQUEST_FIELDS: Final = (
     "think_budget_tokens",
     "chat_template_kwargs",
     "continue_final_message",
+    "add_generation_prompt",
     "think_nudge_tokens",
     "think_nudge_text",
     "reasoning_history",
@@ -200,6 +201,7 @@ class ChatCompletionRequest(_Lenient):
     reasoning_history: ReasoningHistory = "template"
     chat_template_kwargs: TemplateSwitches | None = None
     continue_final_message: bool = False
+    add_generation_prompt: bool | None = None
     return_progress: bool = False
     return_tokens: bool = False
     return_routing: bool = False
@@ -244,9 +246,11 @@ class ChatCompletionRequest(_Lenient):
 
     @model_validator(mode="after")
     def _require_begun_answer(self) -> Self:
-        if self.continue_final_message and (len(self.messages) < 2 or self.messages[-1].role != "assistant"):
+        if self.add_generation_prompt is not None and self.add_generation_prompt is self._continues:
+            raise ValueError("add_generation_prompt: an answer is begun, or continue_final_message goes on")
+        if self._continues and (len(self.messages) < 2 or self.messages[-1].role != "assistant"):
             raise ValueError("continue_final_message: the last message is not an answer to another one")
-        if self.continue_final_message and self.messages[-1].tool_calls:
+        if self._continues and self.messages[-1].tool_calls:
             raise ValueError(
                 "continue_final_message: an answer that has called tools waits for their results"
             )
@@ -331,13 +335,18 @@ class ChatCompletionRequest(_Lenient):
             tools=tools if choice.mode != "none" else (),
             tool_choice=choice,
             parallel_tool_calls=self.parallel_tool_calls is not False,
-            continues=self.continue_final_message,
+            continues=self._continues,
             model=self.model,
             output=OutputFormat(grammar=self.grammar) if self.grammar is not None else self._format,
             return_tokens=self.return_tokens,
             return_routing=self.return_routing,
             conversation=self.conversation,
         )
+
+    @property
+    def _continues(self) -> bool:
+        """VLLM's clients say it with two fields, of which either is enough here."""
+        return self.continue_final_message or self.add_generation_prompt is False
 
     def _thinking(self) -> Thinking:
         if self.thinking is not None:

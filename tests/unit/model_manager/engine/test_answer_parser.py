@@ -250,3 +250,29 @@ def test_no_family_breaks_on_anything(data: st.DataObject) -> None:
     whole, cut = (AnswerParser(dialect, start=start, tools=[Tool("f")]) for _ in range(2))
     assert read(whole, [text]) == read(cut, split(text, cuts))
     assert whole.n_calls == cut.n_calls
+
+
+@pytest.mark.parametrize(
+    ("written", "fed"),
+    [("</think>", "<tool_call>\n<function=f>\n"), ("<tool_call>", "\n<function=f>\n")],
+)
+def test_call_is_begun_once_the_model_has_thought(written: str, fed: str) -> None:
+    """Or is gone on with, where it begins one by itself."""
+    words = Words("<think>", "</think>", "<tool_call>", "</tool_call>")
+    family = Family("x", reasoning=MarkerPair("<think>", "</think>"), tools=tool_tags.QWEN_XML)
+    whole = "<tool_call>\n<function=f>\n"
+    plan = AnswerPlan(
+        *("id", "m", find_dialect(family, words), "reasoning", None, ()),
+        wants_progress=False,
+        wants_usage_apart=False,
+        tools=(Tool("f"),),
+        call_lead=tuple(words.tokenize(whole, special=True)),
+        call_leads_within={"<tool_call>": tuple(words.tokenize("\n<function=f>\n", special=True))},
+    )
+    reader = AnswerReader(plan)
+    assert reader.read(WORD_ID, "Hm")[1] == CONTINUE
+    (marker,) = words.tokenize(written, special=True)
+    assert reader.read(marker, "")[1] == Feed(tuple(words.tokenize(fed, special=True)))
+    for token in words.tokenize(f"{fed}</function>", special=True):
+        reader.read(token, words.piece(token).decode())
+    assert reader.n_calls == 1

@@ -304,6 +304,21 @@ def test_foreign_error_is_a_refusal(body: object, reason: str) -> None:
     assert (arrived.status, arrived.reason) == (418, reason)
 
 
+def test_either_field_goes_on_with_the_last_message() -> None:
+    begun = [*USER, {"role": "assistant", "content": "Hel"}]
+    for fields in (
+        {"continue_final_message": True},
+        {"add_generation_prompt": False},
+        {"continue_final_message": True, "add_generation_prompt": False},
+    ):
+        assert parse(messages=begun, **fields).to_chat_request().continues
+    assert not parse(add_generation_prompt=True).to_chat_request().continues
+    assert "add_generation_prompt" in refusal(
+        messages=begun, continue_final_message=True, add_generation_prompt=True
+    )
+    assert "continue_final_message" in refusal(add_generation_prompt=False)
+
+
 def test_tools_and_their_results_are_read() -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
     turns = [
