@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from gguf import GGMLQuantizationType
+
 from benchmarks import table
 from benchmarks.table import Effort, Row
 from model_manager.engine.probe import Prober
@@ -42,7 +44,7 @@ _PROMPT = "the keeper of the lighthouse wrote down the weather of every day. " *
 
 
 def rows(effort: Effort) -> Iterator[Row]:
-    """A row an architecture, the dense one last."""
+    """A row an architecture, the dense one last, and one whose weights are copied out of their file."""
     subjects = [(recipe, _N_EXPERTS, _N_LAYERS) for recipe in _MIXTURES]
     subjects.append((ggufs.QWEN3, 0, 3 * _N_LAYERS))
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
@@ -56,11 +58,19 @@ def rows(effort: Effort) -> Iterator[Row]:
             )
             yield _row(recipe.architecture, LoadPlan(path, n_ctx_tokens=_N_CTX_TOKENS), Path(folder))
             path.unlink()
+        path = ggufs.write_model(
+            Path(folder) / "rearranged.gguf",
+            n_experts=4 * _N_EXPERTS,
+            n_layers=_N_LAYERS,
+            n_ctx_tokens=_N_CTX_TOKENS,
+            quantization=GGMLQuantizationType.Q4_0,
+        )
+        yield _row("llama, Q4_0 rearranged", LoadPlan(path, n_ctx_tokens=_N_CTX_TOKENS), Path(folder))
 
 
 def _row(name: str, plan: LoadPlan, folder: Path) -> Row:
     forecast = Prober((sys.executable, "-m", "model_manager.engine.probe")).forecast(plan)
-    expected = next(memory.total_bytes for memory in forecast.memory if memory.device == "CPU")
+    expected = next(memory.peak_bytes for memory in forecast.memory if memory.device == "CPU")
     supervisor = Supervisor((sys.executable, "-m", "model_manager.engine.worker"), folder, lambda _: None)
     supervisor.start(plan)
     try:

@@ -35,6 +35,8 @@ class DeviceMemory:
         compute_bytes: Intermediate results.
         output_bytes: Logits.
         adapter_bytes: LoRA adapters.
+        spare_bytes: Pages of the file that were read to copy what is in them elsewhere; nothing needs them
+            now. They are resident until the system wants them, and not in `total_bytes`.
     """
 
     device: str
@@ -45,10 +47,16 @@ class DeviceMemory:
     compute_bytes: int = 0
     output_bytes: int = 0
     adapter_bytes: int = 0
+    spare_bytes: int = 0
+
+    @property
+    def peak_bytes(self) -> int:
+        """What the system shows as resident at most."""
+        return self.total_bytes + self.spare_bytes
 
     @property
     def total_bytes(self) -> int:
-        """All of it."""
+        """All that is needed."""
         return self.weights_bytes + self.context_bytes + self.adapter_bytes
 
     @property

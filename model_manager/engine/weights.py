@@ -30,17 +30,24 @@ class Weights:
 
     Attributes:
         repacked_bytes: Those of `size_bytes` that the processor rearranges.
+        span_bytes: From the first to the last of those that it leaves alone, in each file: where a file is
+            mapped, this much of it stays mapped, with what lies between and is used elsewhere.
     """
 
     size_bytes: int = 0
     repacked_bytes: int = 0
+    span_bytes: int = 0
 
     def __add__(self, other: Weights) -> Weights:
-        return Weights(self.size_bytes + other.size_bytes, self.repacked_bytes + other.repacked_bytes)
+        return Weights(
+            self.size_bytes + other.size_bytes,
+            self.repacked_bytes + other.repacked_bytes,
+            self.span_bytes + other.span_bytes,
+        )
 
 
 def weights_by_device(
-    tensors: Iterable[TensorInfo],
+    files: Iterable[Sequence[TensorInfo]],
     report: LoadReport,
     overrides: Sequence[tuple[str, str]],
     buffer_names: Mapping[str, str],
@@ -49,7 +56,7 @@ def weights_by_device(
     """Where the weights of a model go.
 
     Args:
-        tensors: Of all its files.
+        files: The tensors of each of its files.
         report: Of a load without weights, for the layers' devices.
         overrides: Pattern and device, as the load had them.
         buffer_names: As in `memory.device_memory`.
@@ -59,25 +66,39 @@ def weights_by_device(
     kinds = repackable(system_info) if report.is_repacked else frozenset()
     output_device = device_of(report.layers.get(max(report.layers, default=0), MAIN_MEMORY), buffer_names)
     found: dict[str, Weights] = {MAIN_MEMORY: Weights()}
-    table = {tensor.name: tensor for tensor in tensors if tensor.name not in report.unused}
+    names: set[str] = set()
 
-    def place(tensor: TensorInfo, device: str, *, is_input: bool) -> None:
+    def place(tensor: TensorInfo, device: str, *, is_input: bool) -> bool:
+        """Whether it stays in the pages of its file."""
         repacked = device == MAIN_MEMORY and not is_input and _is_repacked(tensor, kinds)
         added = Weights(tensor.size_bytes, tensor.size_bytes if repacked else 0)
         found[device] = found.get(device, Weights()) + added
+        return device == MAIN_MEMORY and not repacked
 
-    for tensor in table.values():
-        device = MAIN_MEMORY
-        layer = _LAYER.match(tensor.name)
-        is_input = tensor.name.startswith(_INPUT)
-        if layer is not None:
-            device = device_of(report.layers.get(int(layer[1]), MAIN_MEMORY), buffer_names)
-        elif not is_input:
-            device = output_device
-        device = next((wanted for pattern, wanted in compiled if pattern.search(tensor.name)), device)
-        place(tensor, device, is_input=is_input)
-    tied = table.get("token_embd.weight") if "output.weight" not in table else None
-    if tied is not None and (output_device != MAIN_MEMORY or _is_repacked(tied, kinds, as_output=True)):
+    tied: TensorInfo | None = None
+    for tensors in files:
+        staying: list[TensorInfo] = []
+        for tensor in tensors:
+            if tensor.name in report.unused:
+                continue
+            names.add(tensor.name)
+            tied = tensor if tensor.name == "token_embd.weight" else tied
+            device = MAIN_MEMORY
+            layer = _LAYER.match(tensor.name)
+            is_input = tensor.name.startswith(_INPUT)
+            if layer is not None:
+                device = device_of(report.layers.get(int(layer[1]), MAIN_MEMORY), buffer_names)
+            elif not is_input:
+                device = output_device
+            device = next((wanted for pattern, wanted in compiled if pattern.search(tensor.name)), device)
+            if place(tensor, device, is_input=is_input):
+                staying.append(tensor)
+        if staying:
+            first, last = staying[0], staying[-1]  # a table is in the order of the data
+            found[MAIN_MEMORY] += Weights(span_bytes=last.offset + last.size_bytes - first.offset)
+    if tied is None or "output.weight" in names:
+        return found
+    if output_device != MAIN_MEMORY or _is_repacked(tied, kinds, as_output=True):
         repacked = tied.size_bytes if output_device == MAIN_MEMORY else 0
         found[output_device] = found.get(output_device, Weights()) + Weights(tied.size_bytes, repacked)
     return found

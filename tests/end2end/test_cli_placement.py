@@ -57,3 +57,17 @@ def test_a_device_elsewhere_is_warned_of_and_refused_offline(tmp_path: Path) -> 
 def test_a_file_that_crashes_llama_cpp_is_not_loaded(tmp_path: Path) -> None:
     path = write_model(tmp_path / "hostile.gguf", metadata={"llama.rope.scaling.type": "nonsense"})
     refuse(coterie(tmp_path / "data", "chat", "-m", str(path), "Hello"), "hostile", "crash")
+
+
+def test_a_context_that_does_not_fit_is_refused_with_one_that_would(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    n_ctx = 1 << 24  # with 128 layers, 275 GB of keys and values
+    path = write_model(tmp_path / "long.gguf", n_ctx_tokens=n_ctx, n_layers=128)
+    succeed(coterie(data_dir, "models", "import", str(path)))
+    succeed(coterie(data_dir, "models", "plan", "long", "--ctx", str(n_ctx)))
+    line = refuse(coterie(data_dir, "chat", "-m", "long", "Hello"), "long", "GB", "would fit")
+    words = line.replace(",", "").split()
+    fits = int(words[words.index("tokens") - 1])
+    assert 0 < fits < n_ctx
+    succeed(coterie(data_dir, "models", "plan", "long", "--ctx", "256"))
+    succeed(coterie(data_dir, "chat", "-m", "long", "--max-tokens", "2", "Hello"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gguf import GGMLQuantizationType
 
 from model_manager.engine.launch import plan_body
 from model_manager.engine.llama.model import load as load_model
@@ -83,6 +84,28 @@ def test_starters_are_forecast_too(prober: Prober, starter_path: Path) -> None:
         real, weights_bytes=0, mapped_bytes=0
     )
     assert forecast.mapped_bytes == forecast.weights_bytes == pytest.approx(real.weights_bytes, rel=1e-4)
+
+
+def test_rearranged_weights_are_copies_beside_pages_that_nobody_needs(prober: Prober, tmp_path: Path) -> None:
+    path = write_model(
+        tmp_path / "m.gguf",
+        LLAMA,
+        n_experts=16,
+        n_ctx_tokens=1024,
+        n_layers=4,
+        quantization=GGMLQuantizationType.Q4_0,
+    )
+    plan = LoadPlan(path, n_threads=1)
+    (forecast,) = prober.forecast(plan).memory
+    real = measured(plan)
+    assert prober.forecast(plan).is_repacked == (real.spare_bytes > 0)
+    assert forecast.mapped_bytes == real.mapped_bytes
+    assert forecast.weights_bytes == pytest.approx(real.weights_bytes, abs=2 * LOG_ROUNDING_BYTES)
+    assert forecast.spare_bytes == pytest.approx(real.spare_bytes, abs=2 * LOG_ROUNDING_BYTES)
+    kept = dataclasses.replace(plan, use_repack=False)
+    (as_they_are,) = prober.forecast(kept).memory
+    assert as_they_are.mapped_bytes == as_they_are.weights_bytes == forecast.weights_bytes
+    assert as_they_are.spare_bytes == measured(kept).spare_bytes == 0
 
 
 def test_a_second_question_is_answered_from_memory_until_the_file_changes(

@@ -20,10 +20,13 @@ from model_manager.engine.llama.library import native_log
 from model_manager.engine.llama.placement import model_params
 from model_manager.engine.llama.tracing import Tracer
 from model_manager.engine.llama.vocabulary import Vocabulary
+from model_manager.engine.memory import LoadReport
 from model_manager.engine.threads import initial_threads
+from model_manager.engine.weights import weights_by_device
 from model_manager.errors import ContextTooLarge, LoadFailed, ModelFileError, TracingUnavailable
 from model_manager.shards import GgufModel, read_model
-from model_manager.types import ALL_LAYERS, Adapter, EngineInfo, LoadPlan, Placement
+from model_manager.tensor_patterns import MAIN_MEMORY, overrides_of
+from model_manager.types import ALL_LAYERS, Adapter, DeviceMemory, EngineInfo, LoadPlan, Placement
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +153,7 @@ class LlamaModel:
         on_cpu = self.plan.n_cpu_expert_layers
         with_experts = range(self.n_layers if on_cpu == ALL_LAYERS else min(on_cpu, self.n_layers))
         self.placement = Placement(
-            memory=memory.device_memory(report, names),
+            memory=self._without_spare(memory.device_memory(report, names), report, names),
             own_bytes=own_bytes,
             n_layers_offloaded=len(offloaded),
             n_cpu_expert_layers=len(offloaded.intersection(with_experts)),
@@ -162,6 +165,34 @@ class LlamaModel:
             adapters=self.plan.adapters,
             rpc_devices=self.plan.rpc_devices,
         )
+
+    def _without_spare(
+        self, found: tuple[DeviceMemory, ...], report: LoadReport, names: Mapping[str, str]
+    ) -> tuple[DeviceMemory, ...]:
+        """Tell the weights that are pages of the file from what else lies between them in it.
+
+        llama.cpp's log counts everything between the first and the last.
+        """
+        main_memory = found[0]
+        if main_memory.mapped_bytes in (0, sum(memory.weights_bytes for memory in found)):
+            return found
+        overrides = overrides_of(self.plan, self.n_layers) if len(found) > 1 else []
+        weights = weights_by_device(
+            [header.tensors for header in _headers(self.plan).headers],
+            report,
+            overrides,
+            names,
+            library.system_info(),
+        )[MAIN_MEMORY]
+        mapped_bytes = min(weights.size_bytes - weights.repacked_bytes, main_memory.mapped_bytes)
+        spare_bytes = main_memory.mapped_bytes - mapped_bytes
+        corrected = dataclasses.replace(
+            main_memory,
+            weights_bytes=main_memory.weights_bytes - spare_bytes,
+            mapped_bytes=mapped_bytes,
+            spare_bytes=spare_bytes,
+        )
+        return (corrected, *found[1:])
 
     def _read_metadata(self) -> dict[str, str]:
         def read(function: Callable[..., int], index: int) -> str:

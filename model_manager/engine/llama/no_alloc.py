@@ -17,9 +17,8 @@ from model_manager.engine.llama.library import native_log
 from model_manager.engine.llama.model import LlamaModel, context_plan, ctx_tokens
 from model_manager.engine.memory import LoadReport
 from model_manager.engine.room import free_main_memory_bytes
-from model_manager.engine.weights import Weights, weights_by_device
+from model_manager.engine.weights import weights_by_device
 from model_manager.errors import LoadFailed
-from model_manager.gguf import TensorInfo
 from model_manager.shards import read_model
 from model_manager.tensor_patterns import MAIN_MEMORY, overrides_of
 from model_manager.types import DeviceMemory, Forecast, LoadPlan
@@ -40,7 +39,6 @@ class EmptyModel:
         """
         self._plan = plan
         files = read_model(plan.model_path)
-        self._tensors: list[TensorInfo] = list(files.tensors())
         check_adapters(plan.adapters, files, plan.name or plan.model_path.stem)
         library.start()
         with native_log.gathering() as lines:
@@ -52,7 +50,7 @@ class EmptyModel:
             memory.device_of(device, self._names) != MAIN_MEMORY for device in report.layers.values()
         )
         self._weights = weights_by_device(
-            self._tensors,
+            [header.tensors for header in files.headers],
             report,
             overrides_of(plan, files.header.n_layers) if self._n_offloaded else (),
             self._names,
@@ -100,17 +98,18 @@ class EmptyModel:
         found = {device.device: device for device in memory.device_memory(report, self._names)}
         main_memory = found.get(MAIN_MEMORY, DeviceMemory(MAIN_MEMORY))
         found[MAIN_MEMORY] = replace(main_memory, adapter_bytes=adapter_bytes(self._plan.adapters))
+        # Else what lies between the tensors is a few bytes of alignment.
+        is_mixed = len(self._weights) > 1 or self._weights[MAIN_MEMORY].repacked_bytes > 0
         for name, weights in self._weights.items():
+            is_mapped = name == MAIN_MEMORY and self._plan.load_mode in ("auto", "mmap")
+            mapped_bytes = weights.size_bytes - weights.repacked_bytes if is_mapped else 0
             found[name] = replace(
                 found.get(name, DeviceMemory(name)),
                 weights_bytes=weights.size_bytes,
-                mapped_bytes=self._mapped_bytes(name, weights),
+                mapped_bytes=mapped_bytes,
+                spare_bytes=weights.span_bytes - mapped_bytes if is_mapped and is_mixed else 0,
             )
         return report, tuple(found.values())
-
-    def _mapped_bytes(self, device: str, weights: Weights) -> int:
-        is_mapped = self._plan.load_mode in ("auto", "mmap") and device == MAIN_MEMORY
-        return weights.size_bytes - weights.repacked_bytes if is_mapped else 0
 
     def _free_bytes(self, device_name: str) -> int:
         if device_name == MAIN_MEMORY:

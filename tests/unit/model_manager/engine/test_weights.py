@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from model_manager.engine.memory import LoadReport
@@ -42,7 +44,7 @@ def report(*devices: str, repacked: bool = False) -> LoadReport:
 
 
 def test_layers_go_where_they_were_assigned() -> None:
-    found = weights_by_device(TENSORS, report("CPU", "CUDA0", "CUDA1"), (), NAMES, AVX2)
+    found = weights_by_device([TENSORS], report("CPU", "CUDA0", "CUDA1"), (), NAMES, AVX2)
     assert found["CUDA0"].size_bytes == SIZES["blk.1.attn_q.weight"] + SIZES["blk.1.ffn_down_exps.weight"]
     assert found["CUDA1"].size_bytes == SIZES["output_norm.weight"] + SIZES["output.weight"]
     assert found["CPU"].size_bytes == (
@@ -52,26 +54,26 @@ def test_layers_go_where_they_were_assigned() -> None:
 
 def test_overrides_win_the_first_first() -> None:
     overrides = [(r"blk\.1\.ffn_.*_exps", "CPU"), (r"blk\.1\.", "CUDA1")]
-    found = weights_by_device(TENSORS, report("CUDA0", "CUDA0", "CUDA0"), overrides, NAMES, AVX2)
+    found = weights_by_device([TENSORS], report("CUDA0", "CUDA0", "CUDA0"), overrides, NAMES, AVX2)
     assert found["CUDA1"].size_bytes == SIZES["blk.1.attn_q.weight"]
     assert found["CPU"].size_bytes == SIZES["token_embd.weight"] + SIZES["blk.1.ffn_down_exps.weight"]
 
 
 def test_a_tied_output_is_a_second_copy_elsewhere_only() -> None:
     tied = [t for t in TENSORS if t.name != "output.weight"]
-    here = weights_by_device(tied, report("CPU", "CPU", "CPU"), (), NAMES, AVX2)
-    there = weights_by_device(tied, report("CPU", "CPU", "CUDA0"), (), NAMES, AVX2)
+    here = weights_by_device([tied], report("CPU", "CPU", "CPU"), (), NAMES, AVX2)
+    there = weights_by_device([tied], report("CPU", "CPU", "CUDA0"), (), NAMES, AVX2)
     assert sum(w.size_bytes for w in here.values()) == sum(t.size_bytes for t in tied) - 64 * 64 * 4
     assert there["CUDA0"].size_bytes == SIZES["token_embd.weight"] + SIZES["output_norm.weight"]
-    repacked = weights_by_device(tied, report("CPU", "CPU", "CPU", repacked=True), (), NAMES, AVX2)
+    repacked = weights_by_device([tied], report("CPU", "CPU", "CPU", repacked=True), (), NAMES, AVX2)
     assert repacked["CPU"].size_bytes == here["CPU"].size_bytes + SIZES["token_embd.weight"]
 
 
 def test_matrices_that_the_processor_rearranges_are_told_apart() -> None:
-    found = weights_by_device(TENSORS, report("CPU", "CPU", "CPU", repacked=True), (), NAMES, AVX2)
+    found = weights_by_device([TENSORS], report("CPU", "CPU", "CPU", repacked=True), (), NAMES, AVX2)
     names = ("blk.0.attn_q", "blk.0.ffn_down_exps", "blk.1.attn_q", "blk.1.ffn_down_exps")
     assert found["CPU"].repacked_bytes == sum(SIZES[f"{name}.weight"] for name in names)
-    assert weights_by_device(TENSORS, report("CPU"), (), NAMES, AVX2)["CPU"].repacked_bytes == 0
+    assert weights_by_device([TENSORS], report("CPU"), (), NAMES, AVX2)["CPU"].repacked_bytes == 0
 
 
 @pytest.mark.parametrize(
@@ -92,3 +94,17 @@ def test_arm_rearranges_more() -> None:
 
 def test_weights_add_up() -> None:
     assert Weights(3, 1) + Weights(4, 2) == Weights(7, 3)
+
+
+def test_what_stays_mapped_reaches_from_the_first_to_the_last_that_stays() -> None:
+    placed = []
+    offset = 0
+    for t in TENSORS:
+        placed.append(replace(t, offset=offset))
+        offset += t.size_bytes
+    repacked = weights_by_device([placed], report("CPU", "CPU", "CPU", repacked=True), (), NAMES, AVX2)
+    assert repacked["CPU"].span_bytes == offset, "the first and the last stay"
+    split = weights_by_device([placed[:2], placed[2:]], report("CUDA0", "CUDA0", "CPU"), (), NAMES, AVX2)
+    assert split["CPU"].span_bytes == (
+        SIZES["token_embd.weight"] + SIZES["output_norm.weight"] + SIZES["output.weight"]
+    )
