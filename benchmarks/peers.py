@@ -71,7 +71,7 @@ def llama_bench(subject: Subject, *, n_prompt: int = 0, n_decode: int = 0) -> fl
     """Tokens a second of one run of llama-bench; a process of its own."""
     command = [llama_tools.program("llama-bench"), "-m", str(subject.path), "-t", str(initial_threads())]
     command += ["-p", str(n_prompt), "-n", str(n_decode), "-r", "1", "-o", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=_plain_environment())
     return float(json.loads(done.stdout)[0]["avg_ts"])
 
 
@@ -81,7 +81,7 @@ def llama_batched_bench(subject: Subject, *, n_streams: int, n_decode: int) -> f
     command = [llama_tools.program("llama-batched-bench"), "-m", str(subject.path), "-t", threads]
     command += ["-tb", threads, "-c", "4096", "-npp", "32", "-ntg", str(n_decode), "-npl", str(n_streams)]
     command += ["--output-format", "jsonl"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=_plain_environment())
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return float(lines[-1]["speed_tg"])
 
@@ -125,10 +125,8 @@ def bare_loop(subject: Subject, *, n_ctx_tokens: int) -> Iterator[BareLoop]:
 
 @contextlib.contextmanager
 def _server(command: list[str], port: int) -> Iterator[EngineClient]:
-    # The variables that our worker's threads get are ours; a peer starts as its own documentation has it.
-    environment = {key: value for key, value in os.environ.items() if key not in SPIN_ENVIRONMENT}
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=_plain_environment())
         http = engine_client(base_url=f"http://127.0.0.1:{port}")
         try:
             deadline_s = time.monotonic() + _START_TIMEOUT_S
@@ -142,6 +140,11 @@ def _server(command: list[str], port: int) -> Iterator[EngineClient]:
             http.close()
             process.terminate()
             process.wait()
+
+
+def _plain_environment() -> dict[str, str]:
+    """Without the variables that our worker's threads get: a peer starts as its own documentation has it."""
+    return {key: value for key, value in os.environ.items() if key not in SPIN_ENVIRONMENT}
 
 
 def _is_ready(get: object) -> bool:
