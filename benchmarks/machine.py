@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from types import TracebackType
 
@@ -36,9 +37,11 @@ def _all_busy_s() -> float:
 
 
 def _family_busy_s() -> float:
+    """Of this process, its children, and the children that have ended."""
     us = psutil.Process()
     total = 0.0
     for process in [us, *us.children(recursive=True)]:
-        times = process.cpu_times()
-        total += times.user + times.system
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
     return total
