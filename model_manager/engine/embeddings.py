@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_manager.engine.llama.context import ContextPlan, LlamaContext
+from model_manager.engine.threads import ThreadController
 from model_manager.errors import DecodeFailed, EmptyPrompt, PromptTooLong, RequestRefused
 
 MAX_INPUTS: Final = 2048
-_ROWS: Final = 128
+_ROWS: Final = 32  # few enough that a busy machine is noticed within a text; more is hardly faster: `chunks`
+_TELLING_ROWS: Final = 16
 _SMALLEST_CTX_TOKENS: Final = 512
 _POOLING_LAST: Final = "3"  # llama.h, enum llama_pooling_type
 
@@ -113,11 +116,11 @@ class Embedder:
         """
         self._model = chat_context.model
         self._n_ctx_max = chat_context.n_ctx_tokens
-        self._n_threads = chat_context.n_threads_max
         self._takes_last = (
             self._model.metadata.get(f"{self._model.architecture}.pooling_type") == _POOLING_LAST
         )
         self._context: LlamaContext | None = None
+        self._threads = ThreadController(chat_context.n_threads_max)
         self._lock = threading.Lock()
 
     def embed(self, inputs: Sequence[Sequence[int]], cancelled: threading.Event) -> Embedded:
@@ -152,7 +155,7 @@ class Embedder:
                     n_batch_tokens=_ROWS,
                     n_parallel=1,
                     n_outputs_max=_ROWS,
-                    n_threads=self._n_threads,
+                    n_threads=self._threads.n_threads,
                     embeddings=True,
                 )
             )
@@ -171,7 +174,12 @@ class Embedder:
             batch.clear()
             batch.add(0, start, chunk, wants_logits=True)
             batch.wants_logits[: batch.n_rows] = 1
+            began_s = time.perf_counter()
             code = context.decode(batch)
+            if len(chunk) >= _TELLING_ROWS:
+                # So that a busy machine is noticed: threads that spin for a core are slower than one.
+                elapsed_s = (time.perf_counter() - began_s) / len(chunk)
+                self._threads.adjust(1, elapsed_s, context.set_threads)
             if code != 0:
                 context.forget(0)
                 raise DecodeFailed(code)

@@ -31,7 +31,7 @@ class Serving:
 
     def openai(self, key: str = KEY) -> openai.OpenAI:
         """The official client; to be closed."""
-        return openai.OpenAI(base_url=self.url, api_key=key, max_retries=0, timeout=60)
+        return openai.OpenAI(base_url=self.url, api_key=key, max_retries=0, timeout=240)
 
     def http(self) -> Client:
         """A plain client of its root."""
