@@ -26,6 +26,7 @@ MODULES = (
     "cancelling",
     "tracing",
     "memory",
+    "lookup",
     "download",
     "transcript",
 )

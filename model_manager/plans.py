@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from model_manager.tuning import Tuning
-from model_manager.types import ALL_LAYERS, Adapter, KvType, LoadMode, LoadPlan
+from model_manager.types import ALL_LAYERS, Adapter, KvType, LoadMode, LoadPlan, Speculation
 
 KEPT_KEYS: Final = ("plan", "adapters", "tuning")
 """Of a record's `info`: they survive a new look at the files."""
@@ -54,6 +54,8 @@ FIELDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "use_repack": lambda value: isinstance(value, bool),
     "n_experts_used": _is_count,
     "rpc_devices": _is_texts,
+    "speculation": lambda value: value in get_args(Speculation),
+    "draft_path": lambda value: isinstance(value, str),
 }
 """Each field that can be kept, with what its value must be."""
 
@@ -130,4 +132,6 @@ def applied(plan: LoadPlan, values: Mapping[str, Any], adapters: Sequence[Adapte
         )
     if "rpc_devices" in fields:
         fields["rpc_devices"] = tuple(fields["rpc_devices"])
+    if "draft_path" in fields:
+        fields["draft_path"] = Path(fields["draft_path"])
     return replace(plan, **fields, adapters=tuple(adapters))

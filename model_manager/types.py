@@ -206,6 +206,19 @@ class TokenLogprobs:
 
 
 @dataclass(frozen=True, slots=True)
+class Guesses:
+    """Tokens that were guessed ahead in one answer.
+
+    Attributes:
+        n_drafted: Those that were checked.
+        n_accepted: Those that were right, so that they are in the answer.
+    """
+
+    n_drafted: int
+    n_accepted: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChatFinished:
     """The end of an answer; always the last event.
 
@@ -213,6 +226,7 @@ class ChatFinished:
         seed: The seed that was used, so that the answer can be made again.
         tokens: None where they were not asked for or not told, or the prompt is more than tokens.
         routing: None where it was not asked for or not noted.
+        guesses: None where the server does not tell.
     """
 
     stop_reason: StopReason
@@ -221,6 +235,7 @@ class ChatFinished:
     seed: int | None = None
     tokens: TokenIds | None = None
     routing: RecordedRouting | None = None
+    guesses: Guesses | None = None
 
 
 ChatEvent = PrefillProgress | ReasoningDelta | TextDelta | ToolCallDelta | TokenLogprobs | ChatFinished

@@ -16,7 +16,7 @@ from model_manager import plans
 from model_manager.engine.launch import plan_body
 from model_manager.remote_devices import is_elsewhere
 from model_manager.types import ALL_LAYERS, LoadPlan, ModelEntry
-from ui import formats, placement_words, tuning_words
+from ui import formats, placement_words, speculation_words, tuning_words
 from ui.i18n import tr
 
 _ALL = "all"
@@ -52,12 +52,20 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
     plan.add_argument(
         "--rpc", metavar="HOST:PORT", action="append", help="llama.cpp's RPC server; may be repeated"
     )
+    plan.add_argument(
+        "--speculation",
+        choices=("auto", "off", "lookup", "draft"),
+        help="where guesses of the next tokens come from",
+    )
+    plan.add_argument("--draft", metavar="MODEL", help="a smaller model that guesses; none for none")
     action("probe", probe, "what loading would take").add_argument("name", metavar="MODEL")
 
 
 def show_plan(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Print a plan; change it first where options say so."""
     changes = _changes(arguments)
+    if arguments.draft is not None:
+        changes["draft_path"] = _draft_path(arguments.draft, services, console)
     entry = services.library.get(model_name(arguments.name, services, console))
     services.engines.plan_for(entry)  # a starter's file is made by this, a damaged one is said in its words
     if arguments.reset:
@@ -140,11 +148,20 @@ def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
         "load_mode": arguments.load_mode,
         "use_repack": arguments.repack,
         "tensor_overrides": arguments.override and [_override(text) for text in arguments.override],
+        "speculation": arguments.speculation,
         "rpc_devices": arguments.rpc and [_endpoint(text) for text in arguments.rpc],
     }
     if wanted["n_batch_tokens"] == 0:
         raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value="0", key="--batch"))
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _draft_path(name: str, services: Services, console: Console) -> str | None:
+    if name == "none":
+        return None
+    draft = services.library.get(model_name(name, services, console))
+    services.engines.plan_for(draft)  # as below: a starter's file is made by this
+    return str(draft.paths[0])
 
 
 def _count(text: str) -> int:
@@ -219,6 +236,9 @@ def _plan_rows(entry: ModelEntry, plan: LoadPlan) -> list[list[str]]:
         "load_mode": (tr("reading the file"), plan.load_mode),
         "use_repack": (tr("rearranged weights"), tr("yes") if plan.use_repack else tr("no")),
     }
+    rows["speculation"] = (tr("guessing ahead"), speculation_words.source(plan.speculation))
+    if plan.draft_path is not None:
+        rows["draft_path"] = (tr("draft model"), str(plan.draft_path))
     by_measuring = entry.tuning.get("changes", {})
     marked = tr("set for this model")
     shown = [

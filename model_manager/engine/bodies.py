@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from model_manager.engine import images
 from model_manager.engine.placements import placement_body, placement_from
@@ -15,9 +15,11 @@ from model_manager.types import (
     ChatMessage,
     ChatRequest,
     EngineInfo,
+    Guesses,
     Likelihood,
     OutputFormat,
     RecordedRouting,
+    Speculation,
     Timings,
     TokenLogprobs,
     ToolCallDelta,
@@ -182,6 +184,13 @@ def timings_body(timings: Timings) -> dict[str, float | None]:
     }
 
 
+def guesses_from(body: object) -> Guesses | None:
+    """The extension field `speculation`; None where there is none."""
+    if not isinstance(body, Mapping):
+        return None
+    return Guesses(_count(body.get("drafted_tokens")), _count(body.get("accepted_tokens")))
+
+
 def timings_from(body: Mapping[str, Any]) -> Timings:
     """The inverse of `timings_body`."""
     return Timings(
@@ -280,6 +289,7 @@ def info_from(body: Mapping[str, Any]) -> EngineInfo:
         **text,  # type: ignore[arg-type]  # by name
         **counts,  # type: ignore[arg-type]  # by name
         **flags,  # type: ignore[arg-type]  # by name
+        speculation=body["speculation"] if body.get("speculation") in get_args(Speculation) else "off",
         placement=placement_from(body.get("placement")),
     )
 

@@ -28,7 +28,9 @@ from model_manager.engine.launch import plan_body, plan_from
 from model_manager.engine.placements import forecast_body, forecast_from
 from model_manager.engine.process import says_out_of_memory
 from model_manager.engine.room import free_main_memory_bytes
+from model_manager.engine.speculation.draft_plan import draft_plan, together
 from model_manager.errors import (
+    ContextTooLarge,
     EngineError,
     LoadFailed,
     ModelFileError,
@@ -87,11 +89,20 @@ class Prober:
         found = forecast_from(self._ask(plan, None).get("forecast"))
         if found is None:
             raise ProbeFailed(_name(plan), "crashed", "no forecast")
+        if plan.draft_path is not None:
+            found = together(found, self._draft(plan, found.n_ctx_tokens))
         with self._lock:
             self._known[key] = found
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return found
+
+    def _draft(self, plan: LoadPlan, n_ctx_tokens: int) -> Forecast:
+        """What the draft of a plan takes; its context ends where its training did."""
+        try:
+            return self.forecast(draft_plan(plan, n_ctx_tokens))
+        except ContextTooLarge as error:
+            return self.forecast(draft_plan(plan, error.n_ctx_train_tokens))
 
     def _shared(self, question: tuple[object, ...], ask: Callable[[], T]) -> T:
         """Ask once however many want to know it at this moment: a hundred requests start one process."""
@@ -126,15 +137,21 @@ class Prober:
         for device in found.memory:
             needed = device.total_bytes - device.mapped_bytes
             if needed > room[device.device]:
-                fits = self._shared(("fits", *_key(plan)), lambda: self._fitting_ctx_tokens(plan, room))
+                fits = self._shared(
+                    ("fits", *_key(plan)), lambda: self._fitting_ctx_tokens(plan, found, room)
+                )
                 own = WORKER_BYTES if device.device == "CPU" else 0
                 raise NotEnoughMemory(
                     _name(plan), device.device, needed + own, max(0, room[device.device] + own), fits
                 )
         return found
 
-    def _fitting_ctx_tokens(self, plan: LoadPlan, room: Mapping[str, int]) -> int:
-        return int(self._ask(plan, room).get("fits_ctx_tokens", 0))
+    def _fitting_ctx_tokens(self, plan: LoadPlan, found: Forecast, room: Mapping[str, int]) -> int:
+        left = dict(room)
+        if plan.draft_path is not None:
+            for draft in self._draft(plan, found.n_ctx_tokens).memory:
+                left[draft.device] -= draft.total_bytes - draft.mapped_bytes
+        return int(self._ask(plan, left).get("fits_ctx_tokens", 0))
 
     def _ask(self, plan: LoadPlan, room: Mapping[str, int] | None) -> dict[str, Any]:
         request = json.dumps({"plan": plan_body(plan), "room": room}).encode()
@@ -190,7 +207,9 @@ def _name(plan: LoadPlan) -> str:
 def _key(plan: LoadPlan) -> tuple[object, ...]:
     """A plan and the files it speaks of, as they are now."""
     stamps = []
-    for path in (plan.model_path, *(adapter.path for adapter in plan.adapters)):
+    for path in (plan.model_path, plan.draft_path, *(adapter.path for adapter in plan.adapters)):
+        if path is None:
+            continue
         with contextlib.suppress(OSError):
             status = path.stat()
             stamps.append((status.st_size, status.st_mtime_ns))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from model_manager.engine.bodies import (
+    guesses_from,
     logprobs_from,
     recorded_from,
     timings_from,
@@ -20,6 +21,7 @@ from model_manager.errors import RequestRefused
 from model_manager.types import (
     ChatEvent,
     ChatFinished,
+    Guesses,
     PrefillProgress,
     ReasoningDelta,
     RecordedRouting,
@@ -57,6 +59,7 @@ class StreamReader:
         self._usage: Usage | None = None
         self._timings: Timings | None = None
         self._seed: int | None = None
+        self._guesses: Guesses | None = None
         self._dropped_reasoning_tokens = 0
         self._prompt_ids: tuple[int, ...] | None = None
         self._answer_ids: list[int] = []
@@ -99,6 +102,7 @@ class StreamReader:
                 yield PrefillProgress(done, total)
         if isinstance(ours.get("timings"), dict):
             self._timings = timings_from(ours["timings"])
+        self._guesses = guesses_from(ours.get("speculation")) or self._guesses
         if ours.get("stop_reason") in _STOP_REASONS:
             self.stop_reason = ours["stop_reason"]
         dropped = ours.get("dropped_reasoning_tokens")
@@ -142,7 +146,13 @@ class StreamReader:
         usage = replace(usage, dropped_reasoning_tokens=self._dropped_reasoning_tokens)
         tokens = None if self._prompt_ids is None else TokenIds(self._prompt_ids, tuple(self._answer_ids))
         return ChatFinished(
-            reason, usage, self._timings or self._measured(), self._seed, tokens, self._routing
+            reason,
+            usage,
+            self._timings or self._measured(),
+            self._seed,
+            tokens,
+            self._routing,
+            self._guesses,
         )
 
     def _measured(self) -> Timings:

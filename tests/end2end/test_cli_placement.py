@@ -71,3 +71,19 @@ def test_a_context_that_does_not_fit_is_refused_with_one_that_would(tmp_path: Pa
     assert 0 < fits < n_ctx
     succeed(coterie(data_dir, "models", "plan", "long", "--ctx", "256"))
     succeed(coterie(data_dir, "chat", "-m", "long", "--max-tokens", "2", "Hello"))
+
+
+def test_a_draft_model_is_set_and_taken_back(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    for name in ("tiny", "small"):
+        succeed(coterie(data_dir, "models", "import", str(write_model(tmp_path / f"{name}.gguf"))))
+    succeed(coterie(data_dir, "models", "plan", "tiny", "--draft", "small", "--speculation", "draft"))
+    shown = json.loads(succeed(coterie(data_dir, "models", "plan", "tiny", "--json")).stdout)
+    assert shown["plan"]["draft_path"].endswith("small.gguf")
+    assert shown["set"] == ["draft_path", "speculation"]
+    assert "small.gguf" in succeed(coterie(data_dir, "models", "plan", "tiny", "--draft", "small")).stdout
+    refuse(coterie(data_dir, "models", "plan", "tiny", "--draft", "nosuch"), "nosuch")
+    succeed(coterie(data_dir, "models", "plan", "tiny", "--draft", "none", "--speculation", "lookup"))
+    shown = json.loads(succeed(coterie(data_dir, "models", "plan", "tiny", "--json")).stdout)
+    assert shown["plan"]["draft_path"] is None
+    assert shown["plan"]["speculation"] == "lookup"

@@ -16,6 +16,7 @@ from gguf import GGMLQuantizationType
 from model_manager.engine.launch import plan_body
 from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.probe import Prober
+from model_manager.engine.speculation.draft_plan import draft_plan
 from model_manager.errors import (
     BadOverride,
     ContextTooLarge,
@@ -267,3 +268,15 @@ sys.exit("std::bad_alloc")
         thread.join()
     assert endings == ["memory"] * 20
     assert len(list(tmp_path.glob("*.started"))) == 1
+
+
+def test_a_draft_is_counted_with_the_model_it_guesses_for(prober: Prober, tiny: Path, tmp_path: Path) -> None:
+    draft = write_model(tmp_path / "draft.gguf", n_ctx_tokens=1024, n_layers=1)
+    plan = LoadPlan(tiny, n_ctx_tokens=4096)
+    with_draft = dataclasses.replace(plan, draft_path=draft)
+    both = prober.forecast(with_draft).memory[0]
+    alone = prober.forecast(plan).memory[0]
+    small = prober.forecast(draft_plan(with_draft, 1024)).memory[0]  # it ends where its training did
+    assert both.kv_bytes == alone.kv_bytes + small.kv_bytes
+    assert both.total_bytes == alone.total_bytes + small.total_bytes
+    assert both.mapped_bytes == alone.mapped_bytes + small.mapped_bytes

@@ -16,8 +16,9 @@ from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.speculation.draft import vocabulary_difference
 from model_manager.engine.speculation.sources import new_speculator
 from model_manager.engine.speculation.speculator import Speculator
+from model_manager.engine.supervisor import Supervisor
 from model_manager.errors import DraftMismatch, LoadFailed
-from model_manager.types import LoadPlan, SamplingParams, Speculation
+from model_manager.types import ChatFinished, ChatMessage, ChatRequest, LoadPlan, SamplingParams, Speculation
 from tests.helpers.answers import Recorder
 from tests.helpers.ggufs import GPT_OSS, LFM2MOE, LLAMA, write_model
 
@@ -314,6 +315,28 @@ def test_draft_of_another_vocabulary_is_refused(dense: Bench, tmp_path: Path) ->
         new_speculator(dataclasses.replace(dense.plan, draft_path=path), dense.context)
     assert "tokens" in caught.value.reason
     assert caught.value.draft == "tiny"
+
+
+def test_worker_with_a_draft_of_another_vocabulary_says_so(
+    new_supervisor: Callable[..., Supervisor], dense_path: Path, tmp_path: Path
+) -> None:
+    supervisor = new_supervisor()
+    draft_path = write_model(tmp_path / "tiny.gguf", LLAMA)
+    supervisor.start(LoadPlan(dense_path, name="dense", n_ctx_tokens=256, draft_path=draft_path))
+    with pytest.raises(DraftMismatch) as caught:
+        supervisor.wait_ready(60)
+    assert caught.value.draft == "tiny"
+
+
+def test_worker_tells_what_was_guessed(new_supervisor: Callable[..., Supervisor], dense_path: Path) -> None:
+    supervisor = new_supervisor()
+    supervisor.start(LoadPlan(dense_path, n_ctx_tokens=512, draft_path=dense_path, is_draft_adaptive=False))
+    assert supervisor.wait_ready(60).speculation == "draft"
+    sampling = SamplingParams(temperature=0.0, max_tokens=24)
+    *_, finished = supervisor.client.chat(ChatRequest((ChatMessage("user", PROMPTS[0]),), sampling))
+    assert isinstance(finished, ChatFinished)
+    assert finished.guesses is not None
+    assert finished.guesses.n_drafted >= finished.guesses.n_accepted > 10
 
 
 def test_vocabularies_are_compared_by_their_texts(dense: Bench) -> None:

@@ -9,19 +9,17 @@ from typing import Final
 
 import numpy as np
 
-from model_manager.engine.llama.context import ContextPlan, LlamaContext
-from model_manager.engine.llama.model import LlamaModel
+from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.model import LlamaModel, context_plan
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.sequences import Sequence as Place
 from model_manager.engine.sequences import Sequences
+from model_manager.engine.speculation.draft_plan import DRAFT_BATCH_TOKENS, draft_plan
 from model_manager.engine.speculation.proposals import Odds
 from model_manager.errors import DraftMismatch
 from model_manager.types import LoadPlan
 
 log = logging.getLogger(__name__)
-
-_CHUNK_TOKENS: Final = 128
-"""Most tokens that the draft reads in one go: what it is behind by delays the tokens of all answers."""
 
 _MIN_CHANCE: Final = 0.5
 """The draft's own chance of its guess, below which it stops: the guess costs as much and is seldom right."""
@@ -49,22 +47,12 @@ class DraftModel:
         """
         assert plan.draft_path is not None
         self.name = plan.draft_path.stem
-        own = LoadPlan(plan.draft_path, n_gpu_layers=plan.n_gpu_layers, n_threads=plan.n_threads)
+        own = draft_plan(plan, target.n_ctx_tokens)
         self._model = LlamaModel.load(own, lambda _permille: None)
         try:
             self._check(target)
-            n_ctx = min(target.n_ctx_tokens, self._model.n_ctx_train_tokens)
-            self._context = self._model.new_context(
-                ContextPlan(
-                    n_ctx_tokens=n_ctx,
-                    n_batch_tokens=_CHUNK_TOKENS,
-                    n_parallel=target.n_parallel,
-                    n_outputs_max=target.n_parallel,  # llama.cpp ends the process for fewer
-                    n_threads=target.n_threads_max,
-                    cache_type_k=plan.cache_type_k,
-                    cache_type_v=plan.cache_type_v,
-                )
-            )
+            n_ctx = min(own.n_ctx_tokens, self._model.n_ctx_train_tokens)
+            self._context = self._model.new_context(context_plan(own, n_ctx))
             if not self._context.can_cut:
                 raise DraftMismatch(target.model.name, self.name, "its memory cannot be cut")
         except BaseException:
@@ -196,7 +184,7 @@ class SequenceDraft:
             place.tokens.pop()  # asked again for the same: only reading gives logits
             place.n_beyond += 1
         self._model.trim(place)
-        unread = list(history[len(place.tokens) : len(place.tokens) + _CHUNK_TOKENS])
+        unread = list(history[len(place.tokens) : len(place.tokens) + DRAFT_BATCH_TOKENS])
         if not self._model.compute(place, unread):
             return None
         place.tokens.extend(unread)

@@ -30,4 +30,6 @@ def new_speculator(plan: LoadPlan, context: LlamaContext) -> tuple[Speculation, 
         return "off", None
     kind: Speculation = "draft" if plan.draft_path and plan.speculation != "lookup" else "lookup"
     source: Source = DraftModel(plan, context) if kind == "draft" else LookupSource()
-    return kind, Speculator(source, plan.n_draft_max, is_adaptive=plan.is_draft_adaptive)
+    # llama.cpp ends the process when more logits are asked for than were reserved.
+    n_max = min(plan.n_draft_max, context.plan.n_outputs_max - context.n_parallel)
+    return kind, Speculator(source, n_max, is_adaptive=plan.is_draft_adaptive)
