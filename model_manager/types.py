@@ -9,12 +9,15 @@ from typing import Any, Final, Literal
 
 from model_manager.chat_types import (
     ChatMessage,
+    Guesses,
+    Likelihood,
     PrefillProgress,
     PromptImage,
     ReasoningDelta,
     Role,
     TextDelta,
     Timings,
+    TokenLogprobs,
     Tool,
     ToolCall,
     ToolCallDelta,
@@ -51,9 +54,11 @@ __all__ = [
     "DownloadSnapshot",
     "DownloadStatus",
     "Forecast",
+    "Guesses",
     "HubFile",
     "HubModel",
     "KvType",
+    "Likelihood",
     "LoadMode",
     "Placement",
     "PrefillProgress",
@@ -64,6 +69,7 @@ __all__ = [
     "TextDelta",
     "Timings",
     "TokenIds",
+    "TokenLogprobs",
     "Tool",
     "ToolCall",
     "ToolCallDelta",
@@ -176,46 +182,6 @@ class ChatRequest:
 
 IMPOSSIBLE_LOGPROB: Final = -9999.0
 """The logarithm of nothing, as OpenAI writes it: JSON has no infinity."""
-
-
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """One token as the model saw it.
-
-    Attributes:
-        token_id: -1 where a foreign server did not tell.
-        piece: Its bytes, perhaps a part of a character.
-        logprob: Natural logarithm of its probability; -9999 for an impossible one.
-    """
-
-    token_id: int
-    piece: bytes
-    logprob: float
-
-
-@dataclass(frozen=True, slots=True)
-class TokenLogprobs:
-    """How likely a token of the answer was; comes before the text of the token, if it was asked for.
-
-    Attributes:
-        top: The most likely ones at its place, the likeliest first; the chosen one may be among them.
-    """
-
-    chosen: Likelihood
-    top: tuple[Likelihood, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Guesses:
-    """Tokens that were guessed ahead in one answer.
-
-    Attributes:
-        n_drafted: Those that were checked.
-        n_accepted: Those that were right, so that they are in the answer.
-    """
-
-    n_drafted: int
-    n_accepted: int
 
 
 @dataclass(frozen=True, slots=True)
