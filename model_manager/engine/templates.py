@@ -182,6 +182,10 @@ class ChatTemplate:
             styles = [first, replace(first, in_parts=True)]
             if not first.text_arguments:
                 styles.append(replace(first, text_arguments=True))
+            if any(len(message.tool_calls) > 1 for message in messages):
+                split = [replace(style, splits_calls=True) for style in styles]
+                # gpt-oss's template says nothing of calls behind the first one; others refuse.
+                styles = split if self.family.style == "harmony" else styles + split
         yield from (_Attempt(messages, style) for style in styles)
         merged = _merge_system(messages)
         if merged is not None:

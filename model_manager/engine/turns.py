@@ -7,7 +7,7 @@ import json
 import re
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from model_manager.engine import tool_literals
@@ -28,11 +28,13 @@ class TurnStyle:
         in_parts: Content as a list of parts.
         text_arguments: The arguments of tool calls as the text of a JSON object, not as the object.
         drops_calls: It writes no tool calls of earlier turns, so they are put into the content.
+        splits_calls: It takes one call a message, so several become messages, each before its result.
     """
 
     in_parts: bool = False
     text_arguments: bool = False
     drops_calls: bool = False
+    splits_calls: bool = False
 
 
 class Turns:
@@ -62,7 +64,7 @@ class Turns:
     def add(self, messages: Sequence[ChatMessage]) -> None:
         """Append messages."""
         called: dict[str, str] = {}
-        for message in messages:
+        for message in _one_call_each(messages) if self._style.splits_calls else messages:
             called |= {call.id: call.name for call in message.tool_calls}
             turn = self._turn(message)
             caller = self.messages[-1] if self.messages else {}
@@ -99,6 +101,8 @@ class Turns:
         if message.reasoning:
             thought = self._stand_ins.add(message.reasoning)
             self.reasoning[self._stand_ins.last] = message.reasoning
+            if self._is_harmony and message.tool_calls and message.content.strip():
+                thought = f"{thought}\n\n{content}"
             if self._has_thinking_blocks:
                 blocks = [{"type": "thinking", "thinking": thought}]
                 fields["content"] = blocks + ([{"type": "text", "text": content}] if content else [])
@@ -106,7 +110,7 @@ class Turns:
                 # Different makers of templates call it differently; each reads one of them.
                 fields |= {"reasoning_content": thought, "reasoning": thought, "thinking": thought}
                 if self._is_harmony and message.tool_calls:
-                    del fields["content"]  # it takes one of the two there, and says so
+                    del fields["content"]  # it takes one text there, and says so
         return fields
 
     def _content(self, content: str) -> Any:
@@ -145,6 +149,31 @@ class Turns:
             return f"{begin}{self._stand_ins.add(f'[{body}]')}{end}"
         body = "\n".join(json.dumps({"name": c.name, "arguments": self._arguments(c)}) for c in calls)
         return self._stand_ins.add(body)
+
+
+def _one_call_each(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """The same conversation as if the calls of a message had been made one after the other."""
+    found: list[ChatMessage] = []
+    rest = list(messages)
+    while rest:
+        message = rest.pop(0)
+        if len(message.tool_calls) < 2:
+            found.append(message)
+            continue
+        results: list[ChatMessage] = []
+        while rest and rest[0].role == "tool":
+            results.append(rest.pop(0))
+        for number, call in enumerate(message.tool_calls):
+            found.append(
+                replace(message, tool_calls=(call,))
+                if number == 0
+                else ChatMessage("assistant", "", tool_calls=(call,))
+            )
+            of_call = [result for result in results if result.tool_call_id == call.id]
+            found += of_call
+            results = [result for result in results if result not in of_call]
+        found += results
+    return found
 
 
 def tool_dictionaries(tools: Sequence[Tool], stand_ins: StandIns) -> list[dict[str, Any]]:

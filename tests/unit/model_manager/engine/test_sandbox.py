@@ -177,3 +177,13 @@ def test_deadline_ends_python_that_does_not_end() -> None:
 
 def test_deadline_passes_results_on() -> None:
     assert run_limited(lambda: 7) == 7
+
+
+def test_template_may_change_lists_of_its_own() -> None:
+    source = (
+        "{% set ns = namespace(seen=[]) %}"
+        "{% for m in messages %}{% set _ = ns.seen.append(m.role) %}{% endfor %}"
+        "{% set last = ns.seen.pop() %}{{ ns.seen | join(',') }}|{{ last }}"
+    )
+    messages = [{"role": "a"}, {"role": "b"}, {"role": "c"}]
+    assert CompiledTemplate(source).render({"messages": messages}) == "a,b|c"

@@ -159,3 +159,24 @@ def test_template_is_made_to_keep_where_it_can() -> None:
     name = "NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"
     assert "first thought" not in template(name).render(THOUGHTS).text
     assert "first thought" in template(name).render(THOUGHTS, history="keep").text
+
+
+@pytest.mark.parametrize("name", ["openai-gpt-oss-120b", "meta-llama-Llama-3.1-8B-Instruct", HERMES])
+def test_no_call_of_several_is_left_out(name: str) -> None:
+    calls = [ToolCall(f"call0000{n}", "get_weather", f'{{"city": "City{n}"}}') for n in (1, 2)]
+    turns = [
+        ChatMessage("user", "What is the weather like?"),
+        ChatMessage("assistant", "", tool_calls=tuple(calls)),
+        *(ChatMessage("tool", f"Result{n}", tool_call_id=f"call0000{n}") for n in (1, 2)),
+    ]
+    text = template(name).render(turns, tools=[TOOL]).text
+    places = [text.index(word) for word in ("City1", "City2", "Result1", "Result2")]
+    assert places[0] < places[1] < places[3]
+    assert places[0] < places[2] < places[3]
+
+
+def test_what_was_said_before_a_call_is_kept() -> None:
+    called = ChatMessage("assistant", "Let me look.", "They want weather.", tool_calls=chat()[1].tool_calls)
+    turns = [ChatMessage("user", "Weather?"), called, chat()[2]]
+    text = template("openai-gpt-oss-120b").render(turns, tools=[TOOL]).text
+    assert "<|channel|>analysis<|message|>They want weather.\n\nLet me look.<|end|>" in text
