@@ -122,12 +122,18 @@ def prefixed(rules: Mapping[str, Expr], prefix: str) -> dict[str, Expr]:
 
 def productive(rules: Mapping[str, Expr]) -> set[str]:
     """The rules that some finite text obeys."""
+    users: dict[str, list[str]] = {name: [] for name in rules}
+    for name, rule in rules.items():
+        for used in set(_refs(rule)):
+            users[used].append(name)
     known: set[str] = set()
-    while True:
-        found = {name for name, rule in rules.items() if name not in known and _can_end(rule, known)}
-        if not found:
-            return known
-        known |= found
+    left = list(rules)
+    while left:
+        name = left.pop()
+        if name not in known and _can_end(rules[name], known):
+            known.add(name)
+            left += users[name]
+    return known
 
 
 def written(rules: Mapping[str, Expr], root: str = "root") -> str | None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 from model_manager.engine import gbnf
 from model_manager.engine.blocks import Start
 from model_manager.engine.constraint import ConstraintPlan
+from model_manager.engine.deadline import run_limited
 from model_manager.engine.dialects import Dialect
 from model_manager.engine.llama.grammar import Grammar
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.schema import schema_grammar
 from model_manager.engine.tool_grammars import arguments_grammar, call_grammar
-from model_manager.errors import GrammarRefused, SchemaUnsupported
+from model_manager.errors import GrammarRefused, SchemaUnsupported, TemplateFailed
 from model_manager.types import ChatRequest, OutputFormat
 
 MAX_KEPT: Final = 64
+TIMEOUT_S: Final = 10.0
+"""For one grammar. The largest that are taken need about a second."""
+
+T = TypeVar("T")
 
 
 class Grammars:
@@ -45,7 +50,7 @@ class Grammars:
         if chat.output is not None:
             return self._answer(chat, chat.output, dialect, start, calls)
         if chat.tools and chat.tool_choice.mode == "required":
-            text = call_grammar(dialect.family, chat.tools, chat.tool_choice)
+            text = _limited(lambda: call_grammar(dialect.family, chat.tools, chat.tool_choice))
             if text is not None:
                 return ConstraintPlan(self._read_schema(text, has_markers=True), is_call=True, calls=calls)
         return ConstraintPlan(calls=calls) if calls else None
@@ -91,7 +96,7 @@ class Grammars:
         if output.grammar is not None:
             gbnf.check(output.grammar)
             return self._read(output.grammar, has_markers=False)
-        return self._read_schema(schema_grammar(output.schema))
+        return self._read_schema(_limited(lambda: schema_grammar(output.schema)))
 
     def _read_schema(self, text: str, *, has_markers: bool = False) -> Grammar:
         try:
@@ -110,3 +115,25 @@ class Grammars:
             while len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
         return grammar
+
+
+def _limited(work: Callable[[], T]) -> T:
+    """Make a grammar's text under a deadline: no schema may keep a processor for long.
+
+    Raises:
+        SchemaUnsupported: Why it could not be made, or that it took too long.
+    """
+
+    def attempt() -> tuple[T | None, SchemaUnsupported | None]:
+        try:
+            return work(), None
+        except SchemaUnsupported as error:
+            return None, error
+
+    try:
+        made, refused = run_limited(attempt, TIMEOUT_S)
+    except TemplateFailed as error:
+        raise SchemaUnsupported("", error.reason) from error
+    if refused is not None:
+        raise refused
+    return made  # type: ignore[return-value]  # what `work` gave

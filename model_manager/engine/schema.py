@@ -34,13 +34,16 @@ from model_manager.engine.gbnf import (
     written,
 )
 from model_manager.engine.schema_merging import Schema
-from model_manager.engine.schema_numbers import integers, numbers
+from model_manager.engine.schema_numbers import bounded, numbers
 from model_manager.engine.schema_patterns import PatternError
 from model_manager.engine.schema_strings import CHARACTER, FORMATS, formatted, matching, strings
 from model_manager.errors import SchemaUnsupported
 
 MAX_PARTS: Final = 5_000
 """Schemas within a schema; one that is used in several places counts for each where it was merged."""
+
+MAX_OPTIONS: Final = 100
+"""Parts of one anyOf or oneOf: each pair of the latter is compared."""
 
 MAX_DEPTH: Final = 64
 
@@ -81,6 +84,8 @@ def schema_rules(schema: object) -> dict[str, Expr]:
     """The same as expressions, the first of which is "root"; those that cannot end included."""
     converter = _Converter(schema)
     try:
+        if len(json.dumps(schema)) > MAX_BYTES:
+            raise SchemaUnsupported("", "it is too large")
         root = converter.visit(schema, "", 0)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         # Words may have values of any form at all; those that matter often are looked at one by one.
@@ -90,7 +95,7 @@ def schema_rules(schema: object) -> dict[str, Expr]:
 
 class _Converter:
     def __init__(self, root: object) -> None:
-        self._root = root
+        self._document = merging.Document(root)
         self._n_parts = 0
         self._names: dict[str, str] = {}
         space = alt(EMPTY, " ", seq("\n", Repeat(chars(" \t"), 0, 20)))
@@ -121,7 +126,7 @@ class _Converter:
         if ref is not None and not merging.constraints(schema) - {"$ref"}:
             return self._referred(ref, path, depth)
         if ref is not None or "allOf" in schema:
-            return self.visit(merging.flattened(schema, self._root, path), path, depth + 1)
+            return self.visit(self._document.flattened(schema, path), path, depth + 1)
         for word in ("anyOf", "oneOf"):
             if word in schema:
                 return self._union(schema, word, path, depth)
@@ -133,7 +138,7 @@ class _Converter:
         if not isinstance(ref, str):
             raise SchemaUnsupported(path, "$ref is a text")
         if ref not in self._names:
-            target = merging.resolved(ref, self._root, path)
+            target = self._document.resolved(ref, path)
             name = self._names[ref] = f"ref-{len(self._names)}"
             self.rules[name] = NOTHING  # until it is known, which no one asks before
             self.rules[name] = self.visit(target, ref.lstrip("#"), depth + 1)
@@ -143,10 +148,12 @@ class _Converter:
         options = schema[word]
         if not isinstance(options, list) or not options:
             raise SchemaUnsupported(path, f"{word} is a list of schemas")
+        if len(options) > MAX_OPTIONS:
+            raise SchemaUnsupported(path, f"{word} has more than {MAX_OPTIONS} parts")
         base = {name: value for name, value in schema.items() if name != word}
         if merging.constraints(base):
-            options = [merging.merged(base, option, self._root, path) for option in options]
-        if word == "oneOf" and not merging.are_disjoint(options, self._root, path):
+            options = [self._document.merged(base, option, path) for option in options]
+        if word == "oneOf" and not self._document.are_disjoint(options, path):
             raise SchemaUnsupported(path, "more than one part of oneOf could be met at once; use anyOf")
         return alt(*(self.visit(one, f"{path}/{word}/{i}", depth + 1) for i, one in enumerate(options)))
 
@@ -157,7 +164,7 @@ class _Converter:
         values = [schema["const"]] if "const" in schema else schema["enum"]
         if not isinstance(values, list):
             raise SchemaUnsupported(path, "enum is a list")
-        if "enum" in schema:
+        if "const" in schema and "enum" in schema:
             values = [value for value in values if value in schema["enum"]]
         kinds = _types(schema, path) if "type" in schema else _TYPES
         return alt(
@@ -173,7 +180,7 @@ class _Converter:
             case "string":
                 return self._string(schema, path)
             case "integer" | "number":
-                return _number(kind, schema, path)
+                return bounded(kind, schema, path)
             case "boolean":
                 return alt("true", "false")
             case "null":
@@ -195,18 +202,20 @@ class _Converter:
         if "propertyNames" in schema:
             raise SchemaUnsupported(path, "propertyNames beside properties cannot be enforced")
         properties = dict(properties) | {name: others for name in required if name not in properties}
-        needed = [name for name in properties if name in required]
-        optional = [name for name in properties if name not in required]
+        demanded = frozenset(required)
+        needed = [name for name in properties if name in demanded]
+        optional = [name for name in properties if name not in demanded]
         # More or fewer than the required ones: the first of the others are taken, or the last ones left out.
         n_more = max(0, n_min - len(needed))
         if n_more > len(optional) or (n_max is not None and len(needed) + n_more > n_max):
             raise SchemaUnsupported(path, "so many properties cannot be written")
         needed += optional[:n_more]
+        is_needed = frozenset(needed)
         kept = set(
             needed + optional[: len(optional) if n_max is None else max(0, n_max - len(needed) + n_more)]
         )
         members = [
-            (self._member(name, value, f"{path}/properties/{_escaped(name)}", depth), name in needed)
+            (self._member(name, value, f"{path}/properties/{_escaped(name)}", depth), name in is_needed)
             for name, value in properties.items()
             if name in kept
         ]
@@ -244,7 +253,7 @@ class _Converter:
             return seq("{", Ref("ws"), "}") if n_min == 0 else NOTHING
         names: Expr = Ref("string")
         if "propertyNames" in schema:
-            wanted = merging.merged({"type": "string"}, schema["propertyNames"], self._root, path)
+            wanted = self._document.merged({"type": "string"}, schema["propertyNames"], path)
             names = self.visit(wanted, f"{path}/propertyNames", depth + 1)
         value = self.visit(others, f"{path}/additionalProperties", depth + 1)
         member = self._named(seq(names, ":", Ref("ws"), value))
@@ -305,35 +314,6 @@ class _Converter:
         name = f"part-{len(self.rules)}"
         self.rules[name] = rule
         return Ref(name)
-
-
-def _number(kind: str, schema: Schema, path: str) -> Expr:
-    low, high = _limit(schema, "minimum", path), _limit(schema, "maximum", path)
-    above, below = _limit(schema, "exclusiveMinimum", path), _limit(schema, "exclusiveMaximum", path)
-    if schema.get("multipleOf", 1) != 1:
-        raise SchemaUnsupported(path, "multipleOf cannot be enforced")
-    is_above = above is not None and (low is None or above >= low)
-    is_below = below is not None and (high is None or below <= high)
-    low, high = above if is_above else low, below if is_below else high
-    if kind == "integer" or schema.get("multipleOf") is not None:
-        low = low + 1 if is_above and low is not None else low
-        high = high - 1 if is_below and high is not None else high
-    if low is not None and high is not None and low > high:
-        return NOTHING
-    if kind == "integer" or schema.get("multipleOf") is not None:
-        return integers(low, high)
-    return numbers(low, high, above=is_above, below=is_below)
-
-
-def _limit(schema: Schema, word: str, path: str) -> int | None:
-    value = schema.get(word)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise SchemaUnsupported(path, f"{word} is a number")
-    if value != value or abs(value) >= 10**20 or value != int(value):
-        raise SchemaUnsupported(path, f"{word}: only whole numbers below 10^20 can be enforced")
-    return int(value)
 
 
 def _bounds(schema: Schema, least: str, most: str, path: str) -> tuple[int, int | None]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from model_manager.engine.gbnf import NOTHING, Alt, Expr, Repeat, alt, chars, maybe, seq
+from model_manager.errors import SchemaUnsupported
 
 _DIGIT = chars("0-9")
 _MOST_DIGITS = 16
@@ -10,6 +14,45 @@ _MOST_DIGITS = 16
 
 _PRECISION = 15
 """Decimal digits that a double keeps: a fraction of more could be rounded over its bound."""
+
+
+def bounded(kind: str, schema: Mapping[str, Any], path: str) -> Expr:
+    """The numbers that a part of a schema allows.
+
+    Args:
+        kind: "integer" or "number".
+        schema: The part.
+        path: Where it is.
+
+    Raises:
+        SchemaUnsupported: Its bounds cannot be enforced.
+    """
+    low, high = _limit(schema, "minimum", path), _limit(schema, "maximum", path)
+    above, below = _limit(schema, "exclusiveMinimum", path), _limit(schema, "exclusiveMaximum", path)
+    if schema.get("multipleOf", 1) != 1:
+        raise SchemaUnsupported(path, "multipleOf cannot be enforced")
+    is_above = above is not None and (low is None or above >= low)
+    is_below = below is not None and (high is None or below <= high)
+    low, high = above if is_above else low, below if is_below else high
+    if kind == "integer" or schema.get("multipleOf") is not None:
+        low = low + 1 if is_above and low is not None else low
+        high = high - 1 if is_below and high is not None else high
+    if low is not None and high is not None and low > high:
+        return NOTHING
+    if kind == "integer" or schema.get("multipleOf") is not None:
+        return integers(low, high)
+    return numbers(low, high, above=is_above, below=is_below)
+
+
+def _limit(schema: Mapping[str, Any], word: str, path: str) -> int | None:
+    value = schema.get(word)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SchemaUnsupported(path, f"{word} is a number")
+    if value != value or abs(value) >= 10**20 or value != int(value):
+        raise SchemaUnsupported(path, f"{word}: only whole numbers below 10^20 can be enforced")
+    return int(value)
 
 
 def integers(low: int | None = None, high: int | None = None) -> Expr:

@@ -189,6 +189,7 @@ def test_patterns(pattern: str) -> None:
         ({"enum": ["a"], "minLength": 3}, "minLength beside a list of values"),
         ({"const": float("nan")}, "it is no JSON schema"),
         ({"anyOf": []}, "anyOf is a list of schemas"),
+        ({"anyOf": [{"const": n} for n in range(101)]}, "anyOf has more than 100 parts"),
         ({"anyOf": [False, {"enum": []}]}, "nothing can meet it"),
         ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, "could be met at once"),
         ({"$ref": "https://example.com/a.json"}, "only parts of this schema"),
@@ -224,12 +225,11 @@ def test_schemas_that_would_explode_are_refused() -> None:
     deep: dict[str, Any] = {}
     for _ in range(500):
         deep = {"type": "array", "items": deep}
-    wide = {"anyOf": [{"properties": {f"p{i}": {"type": "null"}}} for i in range(6000)]}
-    doubling: dict[str, Any] = {"type": "null"}
-    for _ in range(40):
-        doubling = {"type": "object", "properties": {"a": doubling, "b": doubling}}
-    for schema in (deep, wide, doubling):
-        with pytest.raises(SchemaUnsupported, match="too large or nested too deep"):
+    doubling = {f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in range(25)}
+    joined = {"allOf": [{"properties": {f"p{i}": {"type": "null"}}} for i in range(2000)]}
+    twice = {"$defs": {**doubling, "a25": {"type": "null"}}, "$ref": "#/$defs/a0"}
+    for schema in (deep, twice, joined, {"enum": [str(n) for n in range(100_000)]}):
+        with pytest.raises(SchemaUnsupported, match="too large"):
             schema_grammar(schema)
 
 
