@@ -1,9 +1,10 @@
-"""Every architecture that the tests know answers in a real worker, as its plan and its forecast say."""
+"""Every architecture that the tests know answers in a real worker and takes what was forecast for it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_an_architecture_answers_within_its_forecast(
     tmp_path: Path, new_supervisor: Callable[..., Supervisor], recipe: Recipe, n_experts: int
 ) -> None:
     path = write_model(tmp_path / "m.gguf", recipe, n_experts=n_experts, n_ctx_tokens=2048)
-    plan = LoadPlan(path, n_parallel=2, n_threads=1)
+    plan = LoadPlan(path, n_parallel=2, n_threads=1, load_mode="none")
     (forecast,) = Prober((sys.executable, "-m", "model_manager.engine.probe")).forecast(plan).memory
     supervisor = new_supervisor()
     supervisor.start(plan)
@@ -67,7 +68,11 @@ def test_an_architecture_answers_within_its_forecast(
     assert last.usage.prompt_tokens > 512, "more than a batch"
     placement = info.placement
     assert placement is not None
-    assert [memory.device for memory in placement.memory] == ["CPU"]
+    (real,) = placement.memory
+    assert replace(forecast, weights_bytes=0) == replace(real, weights_bytes=0), "figure for figure"
+    # Each tensor begins at a multiple of 32 bytes in memory; the log has two decimals.
+    assert forecast.weights_bytes == pytest.approx(real.weights_bytes, abs=2**20 // 100)
+    assert (forecast.state_bytes > 0) == (recipe is GRANITE_HYBRID)  # 4 KiB of lfm2moe are 0.00 MiB
     assert supervisor.pid is not None
     taken = peak_bytes(supervisor.pid) - placement.own_bytes
     assert taken <= forecast.total_bytes * 1.01 + 16 * 2**20

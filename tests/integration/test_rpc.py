@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from model_manager.types import (
     SamplingParams,
     TextDelta,
 )
+from tests.helpers.ggufs import LLAMA, write_model
 from tests.helpers.memory import peak_bytes
 from tests.helpers.rpc import RpcServer, rpc_server
 
@@ -43,24 +43,22 @@ def answer(client: EngineClient) -> str:
 
 
 def test_experts_on_the_processor_and_the_rest_on_a_device_answer_as_the_processor_alone(
-    starter_path: Path, new_supervisor: Start, server: RpcServer
+    starter_path: Path, starter_engine: Supervisor, new_supervisor: Start, server: RpcServer
 ) -> None:
-    alone = LoadPlan(starter_path, name="starter", n_ctx_tokens=2048, n_parallel=1, n_threads=2)
-    split = replace(
-        alone,
+    split = LoadPlan(
+        starter_path,
+        name="starter",
+        n_ctx_tokens=2048,
+        n_parallel=1,
         n_cpu_expert_layers=ALL_LAYERS,
         load_mode="none",
         rpc_devices=(server.endpoint,),
     )
     forecast = {memory.device: memory for memory in Prober(PROBE).forecast(split).memory}
     supervisor = new_supervisor()
-    supervisor.start(alone)
-    supervisor.wait_ready(120)
-    expected = answer(supervisor.client)
-
     supervisor.start(split)
     info = supervisor.wait_ready(120)
-    assert answer(supervisor.client) == expected
+    assert answer(supervisor.client) == answer(starter_engine.client)
 
     placement = info.placement
     assert placement is not None
@@ -81,14 +79,19 @@ def test_experts_on_the_processor_and_the_rest_on_a_device_answer_as_the_process
         assert taken == pytest.approx(memory.total_bytes, rel=0.01, abs=16 * 2**20), device
 
 
-def test_some_layers_on_a_device(starter_path: Path, new_supervisor: Start, server: RpcServer) -> None:
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "tiny.gguf"
+    return write_model(path, LLAMA, n_experts=8, n_layers=6, n_ctx_tokens=2048)
+
+
+def test_some_layers_on_a_device(tiny: Path, new_supervisor: Start, server: RpcServer) -> None:
     supervisor = new_supervisor()
     plan = LoadPlan(
-        starter_path,
-        n_ctx_tokens=512,
-        n_gpu_layers=11,
-        n_cpu_expert_layers=25,
-        tensor_overrides=((r"blk\.29\.ffn_down_exps", "CPU"), (r"blk\.3\.attn_q", "RPC0")),
+        tiny,
+        n_gpu_layers=4,
+        n_cpu_expert_layers=4,
+        tensor_overrides=((r"blk\.5\.ffn_down_exps", "CPU"), (r"blk\.0\.attn_q", "RPC0")),
         rpc_devices=(server.endpoint,),
     )
     # Before the worker: an RPC server serves one client at a time.
@@ -96,29 +99,21 @@ def test_some_layers_on_a_device(starter_path: Path, new_supervisor: Start, serv
     supervisor.start(plan)
     placement = supervisor.wait_ready(120).placement
     assert placement is not None
-    assert placement.n_layers_offloaded == 11
-    assert placement.n_cpu_expert_layers == 5, "layers 20 to 24 lie on the device without their experts"
+    assert placement.n_layers_offloaded == 4, "3 to 5, and the output"
+    assert placement.n_cpu_expert_layers == 1, "layer 3 lies there without its experts"
     (device,) = (memory for memory in placement.memory if memory.device == server.device)
     assert device.weights_bytes == pytest.approx(forecast[server.device].weights_bytes, abs=2**20 // 50)
     assert answer(supervisor.client)
 
 
-def test_a_device_that_dies_takes_the_worker_and_nothing_else(
-    starter_path: Path, new_supervisor: Start
-) -> None:
+def test_a_device_that_dies_takes_the_worker_and_nothing_else(tiny: Path, new_supervisor: Start) -> None:
     states: list[EngineState] = []
     supervisor = new_supervisor(states)
     with rpc_server() as server:
-        plan = LoadPlan(
-            starter_path,
-            name="starter",
-            n_ctx_tokens=512,
-            n_cpu_expert_layers=ALL_LAYERS,
-            rpc_devices=(server.endpoint,),
-        )
+        plan = LoadPlan(tiny, name="tiny", n_cpu_expert_layers=ALL_LAYERS, rpc_devices=(server.endpoint,))
         supervisor.start(plan)
         supervisor.wait_ready(120)
-    with pytest.raises(Exception, match="starter"):
+    with pytest.raises(Exception, match="tiny"):
         answer(supervisor.client)
     assert states[-1].status == "failed"
     supervisor.start(plan)
@@ -127,10 +122,10 @@ def test_a_device_that_dies_takes_the_worker_and_nothing_else(
 
 
 def test_a_device_that_serves_somebody_else_is_told_as_such(
-    starter_path: Path, server: RpcServer, monkeypatch: pytest.MonkeyPatch
+    tiny: Path, server: RpcServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model_manager.engine.probe.MAX_WAIT_S", 2.0)
     host, _, port = server.endpoint.partition(":")
     with socket.create_connection((host, int(port))), pytest.raises(RpcUnreachable) as caught:
-        Prober(PROBE).forecast(LoadPlan(starter_path, rpc_devices=(server.endpoint,)))
+        Prober(PROBE).forecast(LoadPlan(tiny, rpc_devices=(server.endpoint,)))
     assert caught.value.endpoint == server.endpoint
