@@ -26,7 +26,7 @@ def values(schema: Any, n: int = 60) -> list[Any]:
     return found
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(schemas, st.integers(0, 2**32))
 def test_every_text_of_the_grammar_meets_the_schema(schema: dict[str, Any], seed: int) -> None:
     rules = schema_rules(schema)
@@ -39,7 +39,7 @@ def test_every_text_of_the_grammar_meets_the_schema(schema: dict[str, Any], seed
         json.dumps(value, ensure_ascii=False).encode()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(st.integers(-(10**6), 10**6), st.integers(0, 10**6), st.booleans(), st.booleans(), st.booleans())
 def test_bounds_of_numbers_are_exact(low: int, width: int, above: bool, below: bool, whole: bool) -> None:
     high = low + width + 2
