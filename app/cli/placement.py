@@ -54,7 +54,7 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
     )
     plan.add_argument(
         "--speculation",
-        choices=("auto", "off", "lookup", "draft"),
+        choices=("auto", "off", "lookup", "draft", "mtp"),
         help="where guesses of the next tokens come from",
     )
     plan.add_argument("--draft", metavar="MODEL", help="a smaller model that guesses; none for none")

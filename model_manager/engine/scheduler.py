@@ -212,7 +212,7 @@ class Scheduler:
         job.sequence = self._sequences.acquire(job.history, job.take_stored(), job.conversation)
         job.note_start(len(job.sequence.tokens))
         if job.speculation is None and self._speculator is not None:
-            job.speculation = self._speculator.begin()
+            job.speculation = self._speculator.begin(job)
         if job.sampler is None and not is_plain_greedy(job.params):
             job.sampler = self._context.new_sampler(stages(job.params, job.seed))
             for token_id in job.history[-history_tokens(job.params) :]:

@@ -154,6 +154,15 @@ def _glm4moe(layer: int, n_experts: int) -> Shapes:
     }
 
 
+def _glm4moe_mtp(layer: int, n_experts: int) -> Shapes:
+    nextn: Shapes = {
+        "nextn.eh_proj.weight": (N_EMBD, 2 * N_EMBD),
+        "nextn.enorm.weight": (N_EMBD,),
+        "nextn.hnorm.weight": (N_EMBD,),
+    }
+    return {**_glm4moe(layer, n_experts), **(nextn if layer == 2 else {})}
+
+
 _CONV_CACHE = 3
 
 
@@ -220,6 +229,8 @@ GLM4MOE = Recipe(
         "expert_weights_norm": True,
     },
 )
+GLM4MOE_MTP = Recipe("glm4moe", _glm4moe_mtp, {**GLM4MOE.values, "nextn_predict_layers": 1})
+"""With three layers: the last one is for guessing."""
 LFM2MOE = Recipe(
     "lfm2moe",
     _lfm2moe,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gguf import GGUFReader
 
 from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop, Verdict
 from model_manager.engine.llama.context import LlamaContext
@@ -20,7 +21,7 @@ from model_manager.engine.supervisor import Supervisor
 from model_manager.errors import DraftMismatch, LoadFailed
 from model_manager.types import ChatFinished, ChatMessage, ChatRequest, LoadPlan, SamplingParams, Speculation
 from tests.helpers.answers import Recorder
-from tests.helpers.ggufs import GPT_OSS, LFM2MOE, LLAMA, write_model
+from tests.helpers.ggufs import GLM4MOE_MTP, GPT_OSS, LFM2MOE, LLAMA, write_model
 
 N_CTX = 768
 
@@ -377,3 +378,74 @@ def test_memory_that_cannot_be_cut_goes_without(tmp_path: Path) -> None:
     for speculation in ("auto", "lookup"):
         assert new_speculator(LoadPlan(tmp_path, speculation=speculation), context) == ("off", None)
     context.model.close()
+
+
+# --- layers for guessing -----------------------------------------------------------------------------------
+
+
+def answer_tiny(path: Path, speculation: Speculation, n_at_once: int = 1) -> list[Recorder]:
+    plan = LoadPlan(
+        path,
+        n_ctx_tokens=512,
+        n_batch_tokens=64,
+        n_parallel=2,
+        speculation=speculation,
+        is_draft_adaptive=False,
+    )
+    context = load_model(plan, lambda _permille: None)
+    kind, speculator = new_speculator(plan, context)
+    assert kind == speculation
+    scheduler = Scheduler(context, speculator=speculator)
+    scheduler.start()
+    recorders = []
+    for n in range(2 * n_at_once):  # each once fresh and once on what is still there
+        recorder = Recorder()
+        prompt = [10 + n % n_at_once, *(10 + (7 * i) % 20 for i in range(100))]
+        params = SamplingParams(temperature=0.0, max_tokens=60, ignore_end=True)
+        scheduler.submit(prompt, params, recorder)
+        recorders.append(recorder)
+        if (n + 1) % n_at_once == 0:
+            for running in recorders:
+                running.wait()
+    scheduler.close()
+    if speculator is not None:
+        speculator.close()
+    context.model.close()
+    return recorders
+
+
+@pytest.fixture
+def mtp_path(tmp_path: Path) -> Path:
+    return write_model(
+        tmp_path / "mtp.gguf", GLM4MOE_MTP, n_experts=4, n_layers=3, n_ctx_tokens=512, chat_template=None
+    )
+
+
+@pytest.mark.parametrize("n_at_once", [1, 2])
+def test_layers_for_guessing_change_no_token(mtp_path: Path, n_at_once: int) -> None:
+    plain = answer_tiny(mtp_path, "off", n_at_once)
+    guessed = answer_tiny(mtp_path, "mtp", n_at_once)
+    assert [r.token_ids for r in guessed] == [r.token_ids for r in plain]
+    assert counts(guessed)[0] > 0
+
+
+def test_layers_that_know_what_the_model_says_are_always_right(mtp_path: Path) -> None:
+    """A model that says after each token what its embedding says, and a layer that sees just that."""
+    reader = GGUFReader(mtp_path, "r+")
+    for tensor in reader.tensors:
+        if "attn_output" in tensor.name or "ffn_down" in tensor.name:
+            tensor.data[:] = 0
+        elif "eh_proj" in tensor.name:
+            tensor.data[:] = np.eye(*tensor.data.shape, dtype=np.float32)
+    reader.data.flush()
+    plain = answer_tiny(mtp_path, "off")
+    guessed = answer_tiny(mtp_path, "mtp")
+    assert [r.token_ids for r in guessed] == [r.token_ids for r in plain]
+    n_drafted, n_accepted = counts(guessed)
+    assert n_accepted > 0.9 * n_drafted > 50
+
+
+def test_model_without_layers_for_guessing_says_so(dense: Bench) -> None:
+    with pytest.raises(LoadFailed) as caught:
+        new_speculator(dataclasses.replace(dense.plan, speculation="mtp"), dense.context)
+    assert "multi-token prediction" in caught.value.reason

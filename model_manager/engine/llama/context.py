@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,7 @@ class LlamaContext:
         n_swa_tokens: Window of sliding attention; 0 where the model has none.
         can_cut: The last tokens of a sequence can be dropped again; not so where a state is recurrent.
         n_batch_tokens: Most rows of one decode call.
+        on_computed: Called after each decode call that was done, with its batch.
     """
 
     def __init__(self, model: LlamaModel, plan: ContextPlan) -> None:
@@ -97,6 +98,7 @@ class LlamaContext:
             native.llama_model_is_recurrent(model.handle) or native.llama_model_is_hybrid(model.handle)
         )
         self.n_threads_max = plan.n_threads
+        self.on_computed: Callable[[Batch], None] | None = None
         self._n_threads_batch = plan.n_threads_batch
         self._adapters: tuple[Adapter, ...] = ()
         self._batch: Batch | None = None
@@ -159,7 +161,10 @@ class LlamaContext:
         if batch is not self._batch:  # its arrays never move, so one struct serves all its calls
             self._batch, self._raw_batch = batch, _raw(batch)
         self._raw_batch.n_tokens = batch.n_rows
-        return int(native.llama_decode(self.handle, self._raw_batch))
+        code = int(native.llama_decode(self.handle, self._raw_batch))
+        if code == 0 and self.on_computed is not None:
+            self.on_computed(batch)
+        return code
 
     def logits(self, row: int) -> NDArray[np.float32]:
         """float32, (n_vocab,) after `row` of the last batch; a view, valid until the next `decode`."""

@@ -57,6 +57,7 @@ def model_params(plan: LoadPlan, read_model: Callable[[], GgufModel]) -> PlacedP
     local = hardware.devices()
     known = {device.name: device for device in (*local, *remote)}
     params: Any = native.llama_model_default_params()
+    params.load_mtp = plan.speculation == "mtp"
     params.n_gpu_layers = plan.n_gpu_layers
     params.load_mode = _LOAD_MODES[plan.load_mode]
     params.use_extra_bufts = plan.use_repack

@@ -15,7 +15,7 @@ from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.sequences import Sequence as Place
 from model_manager.engine.sequences import Sequences
 from model_manager.engine.speculation.draft_plan import DRAFT_BATCH_TOKENS, draft_plan
-from model_manager.engine.speculation.proposals import Odds
+from model_manager.engine.speculation.proposals import Odds, Placed
 from model_manager.errors import DraftMismatch
 from model_manager.types import LoadPlan
 
@@ -80,7 +80,7 @@ class DraftModel:
             self._n_threads = n_threads
             self._context.set_threads(n_threads, n_threads)
 
-    def new_draft(self) -> SequenceDraft:
+    def new_draft(self, job: Placed) -> SequenceDraft:
         """For one answer."""
         return SequenceDraft(self)
 

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model_manager.engine.speculation.proposals import Odds
+from model_manager.engine.speculation.proposals import Odds, Placed
 
 ORDERS: Final = (6, 2)
 """Lengths of the runs of tokens that are looked up, the more telling ones first."""
@@ -67,7 +67,7 @@ class PromptLookup:
 class LookupSource:
     """See `Source`: each answer looks in its own history."""
 
-    def new_draft(self) -> PromptLookup:
+    def new_draft(self, job: Placed) -> PromptLookup:
         """See `Source.new_draft`."""
         return PromptLookup()
 

@@ -36,6 +36,20 @@ class Draft(Protocol):
         """The answer is over."""
 
 
+class HasId(Protocol):
+    """A sequence."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102 - above
+
+
+class Placed(Protocol):
+    """An answer that has a sequence of the context, or waits for one."""
+
+    @property
+    def sequence(self) -> HasId | None: ...  # noqa: D102 - above
+
+
 class Odds:
     """How likely a guess is right, learned from those that were checked.
 

@@ -7,6 +7,7 @@ import logging
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.speculation.draft import DraftModel
 from model_manager.engine.speculation.lookup import LookupSource
+from model_manager.engine.speculation.mtp import MtpSource
 from model_manager.engine.speculation.speculator import Source, Speculator
 from model_manager.types import LoadPlan, Speculation
 
@@ -21,15 +22,21 @@ def new_speculator(plan: LoadPlan, context: LlamaContext) -> tuple[Speculation, 
 
     Raises:
         DraftMismatch: The draft model cannot guess for this one.
-        LoadFailed: It cannot be loaded.
+        LoadFailed: It cannot be loaded, or this one has no layers for guessing.
     """
     if plan.speculation == "off" or plan.n_draft_max <= 0:
         return "off", None
     if not context.can_cut:
         log.info("the model's memory cannot be cut, so nothing is guessed")
         return "off", None
-    kind: Speculation = "draft" if plan.draft_path and plan.speculation != "lookup" else "lookup"
-    source: Source = DraftModel(plan, context) if kind == "draft" else LookupSource()
+    kind: Speculation = "lookup"
+    source: Source
+    if plan.speculation == "mtp":
+        kind, source = "mtp", MtpSource(context)
+    elif plan.draft_path is not None and plan.speculation != "lookup":
+        kind, source = "draft", DraftModel(plan, context)
+    else:
+        source = LookupSource()
     # llama.cpp ends the process when more logits are asked for than were reserved.
     n_max = min(plan.n_draft_max, context.plan.n_outputs_max - context.n_parallel)
     return kind, Speculator(source, n_max, is_adaptive=plan.is_draft_adaptive)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from model_manager.engine.speculation.costs import CallCosts
 from model_manager.engine.speculation.lengths import Guesser, choose_lengths
-from model_manager.engine.speculation.proposals import Draft
+from model_manager.engine.speculation.proposals import Draft, Placed
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class JobSpeculation:
 class Source(Protocol):
     """Where the guesses of all answers come from."""
 
-    def new_draft(self) -> Draft | None:
+    def new_draft(self, job: Placed) -> Draft | None:
         """For one answer that starts; None for one without."""
 
     def set_threads(self, n_threads: int) -> None:
@@ -127,9 +127,9 @@ class Speculator:
         self._costs = CallCosts()
         self._is_paused = False
 
-    def begin(self) -> JobSpeculation | None:
+    def begin(self, job: Placed) -> JobSpeculation | None:
         """For an answer that starts."""
-        draft = self._source.new_draft() if self._n_max > 0 else None
+        draft = self._source.new_draft(job) if self._n_max > 0 else None
         return None if draft is None else JobSpeculation(draft)
 
     def observe(self, n_rows: int, elapsed_s: float, n_threads: int) -> None:
