@@ -1,5 +1,7 @@
 """Decode rate of one answer: our API, llama-server, llama-bench, and the bare low-level loop.
 
+All have room for one sequence, so that nobody attends over the cells of earlier answers.
+
 python -m benchmarks.decode [--quick] [--json]
 """
 
@@ -21,7 +23,7 @@ def rows(effort: Effort) -> Iterator[Row]:
     """Three rows a model."""
     for subject in subjects():
         with (
-            peers.our_worker(subject, n_ctx_tokens=_N_CTX_TOKENS) as ours,
+            peers.our_worker(subject, n_ctx_tokens=_N_CTX_TOKENS, n_parallel=1) as ours,
             peers.llama_server(subject, n_ctx_tokens=_N_CTX_TOKENS) as server,
             peers.bare_loop(subject, n_ctx_tokens=_N_CTX_TOKENS) as bare,
         ):

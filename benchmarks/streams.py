@@ -21,8 +21,8 @@ _N_STREAMS = (4, 8)
 def rows(effort: Effort) -> Iterator[Row]:
     """A row a number of streams and peer."""
     for subject in subjects():
-        with peers.our_worker(subject, n_ctx_tokens=_N_CTX_TOKENS, n_parallel=max(_N_STREAMS)) as client:
-            for n_streams in _N_STREAMS:
+        for n_streams in _N_STREAMS:
+            with peers.our_worker(subject, n_ctx_tokens=_N_CTX_TOKENS, n_parallel=n_streams) as client:
                 peer = "llama-batched-bench"
                 theirs = partial(peers.llama_batched_bench, subject, n_streams=n_streams, n_decode=N_TOKENS)
                 result = contest(
