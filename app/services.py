@@ -129,6 +129,18 @@ class Services:
         self.storage.call(lambda store: store.settings.set(key, value))
         self._settings = self._settings | {key: value}
 
+    def set_context(self, model: str, n_ctx_tokens: int) -> None:
+        """Use so much context from now on: for all models, unless this one has a length of its own.
+
+        Raises:
+            ModelNotFound, ModelFileError: It is not there.
+        """
+        entry = self.library.get(model)
+        if "n_ctx_tokens" in entry.plan:
+            self.library.set_plan(entry.name, {"n_ctx_tokens": n_ctx_tokens})
+        else:
+            self.set_setting("n_ctx_tokens", n_ctx_tokens)
+
     def default_model(self) -> ModelEntry:
         """What answers where nothing else was chosen; the first entry when the chosen one is gone."""
         name = self._settings["default_model"]

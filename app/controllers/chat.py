@@ -226,7 +226,7 @@ class ChatController(QObject):
     def go_on_larger(self, message_id: int, n_ctx_tokens: int) -> None:
         """Load the model with a larger context from now on, and go on with an answer that was cut off."""
         self._bridge.run(
-            lambda: self._services.set_setting("n_ctx_tokens", n_ctx_tokens),
+            lambda: self._services.set_context(self.model, n_ctx_tokens),
             lambda _nothing: self.go_on(message_id),
             self.failed.emit,
         )
