@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.services import Services
@@ -57,15 +57,8 @@ def judge(services: Services, ref: str, context: ContextSize, machine: Machine |
         ModelManagerError: There is no such model, or its headers cannot be read.
     """
     name, model = _find(services, ref)
-    n_ctx_tokens = context.n_ctx_tokens or min(model.header.n_ctx_train_tokens or 4096, DEFAULT_CTX_TOKENS)
-    asked = ContextSize(
-        n_ctx_tokens,
-        context.n_parallel,
-        context.n_ubatch_tokens,
-        context.cache_type_k,
-        context.cache_type_v,
-    )
-    here = machine or Machine(free_main_memory_bytes())
+    asked = context_for(model, context)
+    here = machine or this_machine()
     found = fit(model, here, asked)
     forecast = SpeedForecast(None, None, "none")
     if here.vram_bytes == 0 and found.verdict in ("fits", "tight"):
@@ -74,6 +67,17 @@ def judge(services: Services, ref: str, context: ContextSize, machine: Machine |
         anatomy = found.anatomy
         forecast = speed.forecast(_pace(services), anatomy.token_bytes, anatomy.active_params, read)
     return Judged(name, model, asked, here, found, forecast)
+
+
+def context_for(model: GgufModel, context: ContextSize) -> ContextSize:
+    """The same, with the model's own length, at most 8192, where none is asked for."""
+    own_tokens = min(model.header.n_ctx_train_tokens or 4096, DEFAULT_CTX_TOKENS)
+    return replace(context, n_ctx_tokens=context.n_ctx_tokens or own_tokens)
+
+
+def this_machine() -> Machine:
+    """This one, as free as it is now."""
+    return Machine(free_main_memory_bytes())
 
 
 def _find(services: Services, ref: str) -> tuple[str, GgufModel]:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from itertools import islice
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from model_manager.errors import (
@@ -24,19 +27,37 @@ from model_manager.errors import (
     RateLimited,
 )
 from model_manager.filenames import safe_relative_path
-from model_manager.http import Http, TransportError
+from model_manager.http import Http, Response, TransportError
+from model_manager.hub_facts import facts_of
 from model_manager.partial import without_query
 from model_manager.references import UrlReference, choose, parse
 from model_manager.shards import model_stem
-from model_manager.types import DownloadFile, DownloadItem, HubFile, HubModel
+from model_manager.types import DownloadFile, DownloadItem, HubFacts, HubFile, HubModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from huggingface_hub import HfApi
 
+log = logging.getLogger(__name__)
+
 DEFAULT_ENDPOINT = "https://huggingface.co"
 TIMEOUT_S = 30.0
+
+SearchOrder = Literal["downloads", "likes", "trending", "modified"]
+
+_SORTS: Final[Mapping[SearchOrder, str]] = MappingProxyType(
+    {
+        "downloads": "downloads",
+        "likes": "likes",
+        "trending": "trendingScore",
+        "modified": "lastModified",
+    }
+)
+_EXPANDED: Final = ("downloads", "gated", "gguf", "lastModified", "likes", "tags", "trendingScore")
+_MOE_FACTOR = 10
+_PAGE_SIZE = 100
+_MOST_CARD_BYTES = 256 << 10
 
 
 class Hub:
@@ -88,7 +109,74 @@ class Hub:
             )
             for sibling in info.siblings or ()
         )
-        return HubModel(repo_id, info.sha or revision, files, is_gated=bool(info.gated))
+        return HubModel(repo_id, info.sha or revision, files, bool(info.gated), facts_of(info))
+
+    def search(
+        self,
+        text: str = "",
+        *,
+        author: str | None = None,
+        sort: SearchOrder = "downloads",
+        license_name: str | None = None,
+        moe_only: bool = False,
+        limit: int = 20,
+    ) -> tuple[HubFacts, ...]:
+        """Repositories with GGUF files, the first by `sort` first.
+
+        Args:
+            text: A part of the name; "" for all.
+            author: A person or an organization; one that there is not has nothing.
+            sort: What comes first: the most of it, or the latest.
+            license_name: As cards write it, for example "apache-2.0".
+            moe_only: Mixtures of experts alone. Hubs cannot be asked for that, so ten times as many
+                repositories are looked at, and there may be more.
+            limit: At most so many.
+
+        Raises:
+            RateLimited, HubUnavailable, HubError, Offline, HostRefused: As named.
+        """
+        tags = ["gguf", *([f"license:{license_name.lower()}"] if license_name else [])]
+        n_left = limit * _MOE_FACTOR if moe_only else limit
+        params: dict[str, Any] = {
+            "search": text.strip(),
+            "author": author or "",
+            "filter": tags,
+            "sort": _SORTS[sort],
+            "expand": list(_EXPANDED),
+            "limit": min(n_left, _PAGE_SIZE),
+        }
+        found: list[HubFacts] = []
+        with self._translated(f"{self.endpoint}/api/models", text), self._http.purpose("model search"):
+            for value in islice(self._pages("/api/models", params), n_left):
+                facts = _facts_of_entry(value)
+                if facts is not None and (facts.is_moe or not moe_only):
+                    found.append(facts)
+                if len(found) == limit:
+                    break
+        return tuple(found)
+
+    def card(self, model: HubModel) -> str:
+        """The text of a repository's card, at most 256 KiB of it; "" where it has none.
+
+        Raises:
+            AccessDenied, RateLimited, HubUnavailable, HubError, Offline, HostRefused: As named.
+        """
+        name = next((file.path for file in model.files if file.path.lower() == "readme.md"), None)
+        if name is None:
+            return ""
+        url = self.file_url(model.repo_id, name, model.revision)
+        content = b""
+        with self._translated(url, model.repo_id), self._http.purpose("model card"):
+            self._api()
+            from huggingface_hub import get_session
+
+            with get_session().stream("GET", url, headers=self._headers()) as response:
+                self._require_ok(response, url)
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) >= _MOST_CARD_BYTES:
+                        break
+        return content[:_MOST_CARD_BYTES].decode("utf-8", "replace")
 
     def resolve(self, ref: str) -> DownloadItem:
         """The files that a reference means, pinned to a commit, with sizes and hashes as the hub states them.
@@ -102,6 +190,14 @@ class Hub:
         if isinstance(reference, UrlReference):
             return self._direct(reference)
         model = self.model_info(reference.repo_id, reference.revision)
+        return self.item_of(model, choose(reference, model.files))
+
+    def item_of(self, model: HubModel, chosen: Sequence[HubFile]) -> DownloadItem:
+        """What to download for the files of one model of a repository, the first shard first.
+
+        Raises:
+            UnsafeFilename: The hub's names would leave our folder.
+        """
         folder = safe_relative_path(model.repo_id)
         files = tuple(
             DownloadFile(
@@ -110,7 +206,7 @@ class Hub:
                 size_bytes=file.size_bytes or None,
                 sha256=file.sha256,
             )
-            for file in choose(reference, model.files)
+            for file in chosen
         )
         return DownloadItem(model_stem(files[0].path.rpartition("/")[2]), files)
 
@@ -122,6 +218,32 @@ class Hub:
         """The token, if a URL is of this hub."""
         hub, other = urlsplit(self.endpoint), urlsplit(url)
         return self.token if (hub.scheme, hub.netloc) == (other.scheme, other.netloc) else None
+
+    def _pages(self, path: str, params: Mapping[str, Any]) -> Iterator[Any]:
+        """The entries of a listing, page by page.
+
+        Not by the library's `list_models`: that one tries for half a minute while a person waits.
+        """
+        self._api()
+        from huggingface_hub import get_session
+
+        url: str | None = f"{self.endpoint}{path}"
+        given: Mapping[str, Any] | None = {name: value for name, value in params.items() if value}
+        while url is not None:
+            response = get_session().get(url, params=given, headers=self._headers(), timeout=TIMEOUT_S)
+            self._require_ok(response, url)
+            entries = response.json()
+            if not isinstance(entries, list):
+                raise TypeError(f"a listing that is a {type(entries).__name__}")
+            yield from entries
+            url, given = response.links.get("next", {}).get("url"), None
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def _require_ok(self, response: Response, url: str) -> None:
+        if response.status_code != 200:
+            raise _translate(response.status_code, without_query(url), urlsplit(url).hostname or "")
 
     def _direct(self, reference: UrlReference) -> DownloadItem:
         self._http.allow(reference.url)
@@ -177,6 +299,20 @@ class Hub:
             raise HubUnavailable(host, str(error) or type(error).__name__) from error
         except ValueError as error:
             raise HubUnavailable(host, "an answer that is no JSON") from error
+        except (TypeError, KeyError, AttributeError) as error:
+            # The library takes JSON of another form for what it expects.
+            raise HubUnavailable(host, "an answer that makes no sense") from error
+
+
+def _facts_of_entry(entry: Any) -> HubFacts | None:
+    """Of one entry of a listing; None for what is none, so that the others are still shown."""
+    from huggingface_hub import ModelInfo
+
+    try:
+        return facts_of(ModelInfo(**entry))  # type: ignore[no-untyped-call]  # the library has no types there
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        log.info("an entry of the hub's listing makes no sense: %s", error)
+        return None
 
 
 def _translate(status: int, url: str, host: str) -> HubError | HubUnavailable:

@@ -24,13 +24,45 @@ class HubFile:
 
 
 @dataclass(frozen=True, slots=True)
+class HubFacts:
+    """What a hub says of a repository; all of it may be wrong, and none of it was seen in a file.
+
+    Attributes:
+        downloads: Of the last month.
+        modified_at: ISO 8601, UTC.
+        license: As the card names it, for example "apache-2.0"; "" where it does not.
+        architecture: By llama.cpp's name; "" where the hub does not tell.
+        total_params: 0 where the hub does not tell.
+        n_ctx_train_tokens: Likewise.
+        is_moe: By its architecture, its tags or its name.
+    """
+
+    repo_id: str
+    downloads: int = 0
+    likes: int = 0
+    trending: float = 0.0
+    modified_at: str = ""
+    license: str = ""
+    architecture: str = ""
+    total_params: int = 0
+    n_ctx_train_tokens: int = 0
+    is_moe: bool = False
+    is_gated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class HubModel:
-    """A repository on a hub at one commit."""
+    """A repository on a hub at one commit.
+
+    Attributes:
+        facts: What else the hub says of it; None where it was not asked.
+    """
 
     repo_id: str
     revision: str
     files: tuple[HubFile, ...]
     is_gated: bool = False
+    facts: HubFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def choose(reference: HubReference, files: Sequence[HubFile]) -> tuple[HubFile, 
     Raises:
         InvalidReference: Nothing or several models match; `choices` has what there is.
     """
-    models = _models(files)
+    models = runnable_models(files)
     choices = tuple(sorted({label(model[0].path) for model in models}))
     if reference.path is not None:
         for model in models:
@@ -136,7 +136,7 @@ def label(path: str) -> str:
     return str(found[-1]).upper() if found else stem
 
 
-def _models(files: Sequence[HubFile]) -> list[tuple[HubFile, ...]]:
+def runnable_models(files: Sequence[HubFile]) -> list[tuple[HubFile, ...]]:
     """What can be run: not projectors, not importance matrices, not sets that lack a shard."""
     sets: dict[tuple[str, int], list[HubFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):

@@ -30,6 +30,7 @@ from model_manager.hub_types import (
     DownloadRecord,
     DownloadSnapshot,
     DownloadStatus,
+    HubFacts,
     HubFile,
     HubModel,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "DownloadStatus",
     "Forecast",
     "Guesses",
+    "HubFacts",
     "HubFile",
     "HubModel",
     "KvType",

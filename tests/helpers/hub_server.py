@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,6 +33,13 @@ DEMO_BYTES = 24 << 20
 PIECE_BYTES = 4 << 10
 
 Where = Literal["api", "resolve", "body"]
+
+_ORDERS: dict[str, Callable[[Repo], Any]] = {
+    "downloads": lambda repo: repo.downloads,
+    "likes": lambda repo: repo.likes,
+    "trendingScore": lambda repo: repo.trending,
+    "lastModified": lambda repo: repo.modified_at,
+}
 
 
 @dataclass(slots=True)
@@ -52,6 +59,7 @@ class Fault:
         range_delta: Content-Range, and the body, begin so many bytes later than asked.
         total_delta: Content-Range claims a file that is so many bytes longer.
         is_corrupt: One byte of the body is wrong.
+        answer: Say this JSON text with 200, and nothing else.
     """
 
     where: Where
@@ -68,6 +76,7 @@ class Fault:
     range_delta: int = 0
     total_delta: int = 0
     is_corrupt: bool = False
+    answer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,13 @@ class Repo:
     repo_id: str
     files: dict[str, HubFileContent] = field(default_factory=dict)
     gated_token: str | None = None
+    downloads: int = 1234
+    likes: int = 5
+    trending: int = 1
+    modified_at: str = "2026-02-03T04:05:06.000Z"
+    license: str = "apache-2.0"
+    tags: tuple[str, ...] = ()
+    gguf: dict[str, Any] | None = None
 
     @property
     def commit(self) -> str:
@@ -181,7 +197,8 @@ class HubServer:
         """The next fault for a request; `refuses` picks those with, or those without, a status."""
         with self._changed:
             for fault in self._faults:
-                if fault.where == where and refuses in (None, fault.status is not None):
+                is_refusal = fault.status is not None or fault.answer is not None
+                if fault.where == where and refuses in (None, is_refusal):
                     fault.times -= 1
                     if fault.times == 0:
                         self._faults.remove(fault)
@@ -293,6 +310,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def is_faulty(self, fault: Fault | None) -> bool:
         """Whether a fault replaces the whole answer."""
+        if fault is not None and fault.answer is not None:
+            self.reply(200, fault.headers | {"Content-Type": "application/json"}, fault.answer.encode())
+            return True
         if fault is None or fault.status is None:
             return False
         self.reply(fault.status, fault.headers, b'{"error": "on demand"}')
@@ -437,20 +457,28 @@ class _HubHandler(_Handler):
         if self.is_faulty(self.hub.take_fault("api")):
             return
         words = query.get("search", [""])[0].lower().split()
+        author = query.get("author", [""])[0].lower()
+        wanted = set(query.get("filter", []))
         found = [
-            _summary(repo)
+            repo
             for repo in self.hub.repos.values()
             if all(word in repo.repo_id.lower() for word in words)
+            and author in ("", repo.repo_id.partition("/")[0].lower())
+            and wanted <= set(_tags(repo))
         ]
-        self._reply_page(found, query)
+        order = _ORDERS.get(query.get("sort", [""])[0])
+        if order is not None:
+            found.sort(key=order, reverse=True)
+        expand = query.get("expand", [])
+        self._reply_page([_summary(repo, expand) for repo in found], query)
 
     def _reply_page(self, entries: list[dict[str, Any]], query: dict[str, list[str]]) -> None:
         first = int(query.get("cursor", ["0"])[0])
         limit = min(self.hub.page_size, int(query.get("limit", ["1000"])[0]))
         headers = {}
         if first + limit < len(entries):
-            rest = {key: values[0] for key, values in query.items()} | {"cursor": str(first + limit)}
-            text = "&".join(f"{key}={quote(value)}" for key, value in rest.items())
+            rest = query | {"cursor": [str(first + limit)]}
+            text = "&".join(f"{key}={quote(value)}" for key, values in rest.items() for value in values)
             headers["Link"] = f'<{self.hub.endpoint}{urlsplit(self.path).path}?{text}>; rel="next"'
         self.reply_json(entries[first : first + limit], headers)
 
@@ -476,18 +504,34 @@ class _HubHandler(_Handler):
         self.reply(302, headers)
 
 
-def _summary(repo: Repo) -> dict[str, Any]:
-    return {
+def _tags(repo: Repo) -> list[str]:
+    """A hub that has seen a .gguf file in a repository tags it so by itself."""
+    has_gguf = any(path.endswith(".gguf") for path in repo.files)
+    return [*(["gguf"] if has_gguf else []), f"license:{repo.license}", *repo.tags]
+
+
+def _summary(repo: Repo, expand: Sequence[str] = ()) -> dict[str, Any]:
+    """What the hub says of a repository; with `expand`, only that and what is always said."""
+    always = {
         "_id": hashlib.md5(repo.repo_id.encode()).hexdigest()[:24],
         "id": repo.repo_id,
         "modelId": repo.repo_id,
-        "private": False,
-        "downloads": 1234,
-        "likes": 5,
-        "tags": ["gguf"],
-        "createdAt": "2026-01-02T03:04:05.000Z",
-        "lastModified": "2026-02-03T04:05:06.000Z",
     }
+    more = {
+        "author": repo.repo_id.partition("/")[0],
+        "private": False,
+        "downloads": repo.downloads,
+        "likes": repo.likes,
+        "trendingScore": repo.trending,
+        "gated": "manual" if repo.gated_token else False,
+        "tags": _tags(repo),
+        "createdAt": "2026-01-02T03:04:05.000Z",
+        "lastModified": repo.modified_at,
+        "cardData": {"license": repo.license},
+    }
+    if repo.gguf is not None:
+        more["gguf"] = repo.gguf
+    return always | {key: value for key, value in more.items() if not expand or key in expand}
 
 
 def random_bytes(n_bytes: int, seed: int = 1) -> bytes:
