@@ -28,7 +28,7 @@ from model_manager.types import LoadPlan
 TARGET_US = 50.0
 REPLAY_TARGET = 0.9
 _N_CTX_TOKENS = 1024
-_N_DECODED = 64
+_N_DECODED = 48
 _N_READ = 512
 
 
@@ -40,8 +40,8 @@ def rows(effort: Effort) -> Iterator[Row]:
     tracer = Tracer()
     traced = plain.model.new_context(dataclasses.replace(plain.plan, tracer=tracer))
     try:
-        yield _live(mixture.name, plain, traced, tracer, effort.pairs(15))
-        yield _replayed(mixture.name, plain, effort.pairs(9))
+        yield _live(mixture.name, plain, traced, tracer, effort.pairs(9))
+        yield _replayed(mixture.name, plain, effort.pairs(5))
     finally:
         plain.model.close()
 
