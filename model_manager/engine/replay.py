@@ -18,7 +18,13 @@ from model_manager.engine.batch import Batch
 from model_manager.engine.llama.context import ContextPlan, LlamaContext
 from model_manager.engine.llama.tracing import Choices, Tracer
 from model_manager.engine.routing import NO_EXPERT, Routing, RoutingSource, stacked
-from model_manager.errors import DecodeFailed, EmptyPrompt, PromptTooLong, RequestRefused, TracingUnavailable
+from model_manager.errors import (
+    DecodeFailed,
+    EmptyPrompt,
+    PromptTooLong,
+    RequestRefused,
+    TracingUnavailable,
+)
 
 _LEAST_CHUNK_TOKENS: Final = 32
 # llama.cpp keeps logits for every row of a call that wants them, and the last layer sees only such rows.
@@ -86,14 +92,16 @@ class Replay:
         Raises:
             TracingUnavailable: This build or model does not show its choices.
             DecodeFailed: llama.cpp could not compute.
-            LoadFailed: There is no memory for another context.
+            NotEnoughMemory, LoadFailed: There is no memory for another context.
         """
         model = self._chat.model
         if not model.number("expert_count"):
             yield routing_of(self._chat, self._tokens[self._first :], [], "replay")
             return
         tracer = Tracer.of(model.architecture)
-        context = model.new_context(self._plan(tracer))
+        plan = self._plan(tracer)
+        model.require_room(plan)  # or answers that are made would end with this process
+        context = model.new_context(plan)
         try:
             with self._lock:
                 self._context = context

@@ -16,7 +16,13 @@ from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.llama.tracing import Tracer
 from model_manager.engine.replay import Replay
 from model_manager.engine.routing import Routing, joined
-from model_manager.errors import EmptyPrompt, PromptTooLong, RequestRefused, TracingUnavailable
+from model_manager.errors import (
+    EmptyPrompt,
+    NotEnoughMemory,
+    PromptTooLong,
+    RequestRefused,
+    TracingUnavailable,
+)
 from model_manager.types import LoadPlan
 from tests.helpers.ggufs import (
     DEEPSEEK2,
@@ -37,7 +43,9 @@ TEXT = "The harbour wakes before the town does. By five o'clock the first boats 
 
 @pytest.fixture(scope="module")
 def starter(starter_path: Path) -> Iterator[LlamaContext]:
-    context = load_model(LoadPlan(starter_path, n_ctx_tokens=512, n_parallel=1), lambda _permille: None)
+    context = load_model(
+        LoadPlan(starter_path, n_ctx_tokens=512, n_threads=1, n_parallel=1), lambda _permille: None
+    )
     yield context
     context.model.close()
 
@@ -100,6 +108,16 @@ def test_what_cannot_be_computed_is_refused(starter: LlamaContext) -> None:
         Replay(starter, [1] * 8193, 0)
 
 
+def test_what_does_not_fit_into_memory_is_refused(
+    starter: LlamaContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_manager.engine.llama.model.free_main_memory_bytes", lambda: 20_000_000)
+    with pytest.raises(NotEnoughMemory) as caught:
+        routing(starter, [1] * 4000, 3999)
+    assert caught.value.needed_bytes > 90_000_000  # 23,040 bytes for the keys and values of each token
+    assert routing(starter, [1] * 4).n_tokens == 4
+
+
 def test_another_layout_is_refused_before_anything_is_read(
     starter: LlamaContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +151,9 @@ def test_an_error_while_looking_ends_the_tracing_and_nothing_else(
 
 
 def test_a_dense_model_has_no_experts(dense_path: Path) -> None:
-    context = load_model(LoadPlan(dense_path, n_ctx_tokens=256, n_parallel=1), lambda _permille: None)
+    context = load_model(
+        LoadPlan(dense_path, n_ctx_tokens=256, n_threads=1, n_parallel=1), lambda _permille: None
+    )
     try:
         found = routing(context, [1, 2, 3])
     finally:

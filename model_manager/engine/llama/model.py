@@ -21,9 +21,17 @@ from model_manager.engine.llama.placement import model_params
 from model_manager.engine.llama.tracing import Tracer
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.memory import LoadReport
+from model_manager.engine.room import free_main_memory_bytes
 from model_manager.engine.threads import initial_threads
 from model_manager.engine.weights import weights_by_device
-from model_manager.errors import ContextTooLarge, LoadFailed, ModelFileError, TracingUnavailable
+from model_manager.errors import (
+    ContextTooLarge,
+    LoadFailed,
+    ModelFileError,
+    NotEnoughMemory,
+    TracingUnavailable,
+)
+from model_manager.kv_cache import ContextSize, cache_bytes
 from model_manager.shards import GgufModel, read_model
 from model_manager.tensor_patterns import MAIN_MEMORY, overrides_of
 from model_manager.types import ALL_LAYERS, Adapter, DeviceMemory, EngineInfo, LoadPlan, Placement
@@ -109,6 +117,31 @@ class LlamaModel:
         context = LlamaContext(self, plan)
         self._contexts.append(context)
         return context
+
+    def require_room(self, plan: ContextPlan) -> None:
+        """See that what another context keeps and gives out fits into main memory, if that is all there is.
+
+        What does not would end this process; a device refuses by itself.
+
+        Raises:
+            NotEnoughMemory: It does not fit.
+            LoadFailed: The file's header cannot be read any more.
+        """
+        if self.placement is not None and self.placement.n_layers_offloaded:
+            return  # keys and values lie where the layers do
+        size = ContextSize(
+            plan.n_ctx_tokens,
+            plan.n_parallel,
+            plan.n_ubatch_tokens or plan.n_batch_tokens,
+            plan.cache_type_k,
+            plan.cache_type_v,
+        )
+        kept = cache_bytes(_headers(self.plan).header, size)
+        outputs_bytes = 4 * self.vocabulary.n_tokens * plan.n_outputs_max
+        needed_bytes = kept.kv_bytes + kept.state_bytes + outputs_bytes
+        free_bytes = free_main_memory_bytes()
+        if needed_bytes > free_bytes:
+            raise NotEnoughMemory(self.name, "CPU", needed_bytes, free_bytes, 0)
 
     def forget(self, context: LlamaContext) -> None:
         """A context of this model is closed."""
