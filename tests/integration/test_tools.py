@@ -37,9 +37,18 @@ TOOL: Final = Tool(
 
 @pytest.fixture(scope="module")
 def calling_engine(dense_path: Path, runtime_dir: Path) -> Iterator[Supervisor]:
-    template = (TEMPLATES / "Qwen-Qwen2.5-7B-Instruct.jinja").read_text()
+    yield from running(dense_path, runtime_dir, "Qwen-Qwen2.5-7B-Instruct")
+
+
+@pytest.fixture(scope="module")
+def harmony_engine(dense_path: Path, runtime_dir: Path) -> Iterator[Supervisor]:
+    yield from running(dense_path, runtime_dir, "openai-gpt-oss-120b")
+
+
+def running(path: Path, runtime_dir: Path, template: str) -> Iterator[Supervisor]:
+    text = (TEMPLATES / f"{template}.jinja").read_text()
     supervisor = Supervisor(WORKER_COMMAND, runtime_dir, lambda _state: None)
-    supervisor.start(LoadPlan(dense_path, name="calling", n_ctx_tokens=2048, chat_template=template))
+    supervisor.start(LoadPlan(path, name=template, n_ctx_tokens=2048, chat_template=text))
     supervisor.wait_ready(120)
     yield supervisor
     supervisor.stop()
@@ -125,3 +134,31 @@ def test_tokens_saved_are_told(thinking_engine: Supervisor) -> None:
     assert isinstance(last, ChatFinished)
     expected = len(thinking_engine.client.tokenize(messages[1].reasoning))
     assert last.usage.dropped_reasoning_tokens == expected
+
+
+def test_channels_have_a_budget(harmony_engine: Supervisor) -> None:
+    """Begun in the analysis, of which this model knows nothing, it answers in the channel that is fed."""
+    begun = ChatMessage("assistant", "", "They want to know what a mixture of experts is. It")
+    request = ChatRequest(
+        (ChatMessage("user", "What is a mixture of experts?"), begun),
+        SamplingParams(temperature=0.0, max_tokens=60),
+        think_budget_tokens=7,
+        continues=True,
+    )
+    events = list(harmony_engine.client.chat(request))
+    reasoning = "".join(event.text for event in events if isinstance(event, ReasoningDelta))
+    answer = "".join(event.text for event in events if isinstance(event, TextDelta))
+    assert reasoning
+    assert answer
+    assert "<|" not in reasoning
+    last = events[-1]
+    assert isinstance(last, ChatFinished)
+    assert last.usage.reasoning_tokens == 7
+
+
+def test_channels_without_thinking_begin_with_the_answer(harmony_engine: Supervisor) -> None:
+    question = ChatMessage("user", "What is a mixture of experts?")
+    request = ChatRequest((question,), SamplingParams(temperature=0.0, max_tokens=12), thinking="off")
+    events = list(harmony_engine.client.chat(request))
+    assert not [event for event in events if isinstance(event, ReasoningDelta) and event.text]
+    assert [event for event in events if isinstance(event, TextDelta)]
