@@ -325,7 +325,7 @@ def test_responses_know_reasoning_and_turns(client: openai.OpenAI) -> None:
         {"role": "assistant", "content": [{"type": "output_text", "text": "Hello!", "annotations": []}]},
         {"role": "user", "content": "Who are you?"},
     ]
-    options: Any = {"extra_body": {"think_budget_tokens": 8}, "max_output_tokens": 64, "temperature": 0}
+    options: Any = {"extra_body": {"think_budget_tokens": 8}, "max_output_tokens": 24, "temperature": 0}
     whole = client.responses.create(model="starter-thinking", input=turns, instructions="Answer.", **options)
     assert [item.type for item in whole.output] == ["reasoning", "message"]
     with client.responses.stream(
