@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from app.engines import Engines
 from app.errors import ModelChanged, NotAnAnswer, RoutingNotKept, TokensNotKept
 from model_manager.engine.client import Cancel
+from model_manager.engine.inspector import replay_routing
+from model_manager.engine.routing import Routing
 from model_manager.library import Library
 from model_manager.types import ModelEntry, TokenIds
 from storage.records import Message
 from storage.store import Store
 from storage.thread import StorageThread
-
-if TYPE_CHECKING:
-    from model_manager.engine.routing import Routing
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,6 @@ class Inspecting:
             NoSuchMessage, NotAnAnswer, TokensNotKept, ModelChanged: There is nothing to compute.
             ModelManagerError: The model cannot be loaded, or does not show it.
         """
-        from model_manager.engine.inspector import replay_routing  # numpy, which the window opens without
-
         kept = self._storage.call(lambda store: _kept(store, message_id))
         first = 0 if with_prompt else len(kept.tokens.prompt)
         with self._engines.use(self._entry(kept, model), cancel) as engine:
@@ -113,8 +109,6 @@ class Inspecting:
             NoSuchMessage, NotAnAnswer, TokensNotKept, ModelChanged: There is nothing to be told.
             ModelManagerError: The model cannot be loaded.
         """
-        from model_manager.engine.routing import Routing
-
         kept, layers, experts, weights = self._storage.call(
             lambda store: (
                 _kept(store, message_id),

@@ -11,18 +11,16 @@ import math
 import sqlite3
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from storage.database import Database
 from storage.errors import NoSuchMessage
 from storage.records import PackedArray, TraceKind
 
-# numpy itself is imported where arrays are made: the window opens a tenth of a second sooner without it.
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
-
-    Array = NDArray[np.generic]
+Array = NDArray[np.generic]
 
 # How each kind is kept: type of its numbers, and how many dimensions they have.
 _FORMATS: Final[Mapping[TraceKind, tuple[str, int]]] = {
@@ -109,8 +107,6 @@ def _problem(row: sqlite3.Row) -> str:
 
 
 def _packed(kind: TraceKind, numbers: ArrayLike | PackedArray) -> tuple[str, str, bytes]:
-    import numpy as np
-
     dtype, n_dimensions = _FORMATS[kind]
     if isinstance(numbers, PackedArray):
         numbers = np.frombuffer(numbers.data, dtype).reshape(numbers.shape)
@@ -123,8 +119,6 @@ def _packed(kind: TraceKind, numbers: ArrayLike | PackedArray) -> tuple[str, str
 
 
 def _unpacked(row: sqlite3.Row) -> Array:
-    import numpy as np
-
     dtype, n_dimensions = _FORMATS.get(row["kind"], (row["dtype"], None))
     if row["dtype"] != dtype:
         raise ValueError(f"its numbers are {row['dtype']}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.cli.choices import model_name
 from app.cli.output import print_json, print_table, printable
@@ -15,13 +15,11 @@ from app.errors import Interrupted
 from app.inspecting import ReadToken
 from app.services import Services
 from model_manager.engine.client import Cancel
+from model_manager.engine.routing import Routing, routing_body
+from model_manager.engine.routing_summary import RoutingSummary, summarize, summary_body
 from model_manager.errors import EngineUnreachable
 from ui import formats
 from ui.i18n import tr
-
-if TYPE_CHECKING:
-    from model_manager.engine.routing import Routing
-    from model_manager.engine.routing_summary import RoutingSummary
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -82,9 +80,6 @@ def _token_json(token: ReadToken) -> dict[str, Any]:
 
 
 def _routing(arguments: argparse.Namespace, services: Services, console: Console, cancel: Cancel) -> None:
-    from model_manager.engine.routing import routing_body
-    from model_manager.engine.routing_summary import summarize, summary_body
-
     progress = ProgressLine(console)
     loading = LoadingLine(console, services.engines)
 

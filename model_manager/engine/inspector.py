@@ -1,4 +1,4 @@
-"""Asks a worker what goes on inside its model; apart from `client`, which does without numpy."""
+"""Asks a worker what goes on inside its model."""
 
 from __future__ import annotations
 
