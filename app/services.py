@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from app.remotes import RemoteEngines
 from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
 from app.vetting import Vetting
+from model_manager import catalogue
 from model_manager.downloads import Downloads
 from model_manager.engine import prompt_cache
 from model_manager.engine.probe import Prober
@@ -28,7 +30,7 @@ from model_manager.errors import EngineError, ModelManagerError
 from model_manager.http import Http
 from model_manager.hub import Hub
 from model_manager.library import Library
-from model_manager.types import DownloadSnapshot, ModelEntry
+from model_manager.types import DownloadSnapshot, HubModel, ModelEntry
 from storage.thread import StorageThread
 
 log = logging.getLogger(__name__)
@@ -80,6 +82,7 @@ class Services:
                 os.environ.get("HF_ENDPOINT") or self._settings["hub_endpoint"],
                 os.environ.get("HF_TOKEN") or None,
             )
+            self.hub.on_seen = self._verify_entry
             opened.callback(self.hub.close)
             models_dir = Path(self._settings["models_dir"] or paths.models_dir)
             self.remotes = RemoteEngines(
@@ -178,6 +181,19 @@ class Services:
     def close(self) -> None:
         """Stop everything in order; what was acknowledged is on disk. May be called twice."""
         self._opened.close()
+
+    def _verify_entry(self, model: HubModel) -> None:
+        """Note that the hub has an entry of the catalogue as it is described; the first time counts."""
+        entry = catalogue.find(model.repo_id)
+        seen = self._settings["verified_models"]
+        if entry is None or entry.repo_id in seen:
+            return
+        contradictions = catalogue.differences(entry, model)
+        if contradictions:
+            log.info("the catalogue's %s differs on the hub: %s", entry.repo_id, contradictions)
+            return
+        noted = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "revision": model.revision}
+        self.set_setting("verified_models", {**seen, entry.repo_id: noted})
 
     def _on_finished(self, snapshot: DownloadSnapshot) -> None:
         if snapshot.status == "done":

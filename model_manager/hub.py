@@ -35,7 +35,7 @@ from model_manager.shards import model_stem
 from model_manager.types import DownloadFile, DownloadItem, HubFacts, HubFile, HubModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from huggingface_hub import HfApi
 
@@ -66,6 +66,7 @@ class Hub:
     Attributes:
         endpoint: Its address, without a slash at the end.
         token: Sent to this endpoint alone; None asks without.
+        on_seen: Gets every repository that `model_info` was told of, on the thread that asked; None at first.
     """
 
     def __init__(self, http: Http, endpoint: str | None = None, token: str | None = None) -> None:
@@ -81,6 +82,7 @@ class Hub:
         self.endpoint = (endpoint or home).rstrip("/")
         is_home = urlsplit(self.endpoint).netloc == urlsplit(home).netloc
         self.token = token or (os.environ.get("HF_TOKEN") if is_home else None) or None
+        self.on_seen: Callable[[HubModel], None] | None = None
         self._http = http
         self._lock = threading.Lock()
         self._client: HfApi | None = None
@@ -109,7 +111,10 @@ class Hub:
             )
             for sibling in info.siblings or ()
         )
-        return HubModel(repo_id, info.sha or revision, files, bool(info.gated), facts_of(info))
+        model = HubModel(repo_id, info.sha or revision, files, bool(info.gated), facts_of(info))
+        if self.on_seen is not None:
+            self.on_seen(model)
+        return model
 
     def search(
         self,

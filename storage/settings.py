@@ -29,6 +29,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "trace": "replay",  # "live": note which experts tokens go to while answers are made
         "theme": "system",  # "system", "light" or "dark"
         "unload_after_min": 30,  # minutes without use after which a model leaves memory; 0: never
+        "verified_models": {},  # by repository: when the hub confirmed the catalogue, and the commit
         "window_geometry": None,  # base64
         "window_state": None,  # base64
         "zoom_percent": 100,  # of the system's text size

@@ -48,3 +48,25 @@ def verdict(name: str) -> str:
     if name == "pages":
         return tr("reads from disk")
     return tr("too large")
+
+
+def reasoning(family: str) -> str:
+    """How a model reasons, for a column; the names are those of the catalogue."""
+    if family == "none":
+        return tr("answers at once")
+    if family == "harmony":
+        return tr("reasons, in three strengths")
+    if family == "effort":
+        return tr("reasons, in strengths")
+    return tr("reasons")
+
+
+def difference(what: str, expected: str, found: str) -> str:
+    """What a hub tells otherwise than the catalogue."""
+    if what == "files":
+        return tr("the hub has no model file there")
+    if what == "architecture":
+        return tr(
+            "the hub calls its architecture {found}, the catalogue {expected}", found=found, expected=expected
+        )
+    return tr("the hub counts {found} parameters, the catalogue {expected}", found=found, expected=expected)

@@ -12,6 +12,7 @@ from app.cli.output import print_json, print_table, printable
 from app.console import Console
 from app.discovering import Hit, Page
 from app.services import Services
+from model_manager import catalogue
 from model_manager.offers import Offer
 from model_manager.types import HubFacts
 from ui import formats, offer_words
@@ -97,6 +98,11 @@ def _print_facts(page: Page, console: Console) -> None:
     if facts.n_ctx_train_tokens:
         rows.append([tr("context"), tr("{n} tokens", n=formats.number(facts.n_ctx_train_tokens))])
     rows.append([tr("downloads"), formats.number(facts.downloads)])
+    entry = catalogue.find(page.model.repo_id)
+    if entry is not None:
+        found = catalogue.differences(entry, page.model)
+        words = [offer_words.difference(other.what, other.expected, other.found) for other in found]
+        rows.append([tr("catalogue"), "; ".join(words) or tr("as the catalogue says")])
     if page.model.is_gated:
         rows.append([tr("access"), tr("only after its terms were accepted on the hub; needs HF_TOKEN")])
     print_table(console, rows)

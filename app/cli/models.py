@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.cli import cache, discover, fit, placement, tune
+from app.cli import cache, catalogue, discover, fit, placement, tune
 from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
@@ -32,6 +32,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         return made
 
     discover.add_actions(action)
+    catalogue.add_action(action)
     action("list", list_models, "what there is")
     reference = action("download", download, "fetch a model and verify it; again to resume")
     reference.add_argument("ref", metavar="REF", help="owner/repo[:QUANT or /file], or a URL")

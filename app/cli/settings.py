@@ -18,8 +18,8 @@ from storage.errors import NoSuchSetting
 from storage.settings import DEFAULTS
 from ui.i18n import tr
 
-# Where the window lies is kept like a setting, but is none of a person's.
-_HIDDEN = ("window_geometry", "window_state", "splitter_sizes", "last_conversation_id")
+# What is kept like a setting, but is none of a person's.
+_HIDDEN = ("window_geometry", "window_state", "splitter_sizes", "last_conversation_id", "verified_models")
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:

@@ -101,3 +101,27 @@ def test_show_of_a_repository_without_models(data_dir: Path, hub: HubServer) -> 
         coterie(data_dir, "models", "show", "ann/Weights", env={"HF_ENDPOINT": hub.endpoint})
     ).stdout
     assert "coterie models search Weights" in shown
+
+
+def test_catalogue_is_verified_at_first_use(data_dir: Path, hub: HubServer) -> None:
+    env = {"HF_ENDPOINT": hub.endpoint}
+    repo = "ggml-org/gpt-oss-20b-GGUF"
+
+    def verified() -> dict[str, str | None]:
+        shown = succeed(coterie(data_dir, "models", "catalogue", "--json")).stdout
+        return {entry["repo"]: entry["verified_at"] for entry in json.loads(shown)}
+
+    assert set(verified().values()) == {None}
+    hub.add(repo, "gpt-oss-20b-mxfp4.gguf", random_bytes(100))
+    hub.repos[repo].gguf = {"total": 7 * 10**9, "architecture": "llama"}
+    assert "llama" in succeed(coterie(data_dir, "models", "show", repo, env=env)).stdout
+    assert verified()[repo] is None
+    hub.repos[repo].gguf = {"total": 20_914_757_184, "architecture": "gpt-oss"}
+    assert "as the catalogue says" in succeed(coterie(data_dir, "models", "show", repo, env=env)).stdout
+    assert verified()[repo] is not None
+
+    shown = succeed(coterie(data_dir, "models", "catalogue", "--tier", "16")).stdout
+    assert repo in shown
+    assert "128 GiB" not in shown
+    assert "smallest" in succeed(coterie(data_dir, "models", "catalogue", "--tier", "1")).stdout
+    assert coterie(data_dir, "models", "catalogue", "--tier", "none").returncode == 2
