@@ -92,7 +92,8 @@ def test_result_is_answered(calling_engine: Supervisor) -> None:
 
 def test_whole_answer_has_the_call(calling_engine: Supervisor) -> None:
     body = request_body(ask(), request_id=None) | {"stream": False}
-    answer = calling_engine.client._control("POST", "/v1/chat/completions", body)
+    posted = calling_engine.client._http.request("POST", "/v1/chat/completions", json=body, timeout=120)
+    answer = posted.json()
     choice = answer["choices"][0]
     assert choice["finish_reason"] == "tool_calls"
     assert choice["message"]["content"] is None
