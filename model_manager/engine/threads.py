@@ -90,17 +90,19 @@ class ThreadController:
         times.append(elapsed_s)
         # The first call after a change still pays for it: threads are started, caches are cold.
         later = times[1:]
-        if len(times) == WINDOW_CALLS:
-            mean_s = sum(later) / len(later)
-            if self.n_threads == self._n_settled:
-                self._go_to(self._next_count(n_rows, mean_s))
-            else:
-                self._judge(n_rows, mean_s)
-        elif self.n_threads != self._n_settled:
-            if n_rows not in self._settled_s:
-                self._go_to(self._n_settled)  # there is nothing to compare with
+        is_full = len(times) == WINDOW_CALLS
+        if self.n_threads == self._n_settled:
+            if is_full:
+                self._go_to(self._next_count(n_rows, sum(later) / len(later)), n_rows)
+        elif n_rows in self._settled_s:
+            if is_full:
+                self._judge(n_rows, sum(later) / len(later))
             elif len(later) >= _FEWEST_CALLS and self._is_hopeless(n_rows, later):
                 self._judge(n_rows, math.inf)
+        elif is_full:
+            # Calls of a kind that was not seen before the trial: there is nothing to compare with.
+            self._must_compare = self._must_compare or self.n_threads < self._n_settled
+            self._go_to(self._n_settled, n_rows)
         return self.n_threads
 
     def _is_hopeless(self, n_rows: int, times: list[float]) -> bool:
@@ -140,8 +142,11 @@ class ThreadController:
         else:
             self._pause_down = min(self._pause_down * 2, _LONGEST_PAUSE_WINDOWS)
         self._n_waited = 0
-        self._go_to(self._n_settled)
+        self._go_to(self._n_settled, n_rows)
 
-    def _go_to(self, n_threads: int) -> None:
-        self.n_threads = n_threads
-        self._times.clear()
+    def _go_to(self, n_threads: int, n_rows: int) -> None:
+        if n_threads == self.n_threads:
+            self._times[n_rows].clear()  # calls of other kinds go on filling their windows
+        else:
+            self.n_threads = n_threads
+            self._times.clear()

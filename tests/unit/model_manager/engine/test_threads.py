@@ -78,3 +78,26 @@ def test_one_core_has_nothing_to_decide() -> None:
     controller = ThreadController(1)
     run(controller, lambda _n: 5.0, 100)
     assert controller.n_threads == 1
+
+
+def test_busy_machine_is_noticed_while_the_number_of_rows_changes() -> None:
+    """As it does when guesses come and go."""
+    dice = random.Random(3)
+    for counts in ((1, 3), (1, 3, 5, 9, 17), (1, 1, 1, 2)):
+        controller = ThreadController(2)
+        for _ in range(12 * WINDOW_CALLS):
+            n_rows = dice.choice(counts)
+            controller.observe(n_rows, BUSY[controller.n_threads] * (1 + n_rows / 2))
+        assert controller.n_threads == 1
+
+
+def test_idle_machine_keeps_all_threads_while_the_number_of_rows_changes() -> None:
+    dice = random.Random(3)
+    controller = ThreadController(2)
+    n_with_one = 0
+    for _ in range(100 * WINDOW_CALLS):
+        n_rows = dice.choice((1, 1, 3, 9, 17))
+        n_with_one += controller.n_threads == 1
+        controller.observe(n_rows, IDLE[controller.n_threads] * (1 + n_rows / 2))
+    assert controller.n_threads == 2
+    assert n_with_one < 4 * WINDOW_CALLS
