@@ -59,23 +59,37 @@ def first_token_s(client: EngineClient, text: str, *more: ChatMessage) -> tuple[
     raise RuntimeError("the answer did not finish")
 
 
-def summed_rate(client: EngineClient, n_streams: int, n_tokens: int) -> float:
-    """Tokens a second of equal chats at once, from the first request to the end of the last answer."""
+def summed_rate(client: EngineClient, n_streams: int, n_tokens: int, *, from_request: bool = False) -> float:
+    """Tokens a second of equal chats at once, until the end of the last answer.
+
+    Args:
+        client: Whom to ask.
+        n_streams: How many chats.
+        n_tokens: How long each answer is.
+        from_request: Measure from the first request on and not from the first piece of text: for a peer that
+            answers one after the other.
+    """
     gate = threading.Barrier(n_streams + 1)
 
-    def chat(seed: int) -> int:
+    def chat(seed: int) -> float:
         gate.wait()
+        first_s = None
         for event in client.chat(request(n_tokens, seed=seed)):
-            if isinstance(event, ChatFinished):
-                return event.usage.completion_tokens
-        raise RuntimeError("the answer did not finish")
+            if first_s is None and not isinstance(event, PrefillProgress):
+                first_s = time.perf_counter()
+        assert isinstance(event, ChatFinished)
+        assert first_s is not None
+        return first_s
 
     with ThreadPoolExecutor(n_streams) as pool:
         running = [pool.submit(chat, seed) for seed in range(n_streams)]
         gate.wait()
         began_s = time.perf_counter()
-        n_total = sum(answer.result() for answer in running)
-        return n_total / (time.perf_counter() - began_s)
+        first_s = min(answer.result() for answer in running)
+        ended_s = time.perf_counter()
+    if from_request:
+        return n_streams * n_tokens / (ended_s - began_s)
+    return n_streams * (n_tokens - 1) / (ended_s - first_s)
 
 
 def words(n_words: int, seed: int) -> str:

@@ -1,5 +1,9 @@
 """Four and eight answers at once, summed: our API against llama-batched-bench and the binding's server.
 
+llama-batched-bench measures decoding alone, so ours begins with the first piece of text; the binding's server
+answers one after the other, so there both begin with the first request. Our answers share their cells' room
+(`kv_unified`), as every context of ours does; llama-batched-bench gives each sequence cells of its own.
+
 python -m benchmarks.streams [--quick] [--json]
 """
 
@@ -38,8 +42,8 @@ def rows(effort: Effort) -> Iterator[Row]:
         for n_streams in _N_STREAMS:
             peer = "llama_cpp.server"
             contenders = {
-                "ours": partial(chats.summed_rate, client, n_streams, N_TOKENS),
-                peer: partial(chats.summed_rate, server, n_streams, N_TOKENS),
+                "ours": partial(chats.summed_rate, client, n_streams, N_TOKENS, from_request=True),
+                peer: partial(chats.summed_rate, server, n_streams, N_TOKENS, from_request=True),
             }
             yield _row(contest(contenders, effort.pairs(3)), n_streams, dense.name, peer, 2.0)
 
