@@ -15,7 +15,7 @@ from tests.helpers.asking import Heard, hear, open_services, stored
 
 GREEDY = {"temperature": 0.0}
 QUESTION = "Explain in a few sentences what a mixture of experts is."
-N_CTX = 512
+N_CTX = 256
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,10 @@ def test_cut_reasoning_goes_on_as_reasoning(services: Services) -> None:
     assert more.answered.answer.text.startswith(answer.text)
 
 
+@pytest.fixture(scope="module")
 def full(services: Services) -> Message:
     """An answer that was cut off because nothing more fits into the context."""
-    first = hear(services, Ask("Remember: my cat is called Tom. " * 20, sampling={**GREEDY, "max_tokens": 8}))
+    first = hear(services, Ask("Remember: my cat is called Tom. " * 12, sampling={**GREEDY, "max_tokens": 8}))
     conversation_id = first.answered.answer.conversation_id
     forced = {"temperature": 0.8, "seed": 3, "logit_bias": {"2": -100.0, "0": -100.0}}
     heard = hear(services, Ask("Tell me a long story about a river.", conversation_id, sampling=forced))
@@ -80,8 +81,8 @@ def full(services: Services) -> Message:
 
 
 @pytest.mark.parametrize("fit", ["drop", "summary"])
-def test_a_full_context_makes_room(services: Services, fit: Fit) -> None:
-    answer = full(services)
+def test_a_full_context_makes_room(services: Services, full: Message, fit: Fit) -> None:
+    answer = full
     more = hear(services, Continue(answer.id, sampling={**GREEDY, "max_tokens": 16}, fit=fit)).answered
     assert more.error is None
     assert more.answer.text.startswith(answer.text)
@@ -93,8 +94,8 @@ def test_a_full_context_makes_room(services: Services, fit: Fit) -> None:
     assert "Tom" in kept[0].text
 
 
-def test_without_room_it_says_so_and_keeps_everything(services: Services) -> None:
-    answer = full(services)
+def test_without_room_it_says_so_and_keeps_everything(services: Services, full: Message) -> None:
+    answer = full
     more = hear(services, Continue(answer.id, sampling=GREEDY)).answered
     assert isinstance(more.error, PromptTooLong)
     assert more.answer.text == answer.text
@@ -107,8 +108,8 @@ def test_a_question_without_an_answer_is_answered(services: Services) -> None:
     assert again.text == first.text
 
 
-def test_a_long_conversation_can_be_asked_on(services: Services) -> None:
-    answer = full(services)
+def test_a_long_conversation_can_be_asked_on(services: Services, full: Message) -> None:
+    answer = full
     for order in (
         Ask("And then?", answer.conversation_id, sampling={**GREEDY, "max_tokens": 5}, fit="drop"),
         Regenerate(answer.id, sampling={**GREEDY, "max_tokens": 5}, fit="drop"),

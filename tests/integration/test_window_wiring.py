@@ -217,6 +217,7 @@ def test_a_full_context_leaves_a_choice(coterie: Coterie, qtbot: QtBot) -> None:
     assert cut.generation.stop_reason == "context_full"
     assert [button.text() for button in bar.choice_buttons][-1] == "Context of 512 tokens"
 
+    coterie.services.set_setting("sampling_defaults", never_ends | {"max_tokens": 8})
     with qtbot.waitSignal(chat.answered, timeout=ANSWER_TIMEOUT_MS) as blocker:
         bar.choice_buttons[-1].click()
     longer: Message = blocker.args[0]
