@@ -71,7 +71,6 @@ _TABLE = MappingProxyType(
     }
 )
 _ALIASES = MappingProxyType({"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M"})
-_ORDER: tuple[Grade, ...] = ("exact", "same", "near", "good", "fair", "rough", "broken", "unknown")
 
 
 def quality_of(label: str) -> Quality:
@@ -81,13 +80,17 @@ def quality_of(label: str) -> Quality:
         label: As `references.label` gives it, in any case: "Q4_K_M", "UD-Q4_K_XL", "MXFP4_MOE". Names that a
             publisher has coined from one of the table's (`Q4_K_XL`) count as the nearest one there.
     """
-    name = label.upper().removeprefix("UD-").removesuffix("_MOE")
+    name = label.upper()
+    name = _ALIASES.get(name, name)
+    if name in _TABLE:
+        return _TABLE[name]
+    # A mixture of its own: the grade is a fair guess, the measured figure would be another model's.
+    return Quality(_TABLE.get(_nearest(name), UNKNOWN).grade)
+
+
+def _nearest(name: str) -> str:
+    name = name.removeprefix("UD-").removesuffix("_MOE")
     name = re.sub(r"_X{1,2}L$", "_L" if name.startswith("Q3_K") else "_M", name)
     if re.fullmatch(r"Q\d_K_[LM]", name) and name not in _TABLE:
-        name = "Q8_0" if name.startswith("Q8") else name[:4] if name[:4] in _TABLE else f"{name[:4]}_M"
-    return _TABLE.get(_ALIASES.get(name, name), UNKNOWN)
-
-
-def rank(quality: Quality) -> int:
-    """The smaller the better."""
-    return _ORDER.index(quality.grade)
+        return "Q8_0" if name.startswith("Q8") else name[:4] if name[:4] in _TABLE else f"{name[:4]}_M"
+    return _ALIASES.get(name, name)

@@ -16,9 +16,9 @@ def quality(grade: str, perplexity_increase: float | None) -> str:
     words = _grade(grade)
     if perplexity_increase is None or grade == "unknown":
         return words
-    return tr(
-        "{words} (perplexity +{figure})", words=words, figure=formats.decimal(perplexity_increase, digits=2)
-    )
+    digits = 2 if perplexity_increase >= 0.05 else 3
+    figure = formats.decimal(perplexity_increase, digits)
+    return tr("{words} (perplexity +{figure})", words=words, figure=figure)
 
 
 def _grade(grade: str) -> str:

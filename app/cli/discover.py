@@ -153,8 +153,8 @@ def _hit_row(hit: Hit) -> list[str]:
         facts.repo_id,
         formats.count(facts.total_params) if facts.total_params else "",
         tr("experts") if facts.is_moe else "",
-        formats.number(facts.downloads),
-        formats.number(facts.likes),
+        f"↓ {formats.number(facts.downloads)}",
+        f"♥ {formats.number(facts.likes)}",
         facts.modified_at[:10],
         facts.license,
     ]

@@ -214,3 +214,8 @@ def test_recommendation_follows_the_memory(ram_gib: float, best: str | None) -> 
 )
 def test_quality_by_name(label: str, grade: str) -> None:
     assert quality_of(label).grade == grade
+
+
+def test_figures_are_those_of_the_table_alone() -> None:
+    assert quality_of("q4_k").perplexity_increase == quality_of("Q4_K_M").perplexity_increase == 0.1754
+    assert quality_of("UD-Q4_K_XL").perplexity_increase is None
