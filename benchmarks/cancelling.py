@@ -29,6 +29,7 @@ def rows(effort: Effort) -> Iterator[Row]:
     n_runs = effort.pairs(9)
     for subject in subjects():
         with peers.our_worker(subject, n_ctx_tokens=_N_CTX_TOKENS, n_parallel=1) as client:
+            chats.first_token_s(client, "Hi.")  # from now on all that prompts have in common is there
             for what, in_prefill in (("cancel in a long prompt", True), ("cancel in an answer", False)):
                 with OthersMeter() as meter:
                     latencies_ms = [
