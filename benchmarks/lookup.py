@@ -27,20 +27,18 @@ from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.speculation.sources import new_speculator
 from model_manager.types import LoadPlan, SamplingParams, Speculation
 
-N_TOKENS = 256
+N_TOKENS = 200
 N_PAIRS = 7
 
 _TEXT = """The keeper of the lighthouse wrote down the weather of every day. On Monday there was fog, and the
 ships waited outside the harbour. On Tuesday the wind turned north and blew the fog away, so that
 eleven ships came in before noon. On Wednesday it rained from morning to evening, and nobody saw
-the other side of the bay. On Thursday the sun came out, the fishermen mended their nets on the
-quay, and the children of the village went swimming. On Friday a storm broke two windows of the
-tower, but the light did not go out. On Saturday the keeper painted the door, and on Sunday he
-read a letter from his sister, who had moved to the city and missed the sound of the sea."""
+the other side of the bay."""
 _PROMPT = (
-    "<|im_start|>user\nRepeat this text word by word, and correct its mistakes:\n\n"
-    f"{_TEXT}<|im_end|>\n<|im_start|>assistant\n"
+    f"<|im_start|>user\nRepeat this text word by word:\n\n{_TEXT.replace(chr(10), ' ')}<|im_end|>\n"
+    "<|im_start|>assistant\n"
 )
+"""A text that a model this small does repeat: 9 of 10 tokens are those of the text."""
 
 
 def rows(effort: Effort) -> Iterator[Row]:
