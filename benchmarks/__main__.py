@@ -51,9 +51,9 @@ def main() -> int:
         rows += [_row(line) for line in done.stdout.splitlines()]
         if done.returncode:
             failed.append(name)
+        if arguments.write:  # each time: whoever stops it keeps what was measured
+            page.write(arguments.write, rows)
     print(plain(rows), end="")
-    if arguments.write:
-        page.write(arguments.write, rows)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
