@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from model_manager.engine.speculation.lookup import PromptLookup
+from model_manager.engine.speculation.lookup import ORDERS, PromptLookup
 
 
 def guess(lookup: PromptLookup, history: Sequence[int], n_max: int = 4) -> list[int]:
@@ -52,7 +52,7 @@ def test_index_that_grows_finds_what_looking_everywhere_finds() -> None:
         lookup = PromptLookup()
         history = [dice.randint(0, 12) for _ in range(dice.randint(0, 300))]
         for _ in range(40):
-            ends = [end for order in (6, 2) if (end := last_place(history, order)) is not None]
+            ends = [end for order in ORDERS if (end := last_place(history, order)) is not None]
             found = guess(lookup, history, 1)
             if ends:
                 n_asked += 1
