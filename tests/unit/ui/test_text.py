@@ -42,6 +42,7 @@ ARGUMENTS: dict[str, Any] = {
     "code": -3,
     "conversation_id": 7,
     "message_id": 8,
+    "draft": "starter-dense",
     "download_id": 9,
     "key": "colour",
     "found_version": 9,
