@@ -149,6 +149,11 @@ class Job:
         self._on_cancel()
 
     @property
+    def is_pinned(self) -> bool:
+        """Whether a seed was given, so that the same request shall give the same text again."""
+        return self.params.seed is not None and self.params.temperature > 0
+
+    @property
     def n_completion(self) -> int:
         """Tokens after the prompt."""
         return len(self.history) - self.n_prompt

@@ -28,7 +28,13 @@ def test_answer_streams_and_is_kept(data_dir: Path) -> None:
     assert set(last) == {"type", "conversation_id", "message_id", "usage", "timings", "stop_reason"}
     assert last["type"] == "done"
     assert last["stop_reason"] in ("stop", "length")
-    assert set(last["usage"]) == {"prompt_tokens", "cached_tokens", "completion_tokens", "reasoning_tokens"}
+    assert set(last["usage"]) == {
+        "prompt_tokens",
+        "cached_tokens",
+        "completion_tokens",
+        "reasoning_tokens",
+        "dropped_reasoning_tokens",
+    }
     assert set(last["timings"]) == {"ttft_ms", "prefill_tokens_per_s", "decode_tokens_per_s"}
     assert last["usage"]["completion_tokens"] > 5
 

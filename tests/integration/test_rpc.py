@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ def answer(client: EngineClient) -> str:
 
 
 def test_experts_on_the_processor_and_the_rest_on_a_device_answer_as_the_processor_alone(
-    starter_path: Path, starter_engine: Supervisor, new_supervisor: Start, server: RpcServer
+    starter_path: Path, new_supervisor: Start, server: RpcServer
 ) -> None:
     split = LoadPlan(
         starter_path,
@@ -52,13 +53,18 @@ def test_experts_on_the_processor_and_the_rest_on_a_device_answer_as_the_process
         n_parallel=1,
         n_cpu_expert_layers=ALL_LAYERS,
         load_mode="none",
+        speculation="off",
         rpc_devices=(server.endpoint,),
     )
     forecast = {memory.device: memory for memory in Prober(PROBE).forecast(split).memory}
     supervisor = new_supervisor()
     supervisor.start(split)
     info = supervisor.wait_ready(120)
-    assert answer(supervisor.client) == answer(starter_engine.client)
+    alone = new_supervisor()
+    alone.start(dataclasses.replace(split, rpc_devices=(), n_cpu_expert_layers=0))
+    alone.wait_ready(120)
+    assert answer(supervisor.client) == answer(alone.client)
+    alone.stop()
 
     placement = info.placement
     assert placement is not None

@@ -69,7 +69,13 @@ def test_every_token_is_an_event(http: Client) -> None:
     assert (last["choices"][0]["finish_reason"], last["choices"][0]["delta"]) == ("length", {})
     assert last["usage"]["completion_tokens"] == 8
     assert last["usage"]["completion_tokens_details"] == {"reasoning_tokens": 0}
-    assert set(last["coterie"]) == {"timings", "stop_reason", "seed", "speculation"}
+    assert set(last["coterie"]) == {
+        "timings",
+        "stop_reason",
+        "seed",
+        "speculation",
+        "dropped_reasoning_tokens",
+    }
 
 
 def test_usage_comes_apart_on_request(http: Client) -> None:
