@@ -195,6 +195,8 @@ class WindowWiring(QObject):
         names = {entry.name for entry in self._entries}
         current = self.chat.model if self.chat.model in names else None
         self._window.set_models(self._entries, current)
+        address = next((entry.address for entry in self._entries if entry.name == current), "")
+        self._window.page.composer.set_address(address)
         state = self._services.engines.state_of(current) if current is not None else None
         self._show_engine(state)
 

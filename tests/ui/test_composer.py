@@ -140,3 +140,12 @@ def test_a_budget_of_ones_own_is_offered_too(composer: Composer) -> None:
     assert checked == ["Think as the model likes", "777 tokens"]
     button.set_values({})
     assert button.values() == {"thinking": "auto", "think_budget_tokens": None}
+
+
+def test_it_says_where_the_words_go(composer: Composer) -> None:
+    assert "stays on this computer" in composer.hint_label.text()
+    composer.set_address("https://gpu.example/v1")
+    assert "https://gpu.example/v1" in composer.hint_label.text()
+    assert "this computer" not in composer.hint_label.text()
+    composer.set_address("")
+    assert "stays on this computer" in composer.hint_label.text()

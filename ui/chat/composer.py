@@ -100,6 +100,7 @@ class Composer(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._is_busy = False
         self._reason = ""
+        self._address = ""
         self.frame = QFrame()
         self.frame.setObjectName("composer")
         self.field = PromptField()
@@ -157,6 +158,11 @@ class Composer(QWidget):
         self._reason = reason
         self._refresh()
 
+    def set_address(self, address: str) -> None:
+        """Where the model answers, if that is another machine; empty for this one."""
+        self._address = address
+        self._refresh()
+
     def can_send(self) -> bool:
         """Whether Enter would send."""
         return not self._is_busy and not self._reason and bool(self.text().strip())
@@ -193,9 +199,12 @@ class Composer(QWidget):
             f"{name}  ({'Esc' if self._is_busy else 'Enter'})" if not self._reason else self._reason
         )
         self.button.setEnabled(self._is_busy or self.can_send())
-        self.hint_label.setText(
-            self._reason or tr("Answers can be wrong. Everything stays on this computer.")
-        )
+        self.hint_label.setText(self._reason or self._promise())
+
+    def _promise(self) -> str:
+        if self._address:
+            return tr("Answers can be wrong. What you write goes to {address}.", address=self._address)
+        return tr("Answers can be wrong. Everything stays on this computer.")
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
