@@ -211,7 +211,7 @@ class Scheduler:
         self._active.append(job)
         job.sequence = self._sequences.acquire(job.history, job.take_stored(), job.conversation)
         job.note_start(len(job.sequence.tokens))
-        if job.speculation is None and self._speculator and (self._speculator.is_exact or not job.is_pinned):
+        if job.speculation is None and self._speculator and not job.is_pinned:
             job.speculation = self._speculator.begin(job)
         if job.sampler is None and not is_plain_greedy(job.params):
             job.sampler = self._context.new_sampler(stages(job.params, job.seed))

@@ -28,8 +28,8 @@ N_CTX = 768
 TOLERANCE_LOGITS = 1.8
 """Twice what the row of a token differs by between a call of its own and one with others beside it.
 
-Measured: 0 with the dense starter; up to 0.87 with the mixture, whose single rows take another kernel. Where
-an answer goes another way, the two tokens were closer than this.
+Measured: 0 with the dense starter on one processor (another rounds differently); up to 0.87 with the mixture,
+whose single rows take another kernel. Where an answer goes another way, the two tokens were closer than this.
 """
 
 TEXT = (
@@ -145,11 +145,11 @@ def counts(recorders: list[Recorder]) -> tuple[int, int]:
 # --- the same answers --------------------------------------------------------------------------------------
 
 
-def test_dense_answers_are_equal_to_the_token(dense: Bench) -> None:
+def test_dense_answers_part_only_at_near_ties(dense: Bench) -> None:
     plain = dense.answers("off", *PROMPTS)
     guessed = dense.answers("lookup", *PROMPTS)
-    assert [r.token_ids for r in guessed] == [r.token_ids for r in plain]
-    assert [r.text for r in guessed] == [r.text for r in plain]
+    for prompt, a, b in zip(PROMPTS, plain, guessed, strict=True):
+        dense.assert_same(prompt, a.token_ids, b.token_ids)
     n_drafted, n_accepted = counts(guessed)
     assert n_drafted > n_accepted > 40
     assert counts(plain) == (0, 0)
@@ -165,13 +165,12 @@ def test_answers_of_the_mixture_part_only_at_near_ties(mixture: Bench, speculati
     assert n_accepted > (0.6 * n_drafted if speculation == "draft" else 40)
 
 
-@pytest.mark.parametrize("temperature", [0.7, 1.0])
-def test_same_seed_gives_the_same_text_with_guesses(dense: Bench, temperature: float) -> None:
-    settings = {"temperature": temperature, "seed": 7, "repeat_penalty": 1.05}
-    plain = dense.answers("off", *PROMPTS[:3], **settings)
-    guessed = dense.answers("lookup", *PROMPTS[:3], **settings)
-    assert [r.token_ids for r in guessed] == [r.token_ids for r in plain]
-    assert counts(guessed)[0] > 0
+def test_nothing_is_guessed_where_a_seed_was_given(dense: Bench) -> None:
+    """How many rows a call has would depend on the machine's mood, and with some the rounding."""
+    settings = {"temperature": 0.7, "seed": 7}
+    first, second = (dense.answers("lookup", *PROMPTS[:2], **settings) for _ in range(2))
+    assert [r.token_ids for r in first] == [r.token_ids for r in second]
+    assert counts(first) == counts(second) == (0, 0)
 
 
 @pytest.mark.parametrize("speculation", ["lookup", "draft"])

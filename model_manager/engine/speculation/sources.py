@@ -39,5 +39,4 @@ def new_speculator(plan: LoadPlan, context: LlamaContext) -> tuple[Speculation, 
         source = LookupSource()
     # llama.cpp ends the process when more logits are asked for than were reserved.
     n_max = min(plan.n_draft_max, context.plan.n_outputs_max - context.n_parallel)
-    is_exact = context.model.number("expert_count") == 0
-    return kind, Speculator(source, n_max, is_adaptive=plan.is_draft_adaptive, is_exact=is_exact)
+    return kind, Speculator(source, n_max, is_adaptive=plan.is_draft_adaptive)

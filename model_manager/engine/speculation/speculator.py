@@ -113,22 +113,17 @@ class Speculator:
     which doubles with every attempt in vain.
     """
 
-    def __init__(
-        self, source: Source, n_max: int, *, is_adaptive: bool = True, is_exact: bool = True
-    ) -> None:
+    def __init__(self, source: Source, n_max: int, *, is_adaptive: bool = True) -> None:
         """Decide for one context.
 
         Args:
             source: Makes the guesses; closed with this.
             n_max: Most guesses of one call, over all answers.
             is_adaptive: False lets every answer bring all that it has: for tests and measurements.
-            is_exact: The model computes the same whatever the number of rows in a call. One that does not, a
-                mixture, is not guessed for where a person gave a seed, to get the same answer again.
         """
         self._source = source
         self._n_max = n_max
         self._is_adaptive = is_adaptive
-        self.is_exact = is_exact
         self._costs = CallCosts()
         self._is_paused = False
 
