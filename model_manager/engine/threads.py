@@ -47,6 +47,7 @@ WINDOW_CALLS = 8
 _SLOWER = 1.3
 _FASTER = 0.95
 _FIRST_PAUSE_WINDOWS = 4
+_PAUSE_AFTER_RETREAT_WINDOWS = 1
 _LONGEST_PAUSE_WINDOWS = 16  # two seconds of tokens: how long a core that became free may go unnoticed
 _FEWEST_CALLS = 3
 
@@ -133,10 +134,13 @@ class ThreadController:
         n_tried = self.n_threads
         settled_s = self._settled_s.get(n_rows)
         if settled_s is not None and mean_s < settled_s * _FASTER:
-            self._must_compare = n_tried < self._n_settled
-            self._n_settled = n_tried
+            n_before, self._n_settled = self._n_settled, n_tried
+            self._must_compare = n_tried < n_before
             self._settled_s.clear()  # of the other counts
             self._pause_up = self._pause_down = _FIRST_PAUSE_WINDOWS
+            if n_tried < n_before:
+                # What held the others up is often over at once, and a window with fewer threads is long.
+                self._pause_up = _PAUSE_AFTER_RETREAT_WINDOWS
         elif n_tried > self._n_settled:
             self._pause_up = min(self._pause_up * 2, _LONGEST_PAUSE_WINDOWS)
         else:

@@ -22,15 +22,9 @@ from model_manager.errors import DraftMismatch, LoadFailed
 from model_manager.types import ChatFinished, ChatMessage, ChatRequest, LoadPlan, SamplingParams, Speculation
 from tests.helpers.answers import Recorder
 from tests.helpers.ggufs import GLM4MOE_MTP, GPT_OSS, LFM2MOE, LLAMA, write_model
+from tests.helpers.ties import TOLERANCE_LOGITS, tie_logits
 
 N_CTX = 768
-
-TOLERANCE_LOGITS = 1.8
-"""Twice what the row of a token differs by between a call of its own and one with others beside it.
-
-Measured: 0 with the dense starter on one processor (another rounds differently); up to 0.87 with the mixture,
-whose single rows take another kernel. Where an answer goes another way, the two tokens were closer than this.
-"""
 
 TEXT = (
     "The keeper of the lighthouse wrote down the weather of every day. On Monday there was fog, and the "
@@ -94,32 +88,7 @@ class Bench:
 
     def assert_same(self, prompt: str, plain: list[int], guessed: list[int]) -> None:
         """Equal, or parted where the model was in two minds."""
-        n_same = next(
-            (i for i, (a, b) in enumerate(zip(plain, guessed, strict=False)) if a != b),
-            min(len(plain), len(guessed)),
-        )
-        if n_same == len(plain) == len(guessed):
-            return
-        tokens = [*self.tokens(prompt), *plain[:n_same]]
-        logits = self._logits(tokens)
-        wanted = [
-            answer[n_same : n_same + 1] or list(self.context.vocabulary.end_ids)
-            for answer in (plain, guessed)
-        ]
-        first, second = (max(float(logits[token]) for token in ids) for ids in wanted)
-        assert abs(first - second) < TOLERANCE_LOGITS, (prompt, n_same, first, second)
-
-    def _logits(self, tokens: list[int]) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        self.context.forget(0)
-        self.context.abort(False)  # the scheduler left it so
-        batch = self.context.new_batch()
-        for start in range(0, len(tokens), 32):  # longer calls round differently again
-            batch.clear()
-            row = batch.add(0, start, tokens[start : start + 32], wants_logits=True)
-            assert self.context.decode(batch) == 0
-        logits = self.context.logits(row).copy()
-        self.context.forget(0)
-        return logits
+        assert tie_logits(self.context, self.tokens(prompt), plain, guessed) < TOLERANCE_LOGITS, prompt
 
 
 @pytest.fixture(scope="module")
