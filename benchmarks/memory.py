@@ -30,22 +30,12 @@ _ALLOWANCE_BYTES = 16 * MIB
 _N_CTX_TOKENS = 8192
 _N_LAYERS = 16
 _N_EXPERTS = 48
-_MIXTURES = (
-    ggufs.LLAMA,
-    ggufs.QWEN3MOE,
-    ggufs.DEEPSEEK2,
-    ggufs.GPT_OSS,
-    ggufs.OLMOE,
-    ggufs.GLM4MOE,
-    ggufs.LFM2MOE,
-    ggufs.GRANITE_HYBRID,
-)
 _PROMPT = "the keeper of the lighthouse wrote down the weather of every day. " * 115
 
 
 def rows(effort: Effort) -> Iterator[Row]:
     """A row an architecture, the dense one last, and one whose weights are copied out of their file."""
-    subjects = [(recipe, _N_EXPERTS, _N_LAYERS) for recipe in _MIXTURES]
+    subjects = [(recipe, _N_EXPERTS, _N_LAYERS) for recipe in ggufs.MIXTURES]
     subjects.append((ggufs.QWEN3, 0, 3 * _N_LAYERS))
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
         for recipe, n_experts, n_layers in subjects[:: len(subjects) - 1 if effort.is_quick else 1]:

@@ -279,6 +279,9 @@ DEEPSEEK2 = Recipe(
 QWEN2VL = Recipe("qwen2vl", _llama, {"rope.dimension_sections": [4, 2, 2, 0]})
 GPT_OSS = Recipe("gpt-oss", _gpt_oss, {"expert_feed_forward_length": N_FF, "attention.sliding_window": 128})
 
+MIXTURES = (LLAMA, QWEN3MOE, DEEPSEEK2, GPT_OSS, OLMOE, GLM4MOE, LFM2MOE, GRANITE_HYBRID)
+"""One of each kind of attention, memory and router; `LLAMA` and `QWEN3` can be dense as well."""
+
 
 def write_model(
     path: Path,

@@ -12,19 +12,7 @@ import pytest
 from model_manager.engine.probe import Prober
 from model_manager.engine.supervisor import Supervisor
 from model_manager.types import ChatFinished, ChatMessage, ChatRequest, LoadPlan, SamplingParams
-from tests.helpers.ggufs import (
-    DEEPSEEK2,
-    GLM4MOE,
-    GPT_OSS,
-    GRANITE_HYBRID,
-    LFM2MOE,
-    LLAMA,
-    OLMOE,
-    QWEN3,
-    QWEN3MOE,
-    Recipe,
-    write_model,
-)
+from tests.helpers.ggufs import GRANITE_HYBRID, MIXTURES, QWEN3, Recipe, write_model
 from tests.helpers.memory import peak_bytes
 
 PROMPT = "the weather and the sea of the keeper. " * 40
@@ -32,22 +20,7 @@ PROMPT = "the weather and the sea of the keeper. " * 40
 
 @pytest.mark.parametrize(
     ("recipe", "n_experts"),
-    [
-        (QWEN3, 0),
-        *(
-            (recipe, 8)
-            for recipe in (
-                LLAMA,
-                QWEN3MOE,
-                DEEPSEEK2,
-                GPT_OSS,
-                OLMOE,
-                GLM4MOE,
-                LFM2MOE,
-                GRANITE_HYBRID,
-            )
-        ),
-    ],
+    [(QWEN3, 0), *((recipe, 8) for recipe in MIXTURES)],
     ids=lambda value: value.architecture if isinstance(value, Recipe) else "",
 )
 def test_an_architecture_answers_within_its_forecast(
