@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app import fits
@@ -66,25 +66,40 @@ def search(
     sort: SearchOrder = "downloads",
     license_name: str | None = None,
     moe_only: bool = False,
+    reasoning_only: bool = False,
     fits_only: bool = False,
     limit: int = 20,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Hit]:
     """Repositories with GGUF files, as `Hub.search` takes them.
 
     With `fits_only`, of those that the hub gives, only what runs here: the lists of their files are
-    asked for, and a header of each, which takes about a second for each of them.
+    asked for, and a header of each, which takes about a second for each of them. Once `cancelled` says so,
+    no more of them are looked at.
 
     Raises:
         ModelManagerError: The hub does not answer, or nothing sensible.
     """
     found = services.hub.search(
-        text, author=author, sort=sort, license_name=license_name, moe_only=moe_only, limit=limit
+        text,
+        author=author,
+        sort=sort,
+        license_name=license_name,
+        moe_only=moe_only,
+        reasoning_only=reasoning_only,
+        limit=limit,
     )
     if not fits_only:
         return [Hit(facts) for facts in found]
     machine = fits.this_machine()
-    hits = (Hit(facts, _first_that_fits(services, facts, machine)) for facts in found)
-    return [hit for hit in hits if hit.offer is not None]
+    hits = []
+    for facts in found:
+        if cancelled():
+            break
+        offer = _first_that_fits(services, facts, machine)
+        if offer is not None:
+            hits.append(Hit(facts, offer))
+    return hits
 
 
 def page(services: Services, ref: str, *, with_headers: bool = False, card: bool = True) -> Page:

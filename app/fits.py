@@ -56,7 +56,14 @@ def judge(services: Services, ref: str, context: ContextSize, machine: Machine |
     Raises:
         ModelManagerError: There is no such model, or its headers cannot be read.
     """
-    name, model = _find(services, ref)
+    name, model = find(services, ref)
+    return judged(services, name, model, context, machine)
+
+
+def judged(
+    services: Services, name: str, model: GgufModel, context: ContextSize, machine: Machine | None = None
+) -> Judged:
+    """The same for headers that have been read; takes up to half a second, for the speed of this machine."""
     asked = context_for(model, context)
     here = machine or this_machine()
     found = fit(model, here, asked)
@@ -80,7 +87,12 @@ def this_machine() -> Machine:
     return Machine(free_main_memory_bytes())
 
 
-def _find(services: Services, ref: str) -> tuple[str, GgufModel]:
+def find(services: Services, ref: str) -> tuple[str, GgufModel]:
+    """The name and the headers of a model, of this machine or on a hub.
+
+    Raises:
+        ModelManagerError: As `judge`.
+    """
     try:
         entry = services.library.get(ref)
     except ModelNotFound:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
@@ -10,6 +12,7 @@ from PySide6.QtGui import QDesktopServices
 from app.bridge import Bridge, Latest
 from app.controllers.chat import ChatController
 from app.controllers.conversations import ConversationsController
+from app.controllers.discover import DiscoverController
 from app.controllers.downloads import DownloadsController
 from app.controllers.library import LibraryController
 from app.services import Services
@@ -18,7 +21,9 @@ from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
 from storage.records import Conversation, Message
 from ui import formats
 from ui.i18n import tr
+from ui.library.values import Shelf
 from ui.main_window import MainWindow
+from ui.tray import Tray
 from ui.values import Notice
 
 log = logging.getLogger(__name__)
@@ -35,16 +40,19 @@ class WindowWiring(QObject):
         self._window = window
         self._services = services
         self._bridge = bridge
-        self._entries: list[ModelEntry] = []
+        self._entries: Sequence[ModelEntry] = ()
         self.chat = ChatController(services, bridge, self)
         self.conversations = ConversationsController(services, bridge, self)
         self.library = LibraryController(services, bridge, self)
         self.downloads = DownloadsController(services, bridge, self)
+        self.discover = DiscoverController(services, bridge, self)
+        self._tray = Tray(window)
         self._engine_states: Latest[EngineState] = Latest(bridge, self._on_engine_state)
         services.engines.subscribe(self._engine_states.offer)
         self._connect_chat()
         self._connect_conversations()
         self._connect_models()
+        self._connect_discover()
         window.notice_action_requested.connect(self._on_notice_action)
         window.setting_changed.connect(self._on_setting_changed)
 
@@ -56,7 +64,7 @@ class WindowWiring(QObject):
         window.restore_layout(
             settings["window_geometry"], settings["window_state"], settings["splitter_sizes"]
         )
-        self._on_models(list(services.library.list()))
+        self._on_shelf(self.library.shelf())
         self.conversations.refresh()
         self.downloads.publish()
         if services.n_interrupted:
@@ -80,6 +88,7 @@ class WindowWiring(QObject):
         self.chat.stop_all()
         self.library.close()
         self.downloads.close()
+        self.discover.close()
 
     def show_error(self, error: BaseException) -> None:
         """Say it in the notice bar."""
@@ -124,21 +133,40 @@ class WindowWiring(QObject):
         conversations.failed.connect(self.show_error)
 
     def _connect_models(self) -> None:
-        window, library, downloads = self._window, self.library, self.downloads
-        window.import_model_requested.connect(library.import_path)
-        window.verify_model_requested.connect(library.verify)
-        window.remove_model_requested.connect(library.remove)
-        library.listed.connect(self._on_models)
-        library.progressed.connect(window.set_model_progress)
+        rooms, library, downloads = self._window.rooms, self.library, self.downloads
+        rooms.import_requested.connect(library.import_path)
+        rooms.verify_requested.connect(library.verify)
+        rooms.remove_requested.connect(library.remove)
+        rooms.figures_requested.connect(library.figure)
+        library.listed.connect(self._on_shelf)
+        library.figured.connect(rooms.set_figures)
+        library.progressed.connect(rooms.set_model_progress)
         library.verified.connect(self._on_verified)
         library.failed.connect(self.show_error)
-        window.download_requested.connect(downloads.add)
-        window.download_paused.connect(downloads.pause)
-        window.download_resumed.connect(downloads.resume)
-        window.download_cancelled.connect(downloads.cancel)
-        downloads.published.connect(window.set_downloads)
+        rooms.download_requested.connect(downloads.add)
+        rooms.download_paused.connect(downloads.pause)
+        rooms.download_resumed.connect(downloads.resume)
+        rooms.download_cancelled.connect(downloads.cancel)
+        downloads.published.connect(self._window.set_downloads)
+        downloads.room_changed.connect(rooms.set_free_space)
         downloads.finished.connect(self._on_downloaded)
+        downloads.stopped.connect(self._on_download_stopped)
         downloads.failed.connect(self.show_error)
+
+    def _connect_discover(self) -> None:
+        rooms, discover = self._window.rooms, self.discover
+        rooms.suggestions_requested.connect(discover.suggest)
+        rooms.search_requested.connect(discover.search)
+        rooms.page_requested.connect(discover.open)
+        rooms.fit_requested.connect(discover.judge)
+        rooms.link_chosen.connect(lambda href: QDesktopServices.openUrl(QUrl(href)))
+        discover.suggested.connect(rooms.set_suggestions)
+        discover.found.connect(rooms.set_found)
+        discover.search_failed.connect(lambda error: rooms.show_search_problem(_asking_notice(error)))
+        discover.page_found.connect(rooms.set_hub_page)
+        discover.page_failed.connect(lambda error: rooms.show_page_problem(_asking_notice(error)))
+        discover.fit_found.connect(rooms.set_fit)
+        discover.fit_failed.connect(rooms.show_fit_error)
 
     def _on_send(self, text: str) -> None:
         self._window.show_notice(None)
@@ -187,8 +215,9 @@ class WindowWiring(QObject):
     def _on_listed(self, conversations: list[Conversation]) -> None:
         self._window.set_conversations(conversations, self.chat.conversation_id)
 
-    def _on_models(self, entries: list[ModelEntry]) -> None:
-        self._entries = entries
+    def _on_shelf(self, shelf: Shelf) -> None:
+        self._entries = shelf.entries
+        self._window.rooms.set_shelf(shelf)
         self._show_models()
 
     def _show_models(self) -> None:
@@ -217,14 +246,17 @@ class WindowWiring(QObject):
         )
 
     def _on_downloaded(self, snapshot: DownloadSnapshot) -> None:
-        self._window.show_notice(
-            Notice(
-                "info",
-                tr("{name} has been downloaded and verified.", name=snapshot.name),
-                tr("Choose a model"),
-                "choose_model",
-            )
-        )
+        words = tr("{name} has been downloaded and verified.", name=snapshot.name)
+        self._tray.tell(tr("Download complete"), words)
+        self._window.show_notice(Notice("info", words, tr("Choose a model"), "choose_model"))
+
+    def _on_download_stopped(self, snapshot: DownloadSnapshot) -> None:
+        if snapshot.error is None:
+            return
+        notice = notice_for(snapshot.error)
+        self._tray.tell(tr("The download of {name} has stopped", name=snapshot.name), notice.sentence)
+        if self._window.rooms.current() != "downloads":  # there its row says it
+            self._window.show_notice(replace(notice, action=tr("Open downloads"), action_id="open_downloads"))
 
     def _on_notice_action(self, action_id: str) -> None:
         if action_id in _DOORS:
@@ -255,3 +287,11 @@ class WindowWiring(QObject):
             self._window.show_notice(
                 Notice("info", tr("This takes effect when Coterie is started the next time."))
             )
+
+
+def _asking_notice(error: Exception) -> Notice:
+    """What went wrong with the hub; where no setting helps, asking again may."""
+    notice = notice_for(error)
+    if notice.action_id == "open_settings":
+        return replace(notice, choices=((tr("Try again"), "retry"),))
+    return replace(notice, action=tr("Try again"), action_id="retry")

@@ -55,7 +55,7 @@ _SORTS: Final[Mapping[SearchOrder, str]] = MappingProxyType(
     }
 )
 _EXPANDED: Final = ("downloads", "gated", "gguf", "lastModified", "likes", "tags", "trendingScore")
-_MOE_FACTOR = 10
+_SIFT_FACTOR = 10
 _PAGE_SIZE = 100
 _MOST_CARD_BYTES = 256 << 10
 
@@ -124,6 +124,7 @@ class Hub:
         sort: SearchOrder = "downloads",
         license_name: str | None = None,
         moe_only: bool = False,
+        reasoning_only: bool = False,
         limit: int = 20,
     ) -> tuple[HubFacts, ...]:
         """Repositories with GGUF files, the first by `sort` first.
@@ -135,13 +136,14 @@ class Hub:
             license_name: As cards write it, for example "apache-2.0".
             moe_only: Mixtures of experts alone. Hubs cannot be asked for that, so ten times as many
                 repositories are looked at, and there may be more.
+            reasoning_only: Models that reason alone; as with `moe_only`.
             limit: At most so many.
 
         Raises:
             RateLimited, HubUnavailable, HubError, Offline, HostRefused: As named.
         """
         tags = ["gguf", *([f"license:{license_name.lower()}"] if license_name else [])]
-        n_left = limit * _MOE_FACTOR if moe_only else limit
+        n_left = limit * _SIFT_FACTOR if moe_only or reasoning_only else limit
         params: dict[str, Any] = {
             "search": text.strip(),
             "author": author or "",
@@ -154,7 +156,9 @@ class Hub:
         with self._translated(f"{self.endpoint}/api/models", text), self._http.purpose("model search"):
             for value in islice(self._pages("/api/models", params), n_left):
                 facts = _facts_of_entry(value)
-                if facts is not None and (facts.is_moe or not moe_only):
+                if facts is None or (moe_only and not facts.is_moe):
+                    continue
+                if facts.is_reasoning or not reasoning_only:
                     found.append(facts)
                 if len(found) == limit:
                     break

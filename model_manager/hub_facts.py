@@ -29,6 +29,12 @@ _MOE_NAME = re.compile(
     r"(?:^|[-_.])(?:\d+x\d+(?:\.\d+)?b|\d*a\d+(?:\.\d+)?[bm]|moe)(?:$|[-_.])", re.IGNORECASE
 )
 """`8x7B`, `30B-A3B`, `1b-a400m`, `moe`."""
+_REASONING_ARCHITECTURES = frozenset({"gpt-oss"})
+_REASONING_TAGS = frozenset({"reasoning", "thinking", "chain-of-thought"})
+_REASONING_NAME = re.compile(
+    r"(?:^|[-_.])(?:think(?:er|ing)?|reason(?:er|ing)?|r1|qwq|magistral)(?:$|[-_.\d])", re.IGNORECASE
+)
+"""`Thinking`, `Reasoning`, `DeepSeek-R1`, `QwQ`, `Magistral`."""
 
 
 def facts_of(info: Any) -> HubFacts:
@@ -38,6 +44,7 @@ def facts_of(info: Any) -> HubFacts:
     repo_id = str(info.id)
     architecture = _text(gguf.get("architecture"))
     name = repo_id.rpartition("/")[2]
+    words = {tag.lower() for tag in tags}
     return HubFacts(
         repo_id=repo_id,
         downloads=_count(info.downloads),
@@ -49,9 +56,12 @@ def facts_of(info: Any) -> HubFacts:
         total_params=_count(gguf.get("total")),
         n_ctx_train_tokens=_count(gguf.get("context_length")),
         is_moe=architecture in _MOE_ARCHITECTURES
-        or bool(_MOE_TAGS.intersection(tag.lower() for tag in tags))
+        or not _MOE_TAGS.isdisjoint(words)
         or _MOE_NAME.search(name) is not None,
         is_gated=bool(info.gated),
+        is_reasoning=architecture in _REASONING_ARCHITECTURES
+        or not _REASONING_TAGS.isdisjoint(words)
+        or _REASONING_NAME.search(name) is not None,
     )
 
 

@@ -35,6 +35,7 @@ class HubFacts:
         total_params: 0 where the hub does not tell.
         n_ctx_train_tokens: Likewise.
         is_moe: By its architecture, its tags or its name.
+        is_reasoning: By its architecture, its tags or its name; many that reason do not tell.
     """
 
     repo_id: str
@@ -48,6 +49,7 @@ class HubFacts:
     n_ctx_train_tokens: int = 0
     is_moe: bool = False
     is_gated: bool = False
+    is_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class Command:
 
     name: str
     shortcuts: tuple[str, ...] = ()
-    do: Callable[[], None] | None = None
+    do: Callable[[], object] | None = None
     in_menu: bool = True
 
 

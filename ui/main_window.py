@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QEvent, QPoint, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QMainWindow, QSplitter, QWidget
+from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
 from storage.records import Conversation, Message, SearchHit
-from ui import i18n, icons, theme
+from ui import i18n, icons, theme, window_layout
 from ui.chat.page import ChatPage
 from ui.commands import Command, Commands
 from ui.conversation_list import shown_title
+from ui.dialogs import Dialogs
 from ui.i18n import marked, tr
 from ui.rooms import Rooms
 from ui.sidebar import Sidebar
 from ui.values import ConversationSettings, Notice, StreamUpdate
 
-_STATE_VERSION = 1
 _SIDEBAR_WIDTH = 264
 
 
@@ -43,14 +43,13 @@ class MainWindow(QMainWindow):
         version_requested: message id.
         model_selected: Name in the library.
         conversation_settings_changed: `ConversationSettings`.
-        import_model_requested: Path.
-        verify_model_requested, remove_model_requested: Name in the library.
-        download_requested: Reference as typed.
-        download_paused, download_resumed, download_cancelled: download id.
         notice_action_requested: The notice's `action_id`; "open_downloads", "open_settings" and
             "choose_model" have been carried out by the window already.
         setting_changed: key, value; look and language have changed already.
         closing: The window was asked to close and does.
+
+    Attributes:
+        rooms: The pages about models, with intentions and values of their own.
     """
 
     new_conversation_requested = Signal()
@@ -66,13 +65,6 @@ class MainWindow(QMainWindow):
     version_requested = Signal(object)
     model_selected = Signal(str)
     conversation_settings_changed = Signal(object)
-    import_model_requested = Signal(str)
-    verify_model_requested = Signal(str)
-    remove_model_requested = Signal(str)
-    download_requested = Signal(str)
-    download_paused = Signal(object)
-    download_resumed = Signal(object)
-    download_cancelled = Signal(object)
     notice_action_requested = Signal(str)
     setting_changed = Signal(str, object)
     closing = Signal()
@@ -90,11 +82,14 @@ class MainWindow(QMainWindow):
         self._current_model: str | None = None
         self.sidebar = Sidebar()
         self.page = ChatPage()
-        self.rooms = Rooms(self)
+        self.dialogs = Dialogs(self)
+        self._right = QStackedWidget()
+        self._right.addWidget(self.page)
+        self.rooms = Rooms(self._right)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setHandleWidth(1)
         self.splitter.addWidget(self.sidebar)
-        self.splitter.addWidget(self.page)
+        self.splitter.addWidget(self._right)
         self.splitter.setStretchFactor(1, 1)
         self.splitter.setCollapsible(1, False)
         self.splitter.setSizes([_SIDEBAR_WIDTH, self.width() - _SIDEBAR_WIDTH])
@@ -116,9 +111,10 @@ class MainWindow(QMainWindow):
             Command(marked("Delete conversation…"), ("Ctrl+Shift+Backspace",), self.sidebar.delete_current),
             Command(marked("Conversation settings…"), ("Ctrl+Shift+,",), self._open_conversation_settings),
             separator,
-            Command(marked("Choose a model"), ("Ctrl+M",), self.page.header.picker.open_list),
-            Command(marked("Models…"), ("Ctrl+L",), self.open_models),
-            Command(marked("Downloads…"), ("Ctrl+J",), self.open_downloads),
+            Command(marked("Choose a model"), ("Ctrl+M",), self._choose_model),
+            Command(marked("Discover models"), ("Ctrl+D",), self.open_discover),
+            Command(marked("Library"), ("Ctrl+L",), self.open_models),
+            Command(marked("Downloads"), ("Ctrl+J",), self.open_downloads),
             Command(marked("Settings…"), ("Ctrl+,",), self.open_settings),
             separator,
             Command(marked("Go to the message field"), ("Ctrl+E",), self._focus_composer),
@@ -130,30 +126,31 @@ class MainWindow(QMainWindow):
             Command(marked("Full screen"), ("F11",), self._toggle_full_screen),
             Command(marked("Menu"), ("F10",), self._open_menu_below_button, in_menu=False),
             separator,
-            Command(marked("Quit"), ("Ctrl+Q",), self._quit),
+            Command(marked("Quit"), ("Ctrl+Q",), self.close),
         ]
 
     def _connect_sidebar(self) -> None:
         sidebar = self.sidebar
         sidebar.new_requested.connect(self._on_new)
         sidebar.menu_requested.connect(self.commands.open_menu)
+        sidebar.discover_requested.connect(self.open_discover)
         sidebar.models_requested.connect(self.open_models)
         sidebar.downloads_requested.connect(self.open_downloads)
         sidebar.settings_requested.connect(self.open_settings)
-        sidebar.conversation_chosen.connect(self.conversation_selected)
+        sidebar.conversation_chosen.connect(self._on_conversation_chosen)
         sidebar.rename_requested.connect(self.conversation_rename_requested)
         sidebar.delete_requested.connect(self._on_delete)
         sidebar.search_changed.connect(self.search_changed)
-        sidebar.hit_chosen.connect(self.hit_selected)
+        sidebar.hit_chosen.connect(self._on_hit_chosen)
 
     def _connect_page(self) -> None:
         page = self.page
         page.header.sidebar_toggled.connect(self.toggle_sidebar)
         page.header.settings_requested.connect(self._open_conversation_settings)
         page.header.picker.model_chosen.connect(self.model_selected)
-        page.header.picker.downloads_requested.connect(self.open_downloads)
+        page.header.picker.downloads_requested.connect(self.open_discover)
         page.header.picker.models_requested.connect(self.open_models)
-        page.welcome.downloads_requested.connect(self.open_downloads)
+        page.welcome.downloads_requested.connect(self.open_discover)
         page.welcome.models_requested.connect(self.open_models)
         page.composer.send_requested.connect(self.send_requested)
         page.composer.stop_requested.connect(self.stop_requested)
@@ -164,15 +161,13 @@ class MainWindow(QMainWindow):
 
     def _connect_rooms(self) -> None:
         rooms = self.rooms
-        rooms.import_model_requested.connect(self.import_model_requested)
-        rooms.verify_model_requested.connect(self.verify_model_requested)
-        rooms.remove_model_requested.connect(self.remove_model_requested)
-        rooms.download_requested.connect(self.download_requested)
-        rooms.download_paused.connect(self.download_paused)
-        rooms.download_resumed.connect(self.download_resumed)
-        rooms.download_cancelled.connect(self.download_cancelled)
-        rooms.conversation_settings_changed.connect(self.conversation_settings_changed)
-        rooms.setting_changed.connect(self._on_setting_changed)
+        rooms.changed.connect(self._on_room)
+        rooms.left.connect(self.show_chat)
+        rooms.sidebar_toggled.connect(self.toggle_sidebar)
+        rooms.chat_requested.connect(self._on_chat_with)
+        rooms.notice_action_requested.connect(self._on_notice_action)
+        self.dialogs.conversation_settings_changed.connect(self.conversation_settings_changed)
+        self.dialogs.setting_changed.connect(self._on_setting_changed)
 
     # --- conversations ---
 
@@ -224,7 +219,10 @@ class MainWindow(QMainWindow):
     def _show_title(self) -> None:
         title = shown_title(self._conversation)
         self.page.header.set_title(title)
-        self.setWindowTitle(f"{title} - Coterie" if self._conversation else "Coterie")
+        room = self.rooms.current()
+        if room is not None:
+            title = self.sidebar.room_name(room)
+        self.setWindowTitle(f"{title} - Coterie" if room or self._conversation else "Coterie")
 
     # --- models and downloads ---
 
@@ -234,16 +232,11 @@ class MainWindow(QMainWindow):
         self._current_model = current
         self.page.header.picker.set_models(entries, current)
         self.page.welcome.set_model(next((entry for entry in entries if entry.name == current), None))
-        self.rooms.set_models(entries)
         self._refuse_without_model()
 
     def set_engine_state(self, state: EngineState | None) -> None:
         """What the engine of the current model does; None while there is none."""
         self.page.header.picker.set_state(state)
-
-    def set_model_progress(self, name: str, permille: int | None) -> None:
-        """How far the verification of a model has come; None when it has ended."""
-        self.rooms.set_model_progress(name, permille)
 
     def set_downloads(self, snapshots: Sequence[DownloadSnapshot]) -> None:
         """All downloads at this moment."""
@@ -270,14 +263,13 @@ class MainWindow(QMainWindow):
         if zoom != theme.zoom_percent():
             theme.set_zoom(zoom)
         self._speak(settings.get("language", "system"))
-        self.rooms.set_settings(settings)
+        self.dialogs.set_settings(settings)
 
     def _speak(self, choice: str) -> None:
         before = i18n.language()
         i18n.set_language(choice)
         if i18n.language() != before:
-            for widget in (self, *self.rooms.open_dialogs()):
-                _tell_language_changed(widget)
+            self.dialogs.tell_language_changed()
 
     def _on_setting_changed(self, key: str, value: object) -> None:
         self.set_settings(self._settings | {key: value})
@@ -287,7 +279,7 @@ class MainWindow(QMainWindow):
         doors = {
             "open_downloads": self.open_downloads,
             "open_settings": self.open_settings,
-            "choose_model": self.page.header.picker.open_list,
+            "choose_model": self._choose_model,
         }
         if action_id in doors:
             doors[action_id]()
@@ -295,17 +287,52 @@ class MainWindow(QMainWindow):
 
     # --- rooms ---
 
+    def open_discover(self) -> None:
+        """Show what can be downloaded."""
+        self.rooms.open("discover")
+
     def open_models(self) -> None:
         """Show the library."""
-        self.rooms.open_models()
+        self.rooms.open("library")
 
     def open_downloads(self) -> None:
         """Show the downloads."""
-        self.rooms.open_downloads()
+        self.rooms.open("downloads")
 
     def open_settings(self) -> None:
         """Show the settings."""
-        self.rooms.open_settings()
+        self.dialogs.open_settings()
+
+    def show_chat(self) -> None:
+        """Show the conversation again."""
+        if self._right.currentWidget() is not self.page:
+            self.page.hold_notices()
+            self._right.setCurrentWidget(self.page)
+            self.sidebar.set_room("")
+            self._show_title()
+            self._focus_composer()
+
+    def _choose_model(self) -> None:
+        self.show_chat()
+        self.page.header.picker.open_list()
+
+    def _on_room(self, name: str) -> None:
+        self.rooms.room().hold_notices(self.page.notice_bar)
+        self.sidebar.set_room(name)
+        self._show_title()
+
+    def _on_chat_with(self, name: str) -> None:
+        self.show_chat()
+        self.model_selected.emit(name)
+
+    def _on_conversation_chosen(self, conversation_id: int) -> None:
+        self.show_chat()
+        if self._conversation is None or self._conversation.id != conversation_id:
+            self.conversation_selected.emit(conversation_id)
+
+    def _on_hit_chosen(self, conversation_id: int, message_id: int) -> None:
+        self.show_chat()
+        self.hit_selected.emit(conversation_id, message_id)
 
     def _open_conversation_settings(self) -> None:
         conversation = self._conversation
@@ -314,7 +341,7 @@ class MainWindow(QMainWindow):
             if conversation
             else ConversationSettings("")
         )
-        self.rooms.open_conversation_settings(values)
+        self.dialogs.open_conversation_settings(values)
 
     # --- the window itself ---
 
@@ -326,28 +353,14 @@ class MainWindow(QMainWindow):
         self, geometry_b64: str | None, state_b64: str | None, splitter: Sequence[int] | None
     ) -> None:
         """Put the window where it was; what cannot be read is ignored."""
-        if geometry_b64:
-            self.restoreGeometry(QByteArray.fromBase64(geometry_b64.encode()))
-        if state_b64:
-            self.restoreState(QByteArray.fromBase64(state_b64.encode()), _STATE_VERSION)
-        if splitter and len(splitter) == 2 and splitter[1] > 0:
-            self.sidebar.setVisible(splitter[0] > 0)
-            if splitter[0] > 0:
-                self.splitter.setSizes(list(splitter))
+        window_layout.restore(self, self.splitter, self.sidebar, geometry_b64, state_b64, splitter)
 
     def layout(self) -> dict[str, Any]:  # type: ignore[override]  # the contract's name; QWidget's is unused here
         """Where everything is, as values by setting key."""
-        sizes = self.splitter.sizes()
-        if not self.sidebar.isVisibleTo(self):
-            sizes[0] = 0
-        return {
-            "window_geometry": bytes(self.saveGeometry().toBase64().data()).decode(),
-            "window_state": bytes(self.saveState(_STATE_VERSION).toBase64().data()).decode(),
-            "splitter_sizes": sizes,
-        }
+        return window_layout.values(self, self.splitter, self.sidebar)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self.rooms.close_all()
+        self.dialogs.close_all()
         self.closing.emit()
         super().closeEvent(event)
 
@@ -359,6 +372,7 @@ class MainWindow(QMainWindow):
             self._refuse_without_model()
 
     def _on_new(self) -> None:
+        self.show_chat()
         self.new_conversation_requested.emit()
         self._focus_composer()
 
@@ -371,6 +385,7 @@ class MainWindow(QMainWindow):
         self.conversation_delete_requested.emit(conversation_id)
 
     def _focus_composer(self) -> None:
+        self.show_chat()
         self.page.composer.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _open_menu_below_button(self) -> None:
@@ -382,11 +397,3 @@ class MainWindow(QMainWindow):
 
     def _zoom(self, direction: int) -> None:
         self._on_setting_changed("zoom_percent", theme.zoom_step(direction))
-
-    def _quit(self) -> None:
-        self.close()
-
-
-def _tell_language_changed(widget: QWidget) -> None:
-    for child in (widget, *widget.findChildren(QWidget)):
-        child.changeEvent(QEvent(QEvent.Type.LanguageChange))

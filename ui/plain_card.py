@@ -23,14 +23,27 @@ _MOST_CHARACTERS = 100_000
 
 def plain_card(markdown: str) -> str:
     """Paragraphs, lists, tables and code as text; links keep their words and their address."""
-    text = _without_html(_FRONT_MATTER.sub("", markdown[:_MOST_CHARACTERS], count=1))
-    pieces = [piece for block in split(text) for piece in parse_block(block)]
     lines: list[str] = []
-    for piece in pieces:
+    for piece in card_pieces(markdown):
         if lines and not piece.is_tight:
             lines.append("")
         lines += _lines(piece)
-    return _BLANK_LINES.sub("\n\n", _printable("\n".join(lines))).strip("\n")
+    return _BLANK_LINES.sub("\n\n", printable("\n".join(lines))).strip("\n")
+
+
+def card_pieces(markdown: str) -> list[PieceSpec]:
+    """The parts of a card in order, without its front matter and raw HTML."""
+    text = _without_html(_FRONT_MATTER.sub("", markdown[:_MOST_CHARACTERS], count=1))
+    return [piece for block in split(text) for piece in parse_block(block)]
+
+
+def printable(text: str) -> str:
+    """Without control and format characters, but with line ends and tabs."""
+    return "".join(
+        letter
+        for letter in text
+        if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co")
+    )
 
 
 def _without_html(text: str) -> str:
@@ -70,11 +83,3 @@ def _text(spans: tuple[Span, ...]) -> str:
         is_named = span.href and span.href.removeprefix("mailto:") != span.text
         parts.append(f"{span.text} ({span.href})" if is_named else span.text)
     return "".join(parts)
-
-
-def _printable(text: str) -> str:
-    return "".join(
-        letter
-        for letter in text
-        if letter in "\n\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co")
-    )

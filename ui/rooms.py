@@ -1,133 +1,208 @@
-"""The dialogs beside the window: made when first opened, filled with the newest values from then on."""
+"""The doors to the pages about models: they are made when first opened, and know the newest values then."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QDialog, QWidget
+from PySide6.QtWidgets import QStackedWidget
 
-from model_manager.types import DownloadSnapshot, ModelEntry
-from ui.values import ConversationSettings
+from model_manager.types import DownloadSnapshot
+from ui.library.values import FitFigures, FoundModel, HubPage, ModelFigures, Shelf, Suggestions
+from ui.values import Notice
 
 if TYPE_CHECKING:
-    from ui.library.downloads_dialog import DownloadsDialog
-    from ui.library.models_dialog import ModelsDialog
-    from ui.settings.settings_dialog import SettingsDialog
+    from ui.library.room import Room, RoomPage
+
+
+_FROM_HUB = "hub:"
+"""Before the reference, in the source of an entry that was downloaded."""
 
 
 class Rooms(QObject):
-    """Owns the dialogs; their modules are imported at their first opening, so that the window starts fast.
+    """Passes values to the pages and intentions from them, whether the pages have been made yet or not.
 
     Signals:
-        All are those of `MainWindow` with the same names.
+        changed: A page was opened; its name.
+        left: Back to the conversation.
+        sidebar_toggled: The side bar is to be shown or hidden.
+        suggestions_requested: The catalogue is about to be seen.
+        search_requested: `SearchWish`.
+        page_requested: A repository, or a reference that names one.
+        fit_requested: Reference of a model, tokens of context (0: the usual), type of keys and values.
+        figures_requested: Name of an entry of the library.
+        download_requested: Reference as typed or chosen.
+        download_paused, download_resumed, download_cancelled: download id; what is over is forgotten.
+        import_requested: Path of a file.
+        verify_requested, remove_requested: Name of an entry; removing was confirmed.
+        move_requested: Name of an entry, the folder.
+        chat_requested: Name of an entry.
+        link_chosen: Address of a web page that a card names.
+        notice_action_requested: As `MainWindow`'s.
     """
 
-    import_model_requested = Signal(str)
-    verify_model_requested = Signal(str)
-    remove_model_requested = Signal(str)
+    changed = Signal(str)
+    left = Signal()
+    sidebar_toggled = Signal()
+    suggestions_requested = Signal()
+    search_requested = Signal(object)
+    page_requested = Signal(str)
+    fit_requested = Signal(str, int, str)
+    figures_requested = Signal(str)
     download_requested = Signal(str)
     download_paused = Signal(object)
     download_resumed = Signal(object)
     download_cancelled = Signal(object)
-    conversation_settings_changed = Signal(object)
-    setting_changed = Signal(str, object)
+    import_requested = Signal(str)
+    verify_requested = Signal(str)
+    remove_requested = Signal(str)
+    move_requested = Signal(str, str)
+    chat_requested = Signal(str)
+    link_chosen = Signal(str)
+    notice_action_requested = Signal(str)
 
-    def __init__(self, window: QWidget) -> None:
-        super().__init__(window)
-        self._window = window
-        self._models: ModelsDialog | None = None
-        self._downloads: DownloadsDialog | None = None
-        self._settings: SettingsDialog | None = None
-        self._entries: Sequence[ModelEntry] = ()
+    def __init__(self, stack: QStackedWidget) -> None:
+        """Pages come into `stack` when one is first opened."""
+        super().__init__(stack)
+        self._stack = stack
+        self._room: Room | None = None
+        self._shelf = Shelf()
         self._snapshots: Sequence[DownloadSnapshot] = ()
-        self._values: Mapping[str, Any] = {}
+        self._free: tuple[int, Path] | None = None
+        self._progress: dict[str, int] = {}
+
+    # --- doors ---
+
+    def open(self, name: RoomPage) -> None:
+        """Show a page in place of the conversation."""
+        room = self.room()
+        if name == "discover":
+            self.suggestions_requested.emit()
+        self._stack.setCurrentWidget(room)
+        room.show_page(name)
+        self.changed.emit(name)
+
+    def room(self) -> Room:
+        """The pages, made now if they have not been."""
+        if self._room is None:
+            from ui.library.room import Room
+
+            self._room = Room()
+            self._stack.addWidget(self._room)
+            self._connect(self._room)
+            self._room.library.set_shelf(self._shelf)
+            for name, permille in self._progress.items():
+                self._room.library.set_progress(name, permille)
+            self._show_downloads(self._room)
+        return self._room
+
+    def current(self) -> RoomPage | None:
+        """Which page is seen; None while the conversation is."""
+        if self._room is None or self._stack.currentWidget() is not self._room:
+            return None
+        return self._room.page()
+
+    def _connect(self, room: Room) -> None:
+        room.page_chosen.connect(self.open)
+        room.left.connect(self.left)
+        room.sidebar_toggled.connect(self.sidebar_toggled)
+        discover, library, downloads = room.discover, room.library, room.downloads
+        discover.search_requested.connect(self.search_requested)
+        discover.page_requested.connect(self.page_requested)
+        discover.fit_requested.connect(self.fit_requested)
+        discover.download_requested.connect(self.download_requested)
+        discover.link_chosen.connect(self.link_chosen)
+        discover.notice_action_requested.connect(self.notice_action_requested)
+        library.import_requested.connect(self.import_requested)
+        library.verify_requested.connect(self.verify_requested)
+        library.remove_requested.connect(self.remove_requested)
+        library.move_requested.connect(self.move_requested)
+        library.chat_requested.connect(self.chat_requested)
+        library.figures_requested.connect(self.figures_requested)
+        library.discover_requested.connect(lambda: self.open("discover"))
+        downloads.download_requested.connect(self.download_requested)
+        downloads.pause_requested.connect(self.download_paused)
+        downloads.resume_requested.connect(self.download_resumed)
+        downloads.cancel_requested.connect(self.download_cancelled)
+        downloads.chat_requested.connect(self.chat_requested)
 
     # --- values in ---
 
-    def set_models(self, entries: Sequence[ModelEntry]) -> None:
+    def set_shelf(self, shelf: Shelf) -> None:
         """What the library holds."""
-        self._entries = entries
-        if self._models is not None:
-            self._models.set_models(entries)
+        self._shelf = shelf
+        if self._room is not None:
+            self._room.library.set_shelf(shelf)
+            self._room.discover.hub_page.set_states(self._states())
 
     def set_model_progress(self, name: str, permille: int | None) -> None:
-        """How far the verification of a model has come; None when it has ended."""
-        if self._models is not None:
-            self._models.set_progress(name, permille)
+        """How far the work with an entry has come; None when it has ended."""
+        if permille is None:
+            self._progress.pop(name, None)
+        else:
+            self._progress[name] = permille
+        if self._room is not None:
+            self._room.library.set_progress(name, permille)
+
+    def set_figures(self, name: str, figures: ModelFigures) -> None:
+        """What is known of an entry."""
+        if self._room is not None:
+            self._room.library.show_figures(name, figures)
 
     def set_downloads(self, snapshots: Sequence[DownloadSnapshot]) -> None:
         """All downloads at this moment."""
         self._snapshots = snapshots
-        if self._downloads is not None:
-            self._downloads.set_downloads(snapshots)
+        if self._room is not None:
+            self._show_downloads(self._room)
 
-    def set_settings(self, values: Mapping[str, Any]) -> None:
-        """All settings by key."""
-        self._values = values
-        if self._settings is not None:
-            self._settings.set_values(values)
+    def set_free_space(self, free_bytes: int, folder: Path) -> None:
+        """How much room the disk of the models has."""
+        self._free = free_bytes, folder
+        if self._room is not None:
+            self._room.downloads.set_free_space(free_bytes, folder)
 
-    # --- doors ---
+    def set_suggestions(self, suggestions: Suggestions) -> None:
+        """The catalogue."""
+        self.room().discover.set_suggestions(suggestions)
 
-    def open_models(self) -> None:
-        """Show the library."""
-        if self._models is None:
-            from ui.library.models_dialog import ModelsDialog
+    def set_found(self, found: tuple[FoundModel, ...]) -> None:
+        """What the hub has for the last wish."""
+        self.room().discover.set_found(found)
 
-            self._models = ModelsDialog(self._window)
-            self._models.import_requested.connect(self.import_model_requested)
-            self._models.verify_requested.connect(self.verify_model_requested)
-            self._models.remove_requested.connect(self.remove_model_requested)
-            self._models.downloads_requested.connect(self.open_downloads)
-            self._models.set_models(self._entries)
-        _show(self._models)
+    def show_search_problem(self, notice: Notice) -> None:
+        """The search has failed."""
+        self.room().discover.show_search_problem(notice)
 
-    def open_downloads(self) -> None:
-        """Show the downloads."""
-        if self._downloads is None:
-            from ui.library.downloads_dialog import DownloadsDialog
+    def set_hub_page(self, page: HubPage) -> None:
+        """The repository that was asked for."""
+        self.room().discover.hub_page.show_page(page)
 
-            self._downloads = DownloadsDialog(self._window)
-            self._downloads.download_requested.connect(self.download_requested)
-            self._downloads.pause_requested.connect(self.download_paused)
-            self._downloads.resume_requested.connect(self.download_resumed)
-            self._downloads.cancel_requested.connect(self.download_cancelled)
-            self._downloads.set_downloads(self._snapshots)
-        _show(self._downloads)
+    def show_page_problem(self, notice: Notice) -> None:
+        """The repository cannot be looked at."""
+        self.room().discover.hub_page.show_problem(notice)
 
-    def open_settings(self) -> None:
-        """Show the settings."""
-        if self._settings is None:
-            from ui.settings.settings_dialog import SettingsDialog
+    def set_fit(self, figures: FitFigures) -> None:
+        """What a model on the hub would take."""
+        self.room().discover.hub_page.show_fit(figures)
 
-            self._settings = SettingsDialog(self._window)
-            self._settings.setting_changed.connect(self.setting_changed)
-            self._settings.set_values(self._values)
-        _show(self._settings)
+    def show_fit_error(self, ref: str, error: Exception) -> None:
+        """Why that cannot be told."""
+        self.room().discover.hub_page.show_fit_error(ref, error)
 
-    def open_conversation_settings(self, values: ConversationSettings) -> None:
-        """Show the settings of a conversation; made anew each time, because they belong to it."""
-        from ui.chat.conversation_settings import ConversationSettingsDialog
+    def _show_downloads(self, room: Room) -> None:
+        room.downloads.set_downloads(self._snapshots)
+        room.discover.hub_page.set_states(self._states())
+        if self._free is not None:
+            room.downloads.set_free_space(*self._free)
 
-        dialog = ConversationSettingsDialog(values, self._values.get("sampling_defaults") or {}, self._window)
-        dialog.changed.connect(self.conversation_settings_changed)
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
-
-    def open_dialogs(self) -> list[QDialog]:
-        """Those that were made so far."""
-        made: tuple[QDialog | None, ...] = (self._models, self._downloads, self._settings)
-        return [dialog for dialog in made if dialog is not None]
-
-    def close_all(self) -> None:
-        """The window closes, and they with it."""
-        for dialog in self.open_dialogs():
-            dialog.close()
-
-
-def _show(dialog: QDialog) -> None:
-    dialog.show()
-    dialog.raise_()
-    dialog.activateWindow()
+    def _states(self) -> dict[str, str]:
+        """How what can be downloaded stands, by reference; "done" is what the library has."""
+        states: dict[str, str] = {
+            found.ref: found.status for found in self._snapshots if found.status not in ("done", "cancelled")
+        }
+        for entry in self._shelf.entries:
+            if entry.source.startswith(_FROM_HUB) and not entry.is_missing:
+                states[entry.source.removeprefix(_FROM_HUB)] = "done"
+        return states

@@ -33,9 +33,9 @@ class Sidebar(QWidget):
     """Conversations, found messages, and what leads elsewhere.
 
     Signals:
-        new_requested, menu_requested (where), models_requested, downloads_requested, settings_requested:
-            What was pressed.
-        conversation_chosen: id.
+        new_requested, menu_requested (where), discover_requested, models_requested, downloads_requested,
+        settings_requested: What was pressed.
+        conversation_chosen: id; also of the one that is shown already.
         rename_requested: id, title.
         delete_requested: id; the question was answered with yes.
         search_changed: What to look for; empty when the search ended.
@@ -44,6 +44,7 @@ class Sidebar(QWidget):
 
     new_requested = Signal()
     menu_requested = Signal(QPoint)
+    discover_requested = Signal()
     models_requested = Signal()
     downloads_requested = Signal()
     settings_requested = Signal()
@@ -95,6 +96,7 @@ class Sidebar(QWidget):
         self.pages = QStackedWidget()
         for page in (self.list_view, self.hits_view, self.empty_label):
             self.pages.addWidget(page)
+        self.discover_button = RowButton("discover")
         self.models_button = RowButton("library")
         self.downloads_button = RowButton("download")
         self.settings_button = RowButton("settings")
@@ -113,7 +115,14 @@ class Sidebar(QWidget):
         foot = QVBoxLayout()
         foot.setContentsMargins(theme.SPACING, theme.SPACING, theme.SPACING, theme.SPACING)
         foot.setSpacing(0)
-        for button in (self.models_button, self.downloads_button, self.settings_button):
+        self._rooms = {
+            "discover": self.discover_button,
+            "library": self.models_button,
+            "downloads": self.downloads_button,
+        }
+        for button in self._rooms.values():
+            button.setCheckable(True)
+        for button in (*self._rooms.values(), self.settings_button):
             foot.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -133,6 +142,7 @@ class Sidebar(QWidget):
                 self.menu_button.mapToGlobal(self.menu_button.rect().bottomLeft())
             )
         )
+        self.discover_button.clicked.connect(self.discover_requested)
         self.models_button.clicked.connect(self.models_requested)
         self.downloads_button.clicked.connect(self.downloads_requested)
         self.settings_button.clicked.connect(self.settings_requested)
@@ -181,6 +191,15 @@ class Sidebar(QWidget):
         self._n_active = n_active
         self.downloads_button.set_words(f"{tr('Downloads')}  ·  {n_active}" if n_active else tr("Downloads"))
 
+    def set_room(self, name: str) -> None:
+        """Mark the page about models that is seen; "" for the conversation."""
+        for room, button in self._rooms.items():
+            button.setChecked(room == name)
+
+    def room_name(self, name: str) -> str:
+        """What a page is called here."""
+        return self._rooms[name].accessibleName().partition("  ")[0]
+
     # --- what a person does ---
 
     def search_text(self) -> str:
@@ -206,7 +225,7 @@ class Sidebar(QWidget):
 
     def _on_conversation_chosen(self, index: QModelIndex) -> None:
         conversation = self.conversations.conversation(index)
-        if conversation is not None and conversation.id != self._current_id:
+        if conversation is not None:
             self.conversation_chosen.emit(conversation.id)
 
     def _on_hit_chosen(self, index: QModelIndex) -> None:
@@ -316,7 +335,8 @@ class Sidebar(QWidget):
         self.search_field.setToolTip("Ctrl+K")
         self.list_view.setAccessibleName(tr("Conversations"))
         self.hits_view.setAccessibleName(tr("Found messages"))
-        self.models_button.set_words(tr("Models"))
+        self.discover_button.set_words(tr("Discover"))
+        self.models_button.set_words(tr("Library"))
         self.settings_button.set_words(tr("Settings"))
         self.set_n_active_downloads(self._n_active)
         self.conversations.retranslate()

@@ -88,7 +88,11 @@ QScrollBar::handle:disabled { background: transparent; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QLabel[muted="true"] { color: $text_muted; }
-QLabel[error="true"] { color: $error; }
+QLabel[error="true"], QLabel[tone="error"] { color: $error; }
+QLabel[tone="warning"] { color: $warning; }
+QLabel[tone="success"] { color: $success; }
+#faces { background: transparent; border: none; }
+#model_card { background: transparent; border: none; padding: 0; }
 #notice_bar { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }
 #send_button { background: $accent; border: 1px solid $accent; border-radius: ${radius}px; padding: 6px; }
 #send_button:hover { background: $text; border-color: $text; }
@@ -100,12 +104,16 @@ QLabel[error="true"] { color: $error; }
 #thinking_button:focus { border-color: $accent; }
 #thinking_button::menu-indicator { image: none; width: 0; }
 #row_button { text-align: left; padding: 7px 8px; }
+#tab { padding: 5px 12px; color: $text_muted; }
+#tab:checked { color: $text; background: $selected; }
 #model_picker { border: 1px solid $border; background: $surface_raised; }
 #model_picker:hover { background: $hover; }
 #model_picker:focus { border-color: $accent; }
 #example_card { text-align: left; border-radius: ${radius}px; padding: 0; }
 #card { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }
-#cards, QDialog { background: $window; }
+#cards { background: transparent; }
+QDialog { background: $window; }
+#entry_panel { background: $surface; border: none; border-left: 1px solid $border; }
 QScrollArea { background: transparent; }
 #badge { color: $text_muted; border: 1px solid $border; border-radius: ${radius}px; padding: 1px 8px; }
 #popup { background: $surface_raised; border: 1px solid $border; }

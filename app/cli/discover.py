@@ -34,6 +34,7 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
         help="what comes first",
     )
     parser.add_argument("--moe", action="store_true", help="mixtures of experts only")
+    parser.add_argument("--reasoning", action="store_true", help="models that reason only")
     parser.add_argument("--fits", action="store_true", help="only what runs here (asks for a header of each)")
     parser.add_argument("--license", metavar="L", help="as cards write it: apache-2.0, mit, ...")
     parser.add_argument("--limit", metavar="N", type=positive, default=20, help="at most so many (20)")
@@ -52,6 +53,7 @@ def search(arguments: argparse.Namespace, services: Services, console: Console) 
         sort=arguments.sort,
         license_name=arguments.license,
         moe_only=arguments.moe,
+        reasoning_only=arguments.reasoning,
         fits_only=arguments.fits,
         limit=arguments.limit,
     )
@@ -196,6 +198,7 @@ def _facts_json(facts: HubFacts) -> dict[str, Any]:
         "total_params": facts.total_params or None,
         "n_ctx_train_tokens": facts.n_ctx_train_tokens or None,
         "is_moe": facts.is_moe,
+        "is_reasoning": facts.is_reasoning,
         "is_gated": facts.is_gated,
     }
 

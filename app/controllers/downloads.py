@@ -8,11 +8,14 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.bridge import Bridge
+from app.controllers.library import free_bytes_of
 from app.keep_awake import keep_awake
 from app.services import Services
 from model_manager.types import DownloadSnapshot
 
 PUBLISH_INTERVAL_MS = 250
+_ROOM_EVERY = 20
+"""Times that something is published between two looks at the disk."""
 _ACTIVE = ("queued", "running", "verifying")
 
 
@@ -21,17 +24,23 @@ class DownloadsController(QObject):
 
     Signals:
         published: List of DownloadSnapshot; often while something runs, else after a change.
+        room_changed: Free bytes on the disk of the models, and their folder.
         finished: DownloadSnapshot of one that is done.
+        stopped: DownloadSnapshot of one that a problem has ended.
         failed: Exception, for a sentence.
     """
 
     published = Signal(object)
+    room_changed = Signal(object, object)
     finished = Signal(object)
+    stopped = Signal(object)
     failed = Signal(object)
 
     def __init__(self, services: Services, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._downloads = services.downloads
+        self._models_dir = services.library.models_dir
+        self._n_published = 0
         self._bridge = bridge
         self._awake: threading.Event | None = None
         self._timer = QTimer(self)
@@ -47,6 +56,12 @@ class DownloadsController(QObject):
             self._timer.start() if is_active else self._timer.stop()
         self._stay_awake(is_active)
         self.published.emit(snapshots)
+        if self._n_published % _ROOM_EVERY == 0 or not is_active:
+            self._bridge.run(
+                lambda: free_bytes_of(self._models_dir),
+                lambda free_bytes: self.room_changed.emit(free_bytes, self._models_dir),
+            )
+        self._n_published += 1
 
     def add(self, ref: str) -> None:
         """Download what a reference names."""
@@ -84,6 +99,8 @@ class DownloadsController(QObject):
         self.publish()
         if snapshot.status == "done":
             self.finished.emit(snapshot)
+        elif snapshot.status == "failed":
+            self.stopped.emit(snapshot)
 
     def _stay_awake(self, is_wanted: bool) -> None:
         if is_wanted == (self._awake is not None):

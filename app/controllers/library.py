@@ -1,15 +1,22 @@
-"""The use case of the models page: what there is, adding, checking and removing models."""
+"""The use case of the library's page: what there is, adding, checking and removing models."""
 
 from __future__ import annotations
 
 import logging
+import shutil
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from app import fits, pages
 from app.bridge import Bridge, Latest
 from app.services import Services
-from model_manager.types import ModelEntry
+from model_manager.errors import ModelFileError, ModelManagerError
+from model_manager.kv_cache import ContextSize
+from model_manager.types import Forecast, ModelEntry
+from ui.library.values import ModelFigures, Shelf
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +25,8 @@ class LibraryController(QObject):
     """Works on the library off the Qt thread.
 
     Signals:
-        listed: List of ModelEntry.
+        listed: `Shelf`.
+        figured: Name, `ModelFigures`; twice for one model, first without what takes longer.
         progressed: Name of a model that is being verified, per mille; None when it has ended.
         added: ModelEntry, after an import.
         verified: ModelEntry, whose bytes are what they should be.
@@ -27,6 +35,7 @@ class LibraryController(QObject):
     """
 
     listed = Signal(object)
+    figured = Signal(str, object)
     progressed = Signal(str, object)
     added = Signal(object)
     verified = Signal(object)
@@ -43,7 +52,25 @@ class LibraryController(QObject):
 
     def refresh(self) -> None:
         """Read the list anew."""
-        self._bridge.run(lambda: list(self._library.list()), self.listed.emit, self.failed.emit)
+        self._bridge.run(self.shelf, self.listed.emit, self.failed.emit)
+
+    def shelf(self) -> Shelf:
+        """The list as it is now; may be called from any thread."""
+        folder = self._library.models_dir
+        return Shelf(tuple(self._library.list()), folder, free_bytes_of(folder))
+
+    def figure(self, name: str) -> None:
+        """Tell what is known of a model: by the formulas, by llama.cpp, and as measured."""
+
+        def formulas_done(figures: ModelFigures) -> None:
+            self.figured.emit(name, figures)
+            if figures.failure is None:
+                self._bridge.run(lambda: self._probed(name, figures), probe_done)
+
+        def probe_done(figures: ModelFigures) -> None:
+            self.figured.emit(name, figures)
+
+        self._bridge.run(lambda: self._by_formulas(name), formulas_done, self.failed.emit)
 
     def import_path(self, path: str) -> None:
         """Add a file where it is."""
@@ -91,7 +118,50 @@ class LibraryController(QObject):
         """Let what runs end soon."""
         self._is_closed = True
 
+    def _by_formulas(self, name: str) -> ModelFigures:
+        services = self._services
+        entry = self._library.get(name)
+        if entry.address:
+            return ModelFigures()
+        speed = services.storage.call(lambda store: store.speeds.of(name))
+        state = services.engines.state_of(name)
+        info = state.info if state is not None else None
+        placement = info.placement if info is not None else None
+        figures = ModelFigures(
+            loaded_bytes=sum(memory.total_bytes for memory in placement.memory) if placement else None,
+            loaded_ctx_tokens=info.n_ctx_tokens if info is not None else 0,
+            decode_tokens_per_s=speed.decode_tokens_per_s if speed is not None else None,
+            prefill_tokens_per_s=speed.prefill_tokens_per_s if speed is not None else None,
+            n_answers=speed.n_answers if speed is not None else 0,
+        )
+        try:
+            judged = fits.judge(services, name, ContextSize(int(services.setting("n_ctx_tokens") or 0)))
+        except (ModelFileError, ModelManagerError) as error:
+            return replace(figures, failure=error)
+        return replace(figures, fit=pages.fit_figures(name, judged))
+
+    def _probed(self, name: str, figures: ModelFigures) -> ModelFigures:
+        """The same with what llama.cpp says; without it where it says nothing."""
+        if self._is_closed:
+            return figures
+        try:
+            plan = self._services.engines.plan_for(self._library.get(name))
+            forecast: Forecast = self._services.vetting.forecast(plan)
+        except ModelManagerError as error:
+            log.info("%s cannot be probed: %s", name, error)
+            return figures
+        total_bytes = sum(memory.total_bytes for memory in forecast.memory)
+        return replace(figures, probed_bytes=total_bytes, probed_ctx_tokens=forecast.n_ctx_tokens)
+
     def _ended(self, name: str, latest: Latest[int]) -> None:
         latest.flush()
         self.progressed.emit(name, None)
         self.refresh()
+
+
+def free_bytes_of(folder: Path) -> int:
+    """Room on the disk that a folder is on, or will be; 0 where nobody can tell."""
+    for existing in (folder, *folder.parents):
+        with suppress(OSError):
+            return shutil.disk_usage(existing).free
+    return 0

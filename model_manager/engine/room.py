@@ -17,6 +17,17 @@ def free_main_memory_bytes() -> int:
     return max(0, min([available, *limits]))
 
 
+def total_main_memory_bytes() -> int:
+    """All there is, free or not: of the machine, or of our group of processes where that may have less."""
+    total: int = psutil.virtual_memory().total
+    limits = []
+    for folder in _group_folders():
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            with contextlib.suppress(OSError, ValueError):
+                limits.append(int((folder / name).read_text()))  # "max" is no number
+    return min([total, *limits])
+
+
 def anonymous_bytes(pid: int) -> int:
     """Memory that a process of ours would give back at its end; its pages of files are free already."""
     with contextlib.suppress(psutil.Error):

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from model_manager import errors
 from model_manager.types import EngineState
+from tests.helpers import page_samples as pages
 from tests.helpers.window_samples import INFO, MODELS, conversations, downloads, hits, messages
 from ui import text
 from ui.i18n import tr
@@ -119,16 +120,69 @@ def _menu(window: MainWindow) -> None:
     window.sidebar.menu_button.click()
 
 
-def _models(window: MainWindow) -> None:
+def _library(window: MainWindow) -> None:
     _chat(window)
+    window.rooms.set_shelf(pages.SHELF)
     window.open_models()
-    window.set_model_progress("SmolLM2-135M-Instruct.Q4_1", 620)
+    window.rooms.set_model_progress("SmolLM2-135M-Instruct.Q4_1", 620)
+
+
+def _entry(window: MainWindow) -> None:
+    _library(window)
+    window.rooms.room().library.open_entry(MODELS[2].name)
+    window.rooms.set_figures(MODELS[2].name, pages.FIGURES)
+
+
+def _empty_library(window: MainWindow) -> None:
+    _first_start(window)
+    window.open_models()
 
 
 def _downloads(window: MainWindow) -> None:
     _chat(window)
     window.set_downloads(downloads())
+    window.rooms.set_free_space(*pages.FREE)
     window.open_downloads()
+
+
+def _empty_downloads(window: MainWindow) -> None:
+    _first_start(window)
+    window.open_downloads()
+
+
+def _discover(window: MainWindow) -> None:
+    _chat(window)
+    window.open_discover()
+    window.rooms.set_suggestions(pages.suggestions())
+
+
+def _found(window: MainWindow) -> None:
+    _discover(window)
+    page = window.rooms.room().discover
+    page.search_field.setText("qwen3")
+    page.moe_box.setChecked(True)
+    page.search_button.click()
+    window.rooms.set_found(pages.FOUND)
+
+
+def _unreachable(window: MainWindow) -> None:
+    _discover(window)
+    page = window.rooms.room().discover
+    page.search_field.setText("qwen3")
+    page.search_button.click()
+    window.rooms.show_search_problem(text.notice_for(errors.Offline("huggingface.co")))
+
+
+def _hub_page(window: MainWindow) -> None:
+    _discover(window)
+    window.rooms.room().discover.open_page(pages.HUB_PAGE.facts.repo_id)
+    window.rooms.set_hub_page(pages.HUB_PAGE)
+    window.rooms.set_fit(pages.FIT)
+
+
+def _too_large(window: MainWindow) -> None:
+    _hub_page(window)
+    window.rooms.set_fit(pages.PAGED)
 
 
 def _settings(window: MainWindow) -> None:
@@ -153,8 +207,16 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "search": _search,
     "picker": _picker,
     "menu": _menu,
-    "models": _models,
+    "library": _library,
+    "entry": _entry,
+    "empty-library": _empty_library,
     "downloads": _downloads,
+    "empty-downloads": _empty_downloads,
+    "discover": _discover,
+    "found": _found,
+    "unreachable": _unreachable,
+    "hub-page": _hub_page,
+    "too-large": _too_large,
     "settings": _settings,
     "conversation-settings": _conversation_settings,
 }

@@ -151,7 +151,7 @@ def test_model_that_cannot_be_loaded_is_said_and_the_next_works(
     path = tmp_path / "poem.gguf"
     path.write_text("Roses are red")
     with qtbot.waitSignal(coterie.wiring.library.failed):
-        window.import_model_requested.emit(str(path))
+        window.rooms.import_requested.emit(str(path))
     assert "GGUF" in window.page.notice_bar.sentence_label.text()
     coterie.services.set_setting("n_ctx_tokens", 9_999_999)
     with qtbot.waitSignal(coterie.chat.failed, timeout=ANSWER_TIMEOUT_MS):

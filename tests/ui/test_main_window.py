@@ -15,6 +15,7 @@ from pytestqt.qtbot import QtBot
 from model_manager.errors import EngineDied
 from model_manager.types import EngineState
 from storage.records import Message, Part
+from tests.helpers import page_samples as pages
 from tests.helpers import window_samples as samples
 from ui import i18n, theme
 from ui.main_window import MainWindow
@@ -116,10 +117,10 @@ def test_the_transcripts_wishes_are_passed_on(qtbot: QtBot, window: MainWindow) 
 
 
 def test_closing_says_so_and_closes_the_dialogs(qtbot: QtBot, window: MainWindow) -> None:
-    window.open_downloads()
+    window.open_settings()
     with qtbot.waitSignal(window.closing):
         press(qtbot, window, Qt.Key.Key_Q)
-    assert not any(dialog.isVisible() for dialog in window.rooms.open_dialogs())
+    assert not any(dialog.isVisible() for dialog in window.dialogs.all_open())
 
 
 # --- values ---
@@ -160,8 +161,11 @@ def test_a_first_start_leads_to_a_first_model(qtbot: QtBot, window: MainWindow) 
     window.set_models([], None)
     window.show_conversation(None, [])
     qtbot.mouseClick(window.page.welcome.download_button, Qt.MouseButton.LeftButton)
+    assert window.rooms.current() == "discover"
+    window.show_chat()
     qtbot.mouseClick(window.page.welcome.import_button, Qt.MouseButton.LeftButton)
-    assert [dialog.isVisible() for dialog in window.rooms.open_dialogs()] == [True, True]
+    assert window.rooms.current() == "library"
+    window.show_chat()
     window.set_models(samples.MODELS, "starter")
     assert not window.page.welcome.download_button.isVisible()
 
@@ -271,12 +275,77 @@ def test_a_notice_without_action_or_detail_shows_neither(window: MainWindow) -> 
     assert not window.page.notice_bar.isVisible()
 
 
-@pytest.mark.parametrize("action_id", ["open_downloads", "open_settings"])
-def test_the_window_opens_its_own_doors(qtbot: QtBot, window: MainWindow, action_id: str) -> None:
-    window.show_notice(Notice("error", "No.", "Open", action_id))
-    with qtbot.waitSignal(window.notice_action_requested):
-        window.page.notice_bar.action_button.click()
-    assert [dialog.isVisible() for dialog in window.rooms.open_dialogs()] == [True]
+def test_the_window_opens_its_own_doors(qtbot: QtBot, window: MainWindow) -> None:
+    for action_id in ("open_downloads", "open_settings", "choose_model"):
+        window.show_notice(Notice("error", "No.", "Open", action_id))
+        with qtbot.waitSignal(window.notice_action_requested):
+            window.page.notice_bar.action_button.click()
+        if action_id == "open_downloads":
+            assert window.rooms.current() == "downloads"
+    assert [dialog.isVisible() for dialog in window.dialogs.all_open()] == [True]
+    assert window.rooms.current() is None  # a model is chosen beside the conversation
+
+
+# --- the pages about models ---
+
+
+def test_pages_come_by_key_button_and_tab_and_go_by_escape(qtbot: QtBot, window: MainWindow) -> None:
+    press(qtbot, window, Qt.Key.Key_D)
+    assert window.rooms.current() == "discover"
+    assert window.windowTitle() == "Discover - Coterie"
+    assert window.sidebar.discover_button.isChecked()
+    qtbot.mouseClick(window.sidebar.models_button, Qt.MouseButton.LeftButton)
+    assert window.rooms.current() == "library"
+    assert not window.sidebar.discover_button.isChecked()
+    qtbot.mouseClick(window.rooms.room().tabs["downloads"], Qt.MouseButton.LeftButton)
+    assert window.rooms.current() == "downloads"
+    qtbot.keyClick(window.rooms.room().downloads.reference_field, Qt.Key.Key_Escape)
+    assert window.rooms.current() is None
+    assert not window.sidebar.downloads_button.isChecked()
+    assert window.windowTitle().startswith("What a mixture")
+    assert window.focusWidget() is window.page.composer.field
+
+
+def test_a_conversation_leads_back_even_the_one_that_was_shown(qtbot: QtBot, window: MainWindow) -> None:
+    window.open_models()
+    with qtbot.assertNotEmitted(window.conversation_selected):
+        window.sidebar.conversation_chosen.emit(1)
+    assert window.rooms.current() is None
+    window.open_models()
+    with qtbot.waitSignal(window.conversation_selected):
+        window.sidebar.conversation_chosen.emit(2)
+    assert window.rooms.current() is None
+    window.open_models()
+    with qtbot.waitSignal(window.new_conversation_requested):
+        press(qtbot, window, Qt.Key.Key_N)
+    assert window.rooms.current() is None
+
+
+def test_notices_are_seen_on_every_page(window: MainWindow) -> None:
+    window.open_downloads()
+    window.show_notice(Notice("info", "All is well."))
+    assert window.page.notice_bar.isVisible()
+    window.show_chat()
+    assert window.page.notice_bar.isVisible()
+
+
+def test_chatting_with_a_model_chooses_it(qtbot: QtBot, window: MainWindow) -> None:
+    window.open_models()
+    with qtbot.waitSignal(window.model_selected) as chosen:
+        window.rooms.chat_requested.emit("starter")
+    assert chosen.args == ["starter"]
+    assert window.rooms.current() is None
+
+
+def test_values_of_before_are_on_a_page_that_is_opened_later(window: MainWindow) -> None:
+    window.set_downloads(samples.downloads())
+    window.rooms.set_shelf(pages.SHELF)
+    window.rooms.set_model_progress("starter", 300)
+    window.open_downloads()
+    room = window.rooms.room()
+    assert room.downloads.cards.all_keys()
+    assert room.library.view.faces.rowCount() == len(samples.MODELS)
+    assert room.library.view.faces.all()[0].permille == 300
 
 
 # --- layout, look and language ---
@@ -331,7 +400,9 @@ def test_the_language_changes_at_once_and_everywhere(window: MainWindow) -> None
     assert window.page.composer.button.accessibleName() == "发送"
     assert window.page.welcome.greeting_label.text() == "今天想聊点什么？"
     assert window.sidebar.conversations.index(0).data() == "今天"
-    assert [dialog.windowTitle() for dialog in window.rooms.open_dialogs()] == ["模型", "下载", "设置"]
+    assert [dialog.windowTitle() for dialog in window.dialogs.all_open()] == ["设置"]
+    assert window.rooms.room().tabs["library"].text() == "模型库"
+    assert window.rooms.room().downloads.start_button.text() == "下载"
     window.set_settings({"language": "en"})
     assert window.sidebar.new_button.text().strip() == "New conversation"
 
@@ -362,13 +433,16 @@ def test_conversation_settings_are_passed_on(qtbot: QtBot, window: MainWindow) -
 
 
 def test_every_button_and_field_has_a_name(window: MainWindow) -> None:
+    window.rooms.set_shelf(pages.SHELF)
     window.open_downloads()
+    window.open_discover()
     window.open_models()
+    window.rooms.room().library.open_entry("starter")
     window.open_settings()
     window.set_downloads(samples.downloads())
     nameless = [
         widget
-        for top in (window, *window.rooms.open_dialogs())
+        for top in (window, *window.dialogs.all_open())
         for widget in top.findChildren(QWidget)
         if isinstance(widget, QAbstractButton | QLineEdit)
         and widget.isVisibleTo(top)

@@ -46,9 +46,19 @@ def test_a_click_chooses(qtbot: QtBot, sidebar: Sidebar) -> None:
     assert chosen.args == [3]
 
 
-def test_the_current_one_is_not_chosen_again(qtbot: QtBot, sidebar: Sidebar) -> None:
-    with qtbot.assertNotEmitted(sidebar.conversation_chosen):
+def test_the_current_one_is_chosen_too_for_another_page_may_be_seen(qtbot: QtBot, sidebar: Sidebar) -> None:
+    with qtbot.waitSignal(sidebar.conversation_chosen) as chosen:
         click(qtbot, sidebar, 0)
+    assert chosen.args == [0]
+
+
+def test_the_page_that_is_seen_is_marked(sidebar: Sidebar) -> None:
+    sidebar.set_n_active_downloads(2)
+    sidebar.set_room("downloads")
+    assert sidebar.downloads_button.isChecked()
+    assert sidebar.room_name("downloads") == "Downloads"
+    sidebar.set_room("")
+    assert not sidebar.downloads_button.isChecked()
 
 
 def test_arrows_and_enter_choose(qtbot: QtBot, sidebar: Sidebar) -> None:

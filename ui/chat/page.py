@@ -41,6 +41,7 @@ class ChatPage(QWidget):
         below = QVBoxLayout(self._column)
         below.setContentsMargins(0, 0, 0, 0)
         below.setSpacing(theme.SPACING)
+        self._below = below
         below.addWidget(self.notice_bar)
         below.addWidget(self.composer)
         centred = QHBoxLayout()
@@ -72,6 +73,10 @@ class ChatPage(QWidget):
     def show_transcript(self) -> None:
         """Leave the welcome: a first message has arrived."""
         self._show(self.transcript)
+
+    def hold_notices(self) -> None:
+        """Take the notice bar back from whoever had it."""
+        self._below.insertWidget(0, self.notice_bar)
 
     def _show(self, page: QWidget) -> None:
         # A stack asks for the room of its tallest page, which the transcript does not need.

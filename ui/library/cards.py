@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
@@ -56,6 +56,22 @@ class Cards(QStackedWidget):
         card.deleteLater()
         if not self._cards:
             self.setCurrentWidget(self.empty_label)
+
+    def set_order(self, keys: Sequence[Hashable]) -> None:
+        """Put the cards into this order; a card that has the keyboard keeps it."""
+        if list(keys) == list(self._cards):
+            return
+        self._cards = {key: self._cards[key] for key in keys}
+        for row, card in enumerate(self._cards.values()):
+            self._column.removeWidget(card)
+            self._column.insertWidget(row, card)
+        previous: QWidget | None = None
+        for card in self._cards.values():
+            for widget in (card, *card.findChildren(QWidget)):
+                if widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+                    if previous is not None:
+                        QWidget.setTabOrder(previous, widget)
+                    previous = widget
 
     def show_card(self, key: Hashable) -> None:
         """Scroll to a card."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from model_manager.types import DownloadSnapshot, DownloadStatus
 from ui import formats, theme
@@ -53,16 +53,23 @@ def describe(snapshot: DownloadSnapshot) -> str:
     return f"{words[snapshot.status]} · {amount}" if snapshot.received_bytes else words[snapshot.status]
 
 
+def _is_model(snapshot: DownloadSnapshot) -> bool:
+    """Anything can be downloaded; what is no model is not in the library."""
+    return all(path.suffix == ".gguf" for path, _sha256 in snapshot.files)
+
+
 class DownloadRow(QFrame):
     """Name, progress and the buttons that make sense at the moment.
 
     Signals:
         pause_requested, resume_requested, cancel_requested: download id.
+        chat_requested: The name of what has been downloaded.
     """
 
     pause_requested = Signal(object)
     resume_requested = Signal(object)
     cancel_requested = Signal(object)
+    chat_requested = Signal(str)
 
     def __init__(self, snapshot: DownloadSnapshot, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -79,6 +86,7 @@ class DownloadRow(QFrame):
         self.error_label.setProperty("error", True)
         self.error_label.setWordWrap(True)
         self.error_label.setTextFormat(Qt.TextFormat.PlainText)
+        self.chat_button = QPushButton()
         self.pause_button = IconButton("pause")
         self.resume_button = IconButton("play")
         self.retry_button = IconButton("retry")
@@ -87,7 +95,13 @@ class DownloadRow(QFrame):
         top = QHBoxLayout()
         top.setSpacing(2)
         top.addWidget(self.name_label, 1)
-        for button in (self.pause_button, self.resume_button, self.retry_button, self.cancel_button):
+        for button in (
+            self.chat_button,
+            self.pause_button,
+            self.resume_button,
+            self.retry_button,
+            self.cancel_button,
+        ):
             top.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(14, 8, 8, 12)
@@ -100,6 +114,7 @@ class DownloadRow(QFrame):
         self.resume_button.clicked.connect(lambda: self.resume_requested.emit(self._snapshot.id))
         self.retry_button.clicked.connect(lambda: self.resume_requested.emit(self._snapshot.id))
         self.cancel_button.clicked.connect(lambda: self.cancel_requested.emit(self._snapshot.id))
+        self.chat_button.clicked.connect(lambda: self.chat_requested.emit(self._snapshot.name))
         self.set_snapshot(snapshot)
 
     def set_snapshot(self, snapshot: DownloadSnapshot) -> None:
@@ -121,7 +136,7 @@ class DownloadRow(QFrame):
         self.pause_button.setVisible(status in _CAN_PAUSE)
         self.resume_button.setVisible(status == "paused")
         self.retry_button.setVisible(status in ("failed", "cancelled"))
-        self.cancel_button.setVisible(status in _CAN_CANCEL)
+        self.chat_button.setVisible(status == "done" and _is_model(snapshot))
         self._name_parts()
 
     def _name_parts(self) -> None:
@@ -131,7 +146,11 @@ class DownloadRow(QFrame):
         self.pause_button.set_name(tr("Pause {name}", name=name))
         self.resume_button.set_name(tr("Resume {name}", name=name))
         self.retry_button.set_name(tr("Try {name} again", name=name))
-        self.cancel_button.set_name(tr("Cancel {name}", name=name))
+        is_over = self._snapshot.status not in _CAN_CANCEL
+        words = tr("Take {name} off the list", name=name) if is_over else tr("Cancel {name}", name=name)
+        self.cancel_button.set_name(words)
+        self.chat_button.setText(tr("Chat with it"))
+        self.chat_button.setAccessibleName(tr("Chat with {name}", name=name))
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

@@ -1,0 +1,132 @@
+"""Models by the window, with everything behind it: search, read whether it fits, download, look, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from model_manager.errors import InvalidReference
+from tests.helpers.hub_server import HubServer
+from tests.helpers.shapes import Shape, write_shape
+from tests.integration.test_window_wiring import Coterie
+from ui.library.values import SearchWish
+
+REPO = "ann/Small-MoE-GGUF"
+REF = f"{REPO}:Q4_K_M"
+TIMEOUT_MS = 30_000
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    shape = Shape("small", "qwen3", 2, 64, 2, 1, 128, 300)
+    content = write_shape(tmp_path / "small.gguf", shape).read_bytes()
+    with HubServer() as server:
+        server.add(REPO, "README.md", b"---\nlicense: mit\n---\n# Small\n\nA **small** model.\n")
+        server.add(REPO, "small-Q4_K_M.gguf", content)
+        server.repos[REPO].gguf = {"total": 9_000_000, "architecture": "qwen3", "context_length": 2048}
+        monkeypatch.setenv("HF_ENDPOINT", server.endpoint)
+        yield server
+
+
+@pytest.fixture
+def coterie(hub: HubServer, tmp_path: Path, qtbot: QtBot) -> Iterator[Coterie]:
+    made = Coterie(tmp_path / "data", qtbot)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def away(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Coterie]:
+    """One whose hub is on another machine; loopback is no network."""
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
+    made = Coterie(tmp_path / "away", qtbot)
+    yield made
+    made.close()
+
+
+def test_a_model_from_search_to_removal(coterie: Coterie, qtbot: QtBot) -> None:
+    window, wiring = coterie.window, coterie.wiring
+    with qtbot.waitSignal(wiring.discover.suggested):
+        window.open_discover()
+    room = window.rooms.room()
+    assert room.discover.view.faces.rowCount() > 5  # the catalogue, before anybody was asked
+
+    room.discover.search_field.setText("small")
+    with qtbot.waitSignal(wiring.discover.found, timeout=TIMEOUT_MS):
+        room.discover.search_button.click()
+    assert [face.key for face in room.discover.view.faces.all()] == [REPO]
+
+    with qtbot.waitSignals([wiring.discover.page_found, wiring.discover.fit_found], timeout=TIMEOUT_MS):
+        room.discover.open_page(REPO)
+    page = room.discover.hub_page
+    assert page.choice_label.text().startswith("Q4_K_M")
+    assert "It fits" in page.fit_panel.verdict_label.text()
+    assert "A small model." in page.card_view.toPlainText()
+
+    with qtbot.waitSignal(wiring.discover.fit_found, timeout=TIMEOUT_MS):
+        page.fit_panel.context_box.setCurrentIndex(0)
+    figures = page.fit_panel.figures()
+    assert figures is not None
+    assert figures.n_ctx_tokens == figures.ctx_choices[0]
+
+    with qtbot.waitSignal(wiring.downloads.finished, timeout=TIMEOUT_MS) as finished:
+        page.download_button.click()
+    name = finished.args[0].name
+    qtbot.waitUntil(lambda: page.download_button.text() == "In the library")
+    qtbot.waitUntil(lambda: name in [face.key for face in room.library.view.faces.all()])
+    assert "downloaded and verified" in window.page.notice_bar.sentence_label.text()
+
+    window.open_models()
+    with qtbot.waitSignals([wiring.library.figured] * 2, timeout=TIMEOUT_MS):
+        room.library.open_entry(name)
+    assert "It fits" in room.library.panel.fit_panel.verdict_label.text()
+    with qtbot.waitSignal(wiring.library.verified, timeout=TIMEOUT_MS):
+        room.library.panel.verify_button.click()
+    qtbot.waitUntil(lambda: room.library.panel.verify_button.isEnabled())
+    with qtbot.waitSignal(wiring.library.removed, timeout=TIMEOUT_MS):
+        window.rooms.remove_requested.emit(name)
+    qtbot.waitUntil(lambda: name not in [face.key for face in room.library.view.faces.all()])
+
+
+def test_what_goes_wrong_is_a_sentence_where_it_was_asked(coterie: Coterie, qtbot: QtBot) -> None:
+    window, discover = coterie.window, coterie.wiring.discover
+    window.open_discover()
+    room = window.rooms.room()
+    with qtbot.waitSignal(discover.page_failed, timeout=TIMEOUT_MS):
+        room.discover.open_page("ann/Nothing-Here")
+    assert "no such model" in room.discover.hub_page.problem_bar.sentence_label.text()
+    with qtbot.waitSignal(discover.page_failed, timeout=TIMEOUT_MS) as failed:
+        room.discover.open_page("https://elsewhere.example/a.gguf")
+    assert isinstance(failed.args[0], InvalidReference)
+
+
+def test_offline_the_catalogue_is_there_and_a_search_says_why_not(away: Coterie, qtbot: QtBot) -> None:
+    coterie = away
+    coterie.services.set_setting("offline", True)
+    window, discover = coterie.window, coterie.wiring.discover
+    with qtbot.waitSignal(discover.suggested):
+        window.open_discover()
+    room = window.rooms.room()
+    assert room.discover.is_showing_catalogue()
+    with qtbot.waitSignal(discover.search_failed, timeout=TIMEOUT_MS):
+        room.discover.search_button.click()
+    bar = room.discover.problem_bar
+    assert "working offline" in bar.sentence_label.text()
+    assert bar.action_button.text() == "Open settings"
+    assert [button.text() for button in bar.choice_buttons] == ["Try again"]
+    assert not [record for record in coterie.services.http.log.last(10) if record.status is not None]
+
+
+def test_only_the_newest_question_is_answered(coterie: Coterie, qtbot: QtBot) -> None:
+    discover = coterie.wiring.discover
+    answers: list[object] = []
+    discover.found.connect(answers.append)
+    with qtbot.waitSignal(discover.found, timeout=TIMEOUT_MS):
+        discover.search(SearchWish("nothing like it"))
+        discover.search(SearchWish("small"))
+    assert len(answers) == 1
+    qtbot.wait(1)
+    assert [model.facts.repo_id for model in answers[0]] == [REPO]  # type: ignore[attr-defined]  # a tuple

@@ -1,0 +1,210 @@
+"""The library's page: rows, the entry in full, and each thing that can be done with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from model_manager import errors
+from model_manager.types import ModelEntry
+from tests.helpers import page_samples as samples
+from tests.helpers.window_samples import MODELS
+from ui.library.library_page import LibraryPage, ModelFile
+from ui.library.values import ModelFigures
+from ui.question import Question
+
+QWEN = MODELS[2].name
+
+
+@pytest.fixture
+def page(qtbot: QtBot) -> LibraryPage:
+    made = LibraryPage()
+    qtbot.addWidget(made)
+    made.resize(1000, 700)
+    made.set_shelf(samples.SHELF)
+    made.show()
+    return made
+
+
+def badges(page: LibraryPage, name: str) -> list[str]:
+    face = page.view.faces.face(page.view.faces.index_of(name))
+    assert face is not None
+    return [badge.text for badge in face.badges]
+
+
+# --- rows ---
+
+
+def test_rows_say_what_one_should_know(page: LibraryPage) -> None:
+    assert badges(page, "starter") == ["verified", "demonstration"]
+    assert badges(page, QWEN) == ["verified"]
+    assert badges(page, "gpt-oss-20b-mxfp4") == ["broken"]
+    assert badges(page, "SmolLM2-135M-Instruct.Q4_1") == []
+    face = page.view.faces.face(page.view.faces.index_of(QWEN))
+    assert face is not None
+    assert face.trailing == "17.7 GB"
+    assert face.lines[0] == "qwen3moe · 128 experts, 8 active · Q4_K_XL"
+    assert "5 models" in page.sum_label.text()
+    assert "412 GB free" in page.sum_label.text()
+    page.grab()
+
+
+def test_a_split_model_with_a_hole_is_told_from_a_gone_one(page: LibraryPage) -> None:
+    holed = replace(MODELS[2], is_missing=True)
+    page.set_shelf(replace(samples.SHELF, entries=(holed,)))
+    assert badges(page, QWEN) == ["missing parts"]
+    assert page.view.faces.all()[0].lines[0] == "Not all of its 3 files are there"
+
+
+def test_a_remote_entry_says_where_it_is(page: LibraryPage) -> None:
+    remote = ModelEntry("big", (), 0, "", 0, 0, 0, "", address="https://gpu.example/v1")
+    page.set_shelf(replace(samples.SHELF, entries=(remote,)))
+    assert badges(page, "big") == ["on another machine"]
+    page.open_entry("big")
+    assert page.panel.verify_button.isHidden()
+    assert page.panel.fit_panel.isHidden()
+
+
+def test_the_filter_finds_by_name_and_facts(qtbot: QtBot, page: LibraryPage) -> None:
+    qtbot.keyClicks(page.filter_field, "qwen3moe q4")
+    assert [face.key for face in page.view.faces.all()] == [QWEN]
+    page.filter_field.setText("nothing like it")
+    assert "nothing like it" in page.empty_label.text()
+    qtbot.keyClick(page.filter_field, Qt.Key.Key_Escape)
+    assert page.view.faces.rowCount() == len(MODELS)
+
+
+def test_an_empty_library_says_how_to_begin(qtbot: QtBot, page: LibraryPage) -> None:
+    page.set_shelf(replace(samples.SHELF, entries=()))
+    assert "Import a GGUF file" in page.empty_label.text()
+    with qtbot.waitSignal(page.discover_requested):
+        page.discover_button.click()
+
+
+def test_import_says_which_file(qtbot: QtBot, page: LibraryPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ModelFile, "ask", lambda _parent: "/somewhere/a.gguf")
+    with qtbot.waitSignal(page.import_requested) as asked:
+        qtbot.mouseClick(page.import_button, Qt.MouseButton.LeftButton)
+    assert asked.args == ["/somewhere/a.gguf"]
+    monkeypatch.setattr(ModelFile, "ask", lambda _parent: "")
+    with qtbot.assertNotEmitted(page.import_requested):
+        page.import_button.click()
+
+
+# --- an entry in full ---
+
+
+def test_enter_opens_an_entry_and_escape_closes_it(qtbot: QtBot, page: LibraryPage) -> None:
+    page.take_focus()
+    with qtbot.waitSignal(page.figures_requested) as asked:
+        qtbot.keyClick(page.view, Qt.Key.Key_Return)
+    assert asked.args == ["starter"]
+    assert page.panel.isVisible()
+    with qtbot.waitSignal(page.figures_requested) as asked:
+        qtbot.keyClick(page.view, Qt.Key.Key_Down)
+    assert asked.args == ["starter-thinking"]
+    qtbot.keyClick(page.panel.chat_button, Qt.Key.Key_Escape)
+    assert not page.panel.isVisible()
+    assert page.focusWidget() is page.view
+
+
+def test_a_narrow_page_shows_the_entry_in_place_of_the_list(page: LibraryPage) -> None:
+    page.resize(480, 600)
+    page.open_entry(QWEN)
+    assert not page.list_side.isVisible()
+    page.panel.close_button.click()
+    assert page.list_side.isVisible()
+    assert not page.panel.isVisible()
+
+
+def test_forecast_probe_and_measurement_stay_side_by_side(page: LibraryPage) -> None:
+    page.open_entry(QWEN)
+    panel = page.panel
+    assert "Reading the header" in panel.fit_panel.verdict_label.text()
+    assert panel.probe_label.isHidden()
+    page.show_figures("starter", samples.FIGURES)  # late, about another one
+    assert panel.probe_label.isHidden()
+    page.show_figures(QWEN, samples.FIGURES)
+    assert "It fits" in panel.fit_panel.verdict_label.text()
+    assert "19.7 GB with 8,192 tokens" in panel.probe_label.text()
+    assert "takes 19.7 GB" in panel.loaded_label.text()
+    assert panel.measured_label.text() == "Measured: 17.9 tokens/s when answering, 139 when reading."
+    page.grab()
+
+
+def test_a_file_that_cannot_be_judged_says_why(page: LibraryPage) -> None:
+    page.open_entry(QWEN)
+    page.show_figures(QWEN, ModelFigures(failure=errors.NotGguf(MODELS[2].paths[0])))
+    assert "not a GGUF model" in page.panel.failure_label.text()
+    assert page.panel.fit_panel.isHidden()
+
+
+def test_chat_and_verify(qtbot: QtBot, page: LibraryPage) -> None:
+    page.open_entry(QWEN)
+    with qtbot.waitSignal(page.chat_requested) as chat:
+        page.panel.chat_button.click()
+    with qtbot.waitSignal(page.verify_requested) as verify:
+        page.panel.verify_button.click()
+    assert (chat.args, verify.args) == ([QWEN], [QWEN])
+    page.set_progress(QWEN, 400)
+    face = page.view.faces.face(page.view.faces.index_of(QWEN))
+    assert face is not None
+    assert face.permille == 400
+    assert not page.panel.verify_button.isEnabled()
+    assert not page.panel.remove_button.isEnabled()
+    page.grab()
+    page.set_progress(QWEN, None)
+    assert page.panel.verify_button.isEnabled()
+    page.set_progress("unknown", 3)
+
+
+@pytest.mark.parametrize(
+    ("number", "consequence"),
+    [(2, "which frees 17.7 GB"), (4, "stays where it is"), (3, "stays where it is")],
+)
+def test_remove_says_what_is_deleted(
+    qtbot: QtBot, page: LibraryPage, monkeypatch: pytest.MonkeyPatch, number: int, consequence: str
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(Question, "ask", lambda *args: asked.append(args) or True)
+    name = MODELS[number].name
+    page.open_entry(name)
+    with qtbot.waitSignal(page.remove_requested) as removed:
+        page.panel.remove_button.click()
+    assert removed.args == [name]
+    assert consequence in asked[0][2]
+
+
+def test_delete_asks_and_a_no_changes_nothing(
+    qtbot: QtBot, page: LibraryPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Question, "ask", lambda *_args: False)
+    page.view.set_current_key(QWEN)
+    with qtbot.assertNotEmitted(page.remove_requested):
+        qtbot.keyClick(page.view, Qt.Key.Key_Delete)
+
+
+def test_the_starter_cannot_be_removed_and_a_missing_file_not_verified(page: LibraryPage) -> None:
+    page.open_entry("starter")
+    assert page.panel.remove_button.isHidden()
+    page.open_entry("gpt-oss-20b-mxfp4")
+    assert not page.panel.verify_button.isEnabled()
+    assert not page.panel.chat_button.isEnabled()
+
+
+def test_an_entry_that_is_gone_closes(page: LibraryPage) -> None:
+    page.open_entry(QWEN)
+    page.set_shelf(replace(samples.SHELF, entries=MODELS[:2]))
+    assert not page.panel.isVisible()
+
+
+def test_rows_keep_their_place_while_others_change(page: LibraryPage) -> None:
+    page.view.set_current_key(QWEN)
+    page.set_shelf(replace(samples.SHELF, entries=MODELS[1:]))
+    assert page.view.current_key() == QWEN
+    page.set_shelf(replace(samples.SHELF, entries=MODELS[::-1]))
+    assert page.view.current_key() == QWEN
