@@ -8,7 +8,7 @@ LOCKS := packaging/locks
 PACKAGES := app ui model_manager storage
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup run test check format lint types screenshots bench clean
+.PHONY: setup run test fuzz check format lint types screenshots bench clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -19,6 +19,11 @@ run: setup
 
 test: setup $(VENV)/.ready-tests
 	$(BIN)/python -m pytest $(TESTS)
+
+# Thousands of damaged files through the reader and, one process each, through llama.cpp; about ten minutes.
+fuzz: setup $(VENV)/.ready-tests
+	COTERIE_MUTANTS=$(or $(N),2000) $(BIN)/python -m pytest --timeout=0 \
+	    tests/unit/model_manager/test_gguf_mutations.py tests/integration/test_probe_mutations.py
 
 check: setup $(VENV)/.ready-tests format lint types test
 

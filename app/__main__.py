@@ -23,6 +23,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from model_manager.engine import probe
 
         return probe.main(arguments[1:])
+    if arguments[:1] == ["quantizer"]:
+        from model_manager.engine import quantizer
+
+        return quantizer.main(arguments[1:])
     if arguments[:1] == ["rpc-server"]:
         from model_manager.engine import rpc_server
 

@@ -18,6 +18,7 @@ from app.answering import Answering
 from app.engines import Engines
 from app.inspecting import Inspecting
 from app.paths import Paths
+from app.quantizing import Quantizing
 from app.remotes import RemoteEngines
 from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
@@ -26,11 +27,14 @@ from model_manager import catalogue
 from model_manager.downloads import Downloads
 from model_manager.engine import prompt_cache
 from model_manager.engine.probe import Prober
+from model_manager.engine.quantizer import Quantizer
 from model_manager.errors import EngineError, ModelManagerError
 from model_manager.http import Http
 from model_manager.hub import Hub
 from model_manager.library import Library
-from model_manager.types import DownloadSnapshot, HubModel, ModelEntry
+from model_manager.measured_memory import kept_measured, measured_values
+from model_manager.types import DownloadSnapshot, EngineState, HubModel, ModelEntry
+from storage.errors import StorageError
 from storage.thread import StorageThread
 
 log = logging.getLogger(__name__)
@@ -56,6 +60,7 @@ class Services:
         engines: The loaded models.
         answering: Makes answers.
         inspecting: Looks into them.
+        quantizing: Makes smaller models out of larger ones.
         http: The door to the network, with its log of requests.
         n_interrupted: Answers that the last owner left unfinished; they are marked now.
     """
@@ -111,8 +116,11 @@ class Services:
                 trace=lambda: "live" if self._settings["trace"] == "live" else "replay",
             )
             opened.callback(self.engines.close)
+            self.engines.subscribe(self._note_memory)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)
             self.inspecting = Inspecting(self.storage, self.library, self.engines)
+            self.quantizing = Quantizing(self.library, Quantizer((*self_command(), "quantizer")))
+            opened.callback(self.quantizing.close)
             self._opened = opened.pop_all()
 
     def setting(self, key: str) -> Any:
@@ -194,6 +202,17 @@ class Services:
             return
         noted = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "revision": model.revision}
         self.set_setting("verified_models", {**seen, entry.repo_id: noted})
+
+    def _note_memory(self, state: EngineState) -> None:
+        """Keep what a model takes now that it is loaded, beside what was forecast for it."""
+        if state.status != "ready" or state.info is None or state.info.placement is None:
+            return
+        with contextlib.suppress(ModelManagerError, StorageError):  # a file that is no entry; the end is near
+            known = kept_measured(self.library.get(state.name).measured)
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            values = measured_values(state.info, now)
+            if known is None or known.memory != state.info.placement.memory:
+                self.library.set_measured(state.name, values)
 
     def _on_finished(self, snapshot: DownloadSnapshot) -> None:
         if snapshot.status == "done":

@@ -6,7 +6,7 @@ Source: engine-facts G of this project's notes; what no page said there is marke
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -32,6 +32,7 @@ class CatalogueEntry:
         size_bytes: In about four bits.
         license: "" where nobody has read it.
         tier_gib: Memory of the smallest machine that it suits; one of `TIERS_GIB`.
+        template: Name of a known-good chat template (`known_templates`); "" where nobody has compared.
         character: One line, by the code of a language.
     """
 
@@ -47,6 +48,7 @@ class CatalogueEntry:
     license_mark: Mark
     reasoning: Reasoning
     tier_gib: int
+    template: str
     character: Mapping[str, str]
 
 
@@ -84,6 +86,27 @@ def find(repo_id: str) -> CatalogueEntry | None:
     return next((entry for entry in entries() if entry.repo_id.lower() == repo_id.lower()), None)
 
 
+def find_like(architecture: str, names: Sequence[str]) -> CatalogueEntry | None:
+    """The entry that a file is one of, if any, by what it is called and how it is built.
+
+    Args:
+        architecture: As its header has it.
+        names: Its own name, its file's, the repository's that it came from.
+    """
+    plain = [_plain(name) for name in names]
+    found = [
+        entry
+        for entry in entries()
+        if entry.architecture == architecture
+        and any(_plain(entry.repo_id.rpartition("/")[2].removesuffix("-GGUF")) in name for name in plain)
+    ]
+    return max(found, key=lambda entry: len(entry.repo_id), default=None)
+
+
+def _plain(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
+
+
 def differences(entry: CatalogueEntry, model: HubModel) -> tuple[Difference, ...]:
     """What a hub's answer contradicts; what it does not tell contradicts nothing."""
     found: list[Difference] = []
@@ -117,6 +140,7 @@ def _entry(values: Mapping[str, Any]) -> CatalogueEntry:
         license_mark=_one_of(values["license_mark"], get_args(Mark)),
         reasoning=_one_of(values["reasoning"], get_args(Reasoning)),
         tier_gib=_one_of(values["tier_gib"], TIERS_GIB),
+        template=values.get("template", ""),
         character=values["character"],
     )
 

@@ -82,4 +82,5 @@ def entry_of(record: ModelRecord) -> ModelEntry:
         plan=kept_values(info.get("plan")),
         adapters=kept_adapters(info.get("adapters")),
         tuning=kept_tuning(info.get("tuning")),
+        measured=info["measured"] if isinstance(info.get("measured"), dict) else {},
     )

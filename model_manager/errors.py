@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model_manager.quantize_errors import (
+    BadTensorPattern,
+    MixedTypesImpossible,
+    NeedsImatrix,
+    NoExperts,
+    NotSmaller,
+    QuantizeCancelled,
+    QuantizeFailed,
+    UnknownQuantization,
+)
 from model_manager.transfer_errors import (
     AccessDenied,
     CannotRemoveStarter,
@@ -39,6 +49,7 @@ from model_manager.transfer_errors import (
 # Only what is passed on; what is defined here needs no mention.
 __all__ = [
     "AccessDenied",
+    "BadTensorPattern",
     "CannotRemoveStarter",
     "CannotWrite",
     "DamagedGguf",
@@ -48,16 +59,22 @@ __all__ = [
     "HubUnavailable",
     "InvalidReference",
     "MissingShard",
+    "MixedTypesImpossible",
     "ModelFileError",
     "ModelManagerError",
     "ModelNameTaken",
     "ModelNotFound",
+    "NeedsImatrix",
+    "NoExperts",
     "NoSuchDownload",
     "NotEnoughDisk",
     "NotGguf",
     "NotOnHub",
+    "NotSmaller",
     "Offline",
     "OnlyVision",
+    "QuantizeCancelled",
+    "QuantizeFailed",
     "RateLimited",
     "RemoteFileChanged",
     "SizeMismatch",
@@ -65,6 +82,7 @@ __all__ = [
     "TransferCancelled",
     "TransferStalled",
     "TruncatedGguf",
+    "UnknownQuantization",
     "UnsafeFilename",
     "UnsupportedGguf",
 ]

@@ -19,6 +19,8 @@ from model_manager.placement_types import KvType
 LayerKind = Literal["full", "window", "state", "none"]
 
 CELLS_PADDING: Final = 256
+MAX_LAYERS: Final = 512
+"""llama.cpp's own limit (`LLAMA_MAX_LAYERS`); a damaged header may promise four billion."""
 _STATE_BYTES: Final = 4  # f32, whatever the keys and values are
 _KV_BYTES: Final[Mapping[KvType, float]] = {"f16": 2, "q8_0": 34 / 32, "q4_0": 18 / 32}
 
@@ -109,7 +111,7 @@ class _Shape:
         self._header = header
         self._architecture = header.architecture
         n_extra = self._number("nextn_predict_layers")  # of multi-token prediction: not computed as a rule
-        self.n_layers = max(0, header.n_layers - n_extra)
+        self.n_layers = min(max(0, header.n_layers - n_extra), MAX_LAYERS)
         self.has_both = self._architecture == "falcon-h1"
         self._n_heads = self._number("attention.head_count") or 1
         width = self._number("embedding_length") // self._n_heads

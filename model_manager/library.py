@@ -283,6 +283,14 @@ class Library:
         """
         return self._keep(name, lambda _entry: {"adapters": plans.adapter_values(adapters)})
 
+    def set_measured(self, name: str, values: Mapping[str, Any]) -> ModelEntry:
+        """Keeps what a load has taken (`model_manager.measured_memory`).
+
+        Raises:
+            ModelNotFound: There is no such entry.
+        """
+        return self._keep(name, lambda _entry: {"measured": dict(values)})
+
     def _keep(self, name: str, values_of: Callable[[ModelEntry], Mapping[str, Any]]) -> ModelEntry:
         with self._names:
             entry = next((entry for entry in self.list() if entry.name == name), None)
@@ -300,7 +308,9 @@ class Library:
         if record is None:
             return entry
         kept = entry_of(record)
-        return replace(entry, plan=kept.plan, adapters=kept.adapters, tuning=kept.tuning)
+        return replace(
+            entry, plan=kept.plan, adapters=kept.adapters, tuning=kept.tuning, measured=kept.measured
+        )
 
     def remove(self, name: str) -> None:
         """Forgets an entry. Its files are deleted if they lie in the models folder and belong to the program.

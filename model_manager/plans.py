@@ -1,8 +1,8 @@
 """What a person, or a measurement on this machine, wants of one model's load plan; kept with its entry.
 
 The values are JSON under the names of `LoadPlan`'s fields, only those that somebody set. They lie in the
-entry's record, under `info["plan"]`; adapters beside them, under `info["adapters"]`, and what a measurement
-found, under `info["tuning"]`.
+entry's record, under `info["plan"]`; adapters beside them, under `info["adapters"]`, what a measurement of
+speed found, under `info["tuning"]`, and the memory of the last load, under `info["measured"]`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 from model_manager.tuning import Tuning
 from model_manager.types import ALL_LAYERS, Adapter, KvType, LoadMode, LoadPlan, Speculation
 
-KEPT_KEYS: Final = ("plan", "adapters", "tuning")
+KEPT_KEYS: Final = ("plan", "adapters", "tuning", "measured")
 """Of a record's `info`: they survive a new look at the files."""
 
 

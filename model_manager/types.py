@@ -343,6 +343,7 @@ class ModelEntry:
         plan: Fields of its load plan that are not the default, as JSON values; `model_manager.plans` owns it.
         adapters: LoRA adapters that it is loaded with.
         tuning: What `coterie models tune` measured with this plan, as JSON values; empty where it did not.
+        measured: What its last load took, as JSON values; `model_manager.measured_memory` owns it.
     """
 
     name: str
@@ -363,6 +364,7 @@ class ModelEntry:
     plan: Mapping[str, Any] = field(default_factory=dict)
     adapters: tuple[Adapter, ...] = ()
     tuning: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

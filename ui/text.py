@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from model_manager import errors as models
 from storage import errors as storage
-from ui import model_sentences, storage_sentences
+from ui import model_sentences, quantize_sentences, storage_sentences
 from ui.i18n import marked, tr
 from ui.values import Notice, NoticeLevel
 
@@ -50,7 +50,7 @@ def _detail(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-_SENTENCES = model_sentences.SENTENCES | storage_sentences.SENTENCES
+_SENTENCES = model_sentences.SENTENCES | quantize_sentences.SENTENCES | storage_sentences.SENTENCES
 
 _HARMLESS = (models.TransferCancelled, models.EmptyPrompt)
 

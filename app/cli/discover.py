@@ -1,4 +1,4 @@
-"""`coterie models search` and `show`: what a hub has, before anything is downloaded."""
+"""`coterie models search` and `show`: what a hub has before a download, and what a file here has."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app import discovering
+from app.cli import file_page
 from app.cli.choices import positive
 from app.cli.output import print_json, print_table, printable
 from app.console import Console
@@ -38,10 +39,17 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
     parser.add_argument("--fits", action="store_true", help="only what runs here (asks for a header of each)")
     parser.add_argument("--license", metavar="L", help="as cards write it: apache-2.0, mit, ...")
     parser.add_argument("--limit", metavar="N", type=positive, default=20, help="at most so many (20)")
-    parser = action("show", show, "a repository: its quantizations, what they cost, which to take here")
-    parser.add_argument("ref", metavar="REF", help="owner/repo[:QUANT or /file], or its address")
+    parser = action("show", show, "a repository: what it offers; a model that is here: what is in its files")
+    parser.add_argument(
+        "ref", metavar="REF", help="owner/repo[:QUANT or /file] or its address; a name, a file"
+    )
     parser.add_argument("--fits", action="store_true", help="judge by the header of each, not by its size")
-    parser.add_argument("--card", action="store_true", help="all of the card, not its beginning")
+    parser.add_argument(
+        "--card",
+        action="store_true",
+        help="all of the card (or of a template's difference), not its beginning",
+    )
+    parser.add_argument("--tensors", action="store_true", help="of a model that is here: each tensor")
 
 
 def search(arguments: argparse.Namespace, services: Services, console: Console) -> int:
@@ -71,7 +79,10 @@ def search(arguments: argparse.Namespace, services: Services, console: Console) 
 
 
 def show(arguments: argparse.Namespace, services: Services, console: Console) -> int:
-    """Print the page of a repository."""
+    """Print the page of a repository, or what the files of a model that is here say."""
+    name = file_page.local_name(arguments, services, console)
+    if name is not None:
+        return file_page.show_file(arguments, services, console, name)
     page = discovering.page(services, arguments.ref, with_headers=arguments.fits)
     if arguments.json:
         print_json(console, _page_json(page))

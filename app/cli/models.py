@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.cli import cache, catalogue, discover, fit, placement, tune
+from app.cli import cache, catalogue, discover, fit, placement, quantize, tune
 from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
@@ -47,6 +47,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     fit.add_action(action)
     placement.add_actions(action)
     tune.add_action(action)
+    quantize.add_action(action)
     action("downloads", list_downloads, "what is or was downloaded")
     for name, run, help_text in (
         ("pause", pause, "stop a download and keep what has arrived"),

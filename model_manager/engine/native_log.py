@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class NativeLog:
         self._level = logging.DEBUG
         self._line = ""
         self._is_error = False
-        self._gathered: list[str] | None = None
+        self._on_line: Callable[[str], None] | None = None
 
     @contextlib.contextmanager
     def gathering(self) -> Iterator[list[str]]:
@@ -34,11 +34,17 @@ class NativeLog:
         llama.cpp tells the sizes of its buffers nowhere else.
         """
         lines: list[str] = []
-        self._gathered = lines
-        try:
+        with self.listening(lines.append):
             yield lines
+
+    @contextlib.contextmanager
+    def listening(self, on_line: Callable[[str], None]) -> Iterator[None]:
+        """Tell every line of any level as it ends, as long as one is inside; by one thread."""
+        self._on_line = on_line
+        try:
+            yield
         finally:
-            self._gathered = None
+            self._on_line = None
 
     def write(self, level: int, text: str) -> None:
         """Take one piece; complete lines are logged."""
@@ -46,15 +52,15 @@ class NativeLog:
             self._level = _LEVELS.get(level, logging.DEBUG)
             self._is_error = level == _ERROR
         is_wanted = self._is_error or log.isEnabledFor(self._level)
-        if not is_wanted and self._gathered is None:
+        if not is_wanted and self._on_line is None:
             return
         self._line += text
         *lines, self._line = self._line.split("\n")
         for line in lines:
             if not line.strip():
                 continue
-            if self._gathered is not None:
-                self._gathered.append(line)
+            if self._on_line is not None:
+                self._on_line(line)
             if is_wanted:
                 log.log(self._level, "%s", line)
             if self._is_error:

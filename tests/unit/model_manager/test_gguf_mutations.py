@@ -6,55 +6,22 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from gguf import GGMLQuantizationType
 
 from model_manager.errors import ModelFileError
+from model_manager.file_facts import facts_of
+from model_manager.fit import Machine, fit
 from model_manager.gguf import GgufHeader, read_header_from
-from tests.helpers.ggufs import DEEPSEEK2, LLAMA, QWEN3MOE, write_model
+from model_manager.kv_cache import ContextSize
+from model_manager.shards import GgufModel
+from tests.helpers.mutants import mutate, originals
 
 N_MUTANTS = 3000
 MAX_PEAK_BYTES = 4 << 20
-NASTY_LENGTHS = (0, 1, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
-NASTY_BYTES = (b"\x00", b"\x01", b"\x08", b"\x09", b"\x7f", b"\x80", b"\xff")
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
-    folder = tmp_path_factory.mktemp("models")
-    quantized = GGMLQuantizationType.Q8_0
-    arrays = {"llama.rope.scaling": [1.0, 2.0], "general.tags": ["a", "群"], "general.sizes": [1, 2, 3]}
-    paths = [
-        write_model(folder / "dense.gguf", LLAMA, quantization=quantized, metadata=arrays),
-        write_model(folder / "moe.gguf", QWEN3MOE, n_experts=4, quantization=quantized),
-        write_model(folder / "mla.gguf", DEEPSEEK2, n_experts=4, quantization=quantized),
-    ]
-    return [path.read_bytes() for path in paths]
-
-
-def mutate(content: bytes, header_bytes: int, dice: random.Random) -> bytes:
-    """One to four of: a flipped bit, a nasty byte, length or type, cut, doubled or swapped stretch."""
-    mutant = bytearray(content)
-    for _ in range(dice.randint(1, 4)):
-        at = dice.randrange(4, max(5, min(header_bytes, len(mutant)) - 8))
-        match dice.randrange(8):
-            case 0:
-                mutant[at] ^= 1 << dice.randrange(8)
-            case 1:
-                mutant[at : at + 1] = dice.choice(NASTY_BYTES)
-            case 2:
-                mutant[at : at + 8] = struct.pack("<Q", dice.choice(NASTY_LENGTHS))
-            case 3:
-                mutant[at : at + 4] = struct.pack("<I", dice.choice((*range(14), 2**31, 2**32 - 1)))
-            case 4:
-                del mutant[at : at + dice.randrange(1, 64)]
-            case 5:
-                mutant[at:at] = mutant[at : at + dice.randrange(1, 256)]
-            case 6:
-                other = dice.randrange(4, max(5, len(mutant) - 16))
-                mutant[at : at + 16] = mutant[other : other + 16]
-            case _:
-                del mutant[dice.randrange(len(mutant)) :]
-    return bytes(mutant)
+    return originals(tmp_path_factory.mktemp("models"))
 
 
 def test_mutants_give_a_header_or_a_typed_error(models: list[bytes]) -> None:
@@ -92,4 +59,22 @@ def _parse(content: bytes) -> GgufHeader:
     header = read_header_from(read_at, len(content), path=Path("mutant.gguf"))
     # What callers ask of a header must not fail either.
     str((header.architecture, header.n_experts, header.n_splits, header.quantization, header.chat_template))
+    model = GgufModel((Path("mutant.gguf"),), (header,))
+    fit(model, Machine(8 << 30, 8 << 30), ContextSize(8192))
+    facts_of(model)
     return header
+
+
+@pytest.mark.parametrize("key", ["block_count", "embedding_length", "attention.head_count", "context_length"])
+@pytest.mark.parametrize("number", [0, 1, 2**31, 2**32 - 1])
+def test_absurd_numbers_of_a_sound_header_neither_hang_nor_swell(
+    models: list[bytes], key: str, number: int
+) -> None:
+    content = models[0]
+    at = content.index(f"llama.{key}".encode()) + len(f"llama.{key}") + 4
+    tracemalloc.start()
+    try:
+        _parse(content[:at] + struct.pack("<I", number) + content[at + 4 :])
+        assert tracemalloc.get_traced_memory()[1] < MAX_PEAK_BYTES
+    finally:
+        tracemalloc.stop()

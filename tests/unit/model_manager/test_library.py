@@ -26,25 +26,7 @@ from model_manager.library import Library
 from model_manager.types import Adapter, ModelRecord
 from storage.records import StoredModel
 from tests.helpers.ggufs import QWEN3MOE, write_model
-
-
-class Shelf:
-    """The store that the program's database stands behind, in memory."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, ModelRecord] = {}
-
-    def list(self) -> list[ModelRecord]:
-        return [self.records[name] for name in sorted(self.records)]
-
-    def get(self, name: str) -> ModelRecord | None:
-        return self.records.get(name)
-
-    def put(self, record: ModelRecord, /) -> None:
-        self.records[record.name] = record
-
-    def delete(self, name: str) -> None:
-        self.records.pop(name, None)
+from tests.helpers.shelf import Shelf
 
 
 @pytest.fixture

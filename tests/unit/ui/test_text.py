@@ -57,6 +57,9 @@ ARGUMENTS: dict[str, Any] = {
     "fits_ctx_tokens": 16_384,
     "ending": "crashed",
     "port": 8733,
+    "type_name": "IQ2_XS",
+    "tensor": "blk.0.ffn_up.weight",
+    "size_bytes": 4_000_000_000,
 }
 
 
@@ -67,7 +70,12 @@ def subclasses(base: type[Exception]) -> Iterator[type[Exception]]:
 
 
 def all_kinds() -> list[type[Exception]]:
-    modules = ("model_manager.errors", "model_manager.transfer_errors", "storage.errors")
+    modules = (
+        "model_manager.errors",
+        "model_manager.transfer_errors",
+        "model_manager.quantize_errors",
+        "storage.errors",
+    )
     kinds = {*subclasses(models.ModelManagerError), *subclasses(stores.StorageError)}
     return sorted((kind for kind in kinds if kind.__module__ in modules), key=lambda kind: kind.__name__)
 
