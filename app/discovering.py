@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from app import fits
+from app.machine import this_machine
 from app.services import Services
 from model_manager.errors import (
     AccessDenied,
@@ -91,7 +92,7 @@ def search(
     )
     if not fits_only:
         return [Hit(facts) for facts in found]
-    machine = fits.this_machine()
+    machine = this_machine(services)
     hits = []
     for facts in found:
         if cancelled():
@@ -119,7 +120,7 @@ def page(services: Services, ref: str, *, with_headers: bool = False, card: bool
     if not isinstance(reference, HubReference):
         raise InvalidReference(ref)
     model = services.hub.model_info(reference.repo_id, reference.revision)
-    machine = fits.this_machine()
+    machine = this_machine(services)
     shelf = shelf_of(model, machine)
     offers: Sequence[Offer] = _meant(reference, shelf.offers)
     if with_headers:

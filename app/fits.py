@@ -1,29 +1,37 @@
-"""Whether a model fits this machine, wherever the model is: in the library, in a file, or still on a hub."""
+"""Whether a model fits this machine, wherever the model is: in the library, in a file, or still on a hub.
+
+Three figures of memory are told as soon as they are there, and the best one judges: what the header says by
+formulas, what llama.cpp says without the weights (`probe`), what the last load has taken (`measured`).
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.machine import this_machine
 from app.services import Services
 from model_manager import speed, starter
 from model_manager.anatomy import anatomy_of
-from model_manager.engine.room import free_main_memory_bytes
+from model_manager.best_fit import Choice, ContextReason, Wishes, best_fit
+from model_manager.disk_speed import measure_disk
 from model_manager.entries import read_files
 from model_manager.errors import ModelFileError, ModelManagerError, ModelNotFound
-from model_manager.fit import Fit, Machine, fit
+from model_manager.fit import PROCESS_BYTES, Fit, Machine, MemoryParts, fit
+from model_manager.fit_places import Places, places_of
 from model_manager.kv_cache import ContextSize
+from model_manager.measured_memory import MeasuredMemory, kept_measured
 from model_manager.remote_model import read_remote
 from model_manager.shards import GgufModel
-from model_manager.speed import Observation, Pace, SpeedForecast
-from model_manager.types import ModelEntry
+from model_manager.speed import Observation, SpeedForecast
+from model_manager.types import Forecast, ModelEntry
 from storage.records import Speed
 
 log = logging.getLogger(__name__)
 
 DEFAULT_CTX_TOKENS = 8192
-_GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +41,85 @@ class Judged:
     Attributes:
         name: What was asked about.
         context: For this context.
+        context_reason: Why this one.
         machine: On this machine.
+        fit: By the probe's memory where there is one.
+        places: Where it would lie.
+        formula: Memory by the header alone.
+        probe: By llama.cpp; None for a model that is not here, and for a machine that is described.
+        probe_error: Why there is none, though the file is here.
+        measured: By the last load on this machine; None before one.
     """
 
     name: str
     model: GgufModel
     context: ContextSize
+    context_reason: ContextReason
     machine: Machine
     fit: Fit
+    places: Places
     forecast: SpeedForecast
+    formula: MemoryParts
+    probe: Forecast | None = None
+    probe_error: Exception | None = None
+    measured: MeasuredMemory | None = None
 
 
-def judge(services: Services, ref: str, context: ContextSize, machine: Machine | None = None) -> Judged:
+def judge(
+    services: Services, ref: str, wishes: Wishes, machine: Machine | None = None, *, with_probe: bool = True
+) -> Judged:
     """Read the headers and judge.
 
     Args:
         services: Where the library and the hub are.
         ref: An entry's name, a whole path, or a reference as for a download.
-        context: With `n_ctx_tokens` 0, the model's own, at most 8192.
+        wishes: What the context shall be; the rest is chosen.
         machine: None is this one, as free as it is now.
+        with_probe: Ask llama.cpp, too, where the files are here; about half a second.
 
     Raises:
         ModelManagerError: There is no such model, or its headers cannot be read.
     """
     name, model = find(services, ref)
-    return judged(services, name, model, context, machine)
+    return judged(services, name, model, wishes, machine, with_probe=with_probe)
 
 
 def judged(
-    services: Services, name: str, model: GgufModel, context: ContextSize, machine: Machine | None = None
+    services: Services,
+    name: str,
+    model: GgufModel,
+    wishes: Wishes,
+    machine: Machine | None = None,
+    *,
+    with_probe: bool = False,
 ) -> Judged:
     """The same for headers that have been read; takes up to half a second, for the speed of this machine."""
-    asked = context_for(model, context)
-    here = machine or this_machine()
-    found = fit(model, here, asked)
-    forecast = SpeedForecast(None, None, "none")
-    if here.vram_bytes == 0 and found.verdict in ("fits", "tight"):
-        # Nothing is known of the speed of devices and disks that nobody has measured.
-        read = found.memory.kv_bytes // 2
-        anatomy = found.anatomy
-        forecast = speed.forecast(_pace(services), anatomy.token_bytes, anatomy.active_params, read)
-    return Judged(name, model, asked, here, found, forecast)
-
-
-def context_for(model: GgufModel, context: ContextSize) -> ContextSize:
-    """The same, with the model's own length, at most 8192, where none is asked for."""
-    own_tokens = min(model.header.n_ctx_train_tokens or 4096, DEFAULT_CTX_TOKENS)
-    return replace(context, n_ctx_tokens=context.n_ctx_tokens or own_tokens)
-
-
-def this_machine() -> Machine:
-    """This one, as free as it is now."""
-    return Machine(free_main_memory_bytes())
+    here = machine or this_machine(services, name)
+    choice = best_fit(model, here, wishes)
+    formula, probe, problem = choice.fit.memory, None, None
+    entry = _entry_of(services, name, model)
+    if entry is not None and machine is None and with_probe:
+        try:
+            probe = _probe(services, entry, choice.context)
+            told = _parts_of(probe, choice.fit)
+            choice = replace(choice, fit=fit(model, here, choice.context, told))
+        except ModelManagerError as error:
+            log.info("%s cannot be probed: %s", name, error)
+            problem = error
+    return Judged(
+        name=name,
+        model=model,
+        context=choice.context,
+        context_reason=choice.reason,
+        machine=here,
+        fit=choice.fit,
+        places=places_of(model, choice.fit),
+        forecast=_forecast(services, choice, is_here=machine is None),
+        formula=formula,
+        probe=probe,
+        probe_error=problem,
+        measured=kept_measured(entry.measured) if entry is not None else None,
+    )
 
 
 def find(services: Services, ref: str) -> tuple[str, GgufModel]:
@@ -103,13 +138,96 @@ def find(services: Services, ref: str) -> tuple[str, GgufModel]:
     return entry.name, read_files(_path_of(entry))
 
 
+def _entry_of(services: Services, name: str, model: GgufModel) -> ModelEntry | None:
+    """The entry whose files were read; None for a model that is not here."""
+    path = model.paths[0]
+    if not path.is_absolute() or not path.is_file():
+        return None
+    found = [entry for entry in services.library.list() if path in entry.paths]  # starters share a file
+    named = [entry for entry in found if entry.name == name]
+    return next(iter([*named, *found]), None) or services.library.get(str(path))
+
+
+def context_for(model: GgufModel, context: ContextSize) -> ContextSize:
+    """The same, with the model's own length, at most 8192, where none is asked for."""
+    own_tokens = min(model.header.n_ctx_train_tokens or 4096, DEFAULT_CTX_TOKENS)
+    return replace(context, n_ctx_tokens=context.n_ctx_tokens or own_tokens)
+
+
 def _path_of(entry: ModelEntry) -> Path:
     if entry.name in (starter.STARTER, starter.STARTER_THINKING) and entry.is_starter:
         return starter.ensure_starter()
     return entry.paths[0]
 
 
-def _pace(services: Services) -> Pace:
+# --- memory ----------------------------------------------------------------------------------------------
+
+
+def _probe(services: Services, entry: ModelEntry, context: ContextSize) -> Forecast:
+    plan = replace(
+        services.engines.plan_for(entry),
+        n_ctx_tokens=context.n_ctx_tokens,
+        cache_type_k=context.cache_type_k,
+        cache_type_v=context.cache_type_v,
+    )
+    return services.vetting.forecast(plan)
+
+
+def _parts_of(probe: Forecast, formula: Fit) -> MemoryParts:
+    """The probe's figures by what they are for; it tells weights together, and headers tell them apart."""
+    total_bytes = sum(device.total_bytes for device in probe.memory)
+    named = {
+        "attention_bytes": formula.memory.attention_bytes,
+        "experts_bytes": formula.memory.experts_bytes,
+        "kv_bytes": sum(device.kv_bytes for device in probe.memory),
+        "compute_bytes": sum(device.compute_bytes for device in probe.memory),
+    }
+    return MemoryParts(**named, other_bytes=max(0, total_bytes + PROCESS_BYTES - sum(named.values())))
+
+
+# --- speed -----------------------------------------------------------------------------------------------
+
+
+def _forecast(services: Services, choice: Choice, *, is_here: bool) -> SpeedForecast:
+    found, nothing = choice.fit, SpeedForecast(None, None, "none")
+    if found.verdict == "does_not_fit":
+        return nothing
+    observations = _observations(services)
+    on_device = speed.pace_from([seen for seen in observations if seen.is_on_device])
+    if found.plan.reason == "all_on_device":
+        # Of a card that nobody has measured nothing is known, least of all of one that somebody describes.
+        pace = on_device if is_here else None
+    elif found.plan.reason == "no_device":
+        in_ram = speed.pace_from([seen for seen in observations if not seen.is_on_device])
+        pace = in_ram or speed.measure_memory()
+    else:
+        pace = None
+    if pace is None:
+        return nothing
+    anatomy = found.anatomy
+    paged_bytes, disk = 0.0, None
+    if found.verdict == "pages" and anatomy.experts_bytes:
+        # Every expert is as likely as another to be the one that is not there: caching helps no one for long.
+        paged_bytes = anatomy.used_share * min(found.paged_bytes, anatomy.experts_bytes)
+        disk = _disk_speed(services)
+    return speed.forecast(
+        pace,
+        anatomy.token_bytes,
+        anatomy.active_params,
+        found.memory.kv_bytes // 2,
+        paged_bytes=paged_bytes,
+        disk_bytes_per_s=disk,
+    )
+
+
+def _disk_speed(services: Services) -> float | None:
+    """Of the disk that holds models, from one of them: rather from the models folder than from elsewhere."""
+    paths = [path for entry in services.library.list() if not entry.address for path in entry.paths]
+    paths.sort(key=lambda path: not path.is_relative_to(services.library.models_dir))
+    return next((rate for path in paths if path.is_file() and (rate := measure_disk(path))), None)
+
+
+def _observations(services: Services) -> Sequence[Observation]:
     observations = []
     for entry in services.library.list():
         if entry.address or entry.is_missing:
@@ -122,24 +240,18 @@ def _pace(services: Services) -> Pace:
         except (ModelFileError, ModelManagerError) as error:
             log.info("%s says nothing about the speed: %s", entry.name, error)
             continue
+        memory = kept_measured(entry.measured)
         observations.append(
             Observation(
                 anatomy.token_bytes,
                 anatomy.active_params,
                 measured.decode_tokens_per_s,
                 measured.prefill_tokens_per_s,
+                is_on_device=memory is not None and memory.n_layers_offloaded > 0,
             )
         )
-    return speed.pace_from(observations) or speed.measure_memory()
+    return observations
 
 
 def _measured(services: Services, name: str) -> Speed | None:
     return services.storage.call(lambda store: store.speeds.of(name))
-
-
-def machine_of(ram_gib: float | None, vram_gib: float | None) -> Machine | None:
-    """A machine that is described; None where nothing is."""
-    if ram_gib is None and vram_gib is None:
-        return None
-    ram_bytes = int(ram_gib * _GIB) if ram_gib is not None else free_main_memory_bytes()
-    return Machine(ram_bytes, int((vram_gib or 0) * _GIB))

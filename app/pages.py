@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app import fits
 from app.discovering import Hit, Page
 from app.fits import Judged
+from app.machine import this_machine
+from app.services import Services
 from model_manager import catalogue
 from model_manager.catalogue import CatalogueEntry
 from model_manager.engine.room import total_main_memory_bytes
 from model_manager.fit import FitPlan, Machine, MemoryParts
+from model_manager.fit_places import split
 from model_manager.offers import Offer, verdict_by_size
-from model_manager.types import ALL_LAYERS, HubFacts
+from model_manager.types import HubFacts
 from ui.i18n import language
 from ui.library.card_html import card_html
 from ui.library.values import (
@@ -33,13 +35,14 @@ _BITS_OF_FOUR = 4.85
 _CTX_CHOICES = (2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 524288, 1048576)
 
 
-def suggestions(verified: Mapping[str, Any]) -> Suggestions:
+def suggestions(verified: Mapping[str, Any], services: Services | None = None) -> Suggestions:
     """The catalogue for this machine; asks nobody.
 
     Args:
         verified: The setting `verified_models`.
+        services: Who knows what is loaded; None where nothing is.
     """
-    machine = fits.this_machine()
+    machine = this_machine(services)
     total_bytes = total_main_memory_bytes()
     return Suggestions(
         tuple(_suggestion(entry, machine, entry.repo_id in verified) for entry in catalogue.entries()),
@@ -64,9 +67,9 @@ def _suggestion(entry: CatalogueEntry, machine: Machine, is_verified: bool) -> S
     )
 
 
-def found(hits: Iterable[Hit]) -> tuple[FoundModel, ...]:
+def found(hits: Iterable[Hit], services: Services | None = None) -> tuple[FoundModel, ...]:
     """What the hub has; where no header was read, a size in four bits is guessed from the parameters."""
-    machine = fits.this_machine()
+    machine = this_machine(services)
     return tuple(_found(hit, machine) for hit in hits)
 
 
@@ -153,40 +156,23 @@ def memory_uses(
         n_layers: Of the model.
         paged_bytes: Of the experts, what would be read from the disk again and again.
     """
-    all_parts: dict[PartKind, int] = {
+    places = split(memory, plan, n_layers, paged_bytes)
+    uses = []
+    if machine.vram_bytes:
+        uses.append(MemoryUse("device", machine.vram_bytes, 0, _shown(places.device)))
+    total_bytes = max(machine.ram_bytes, total_main_memory_bytes())
+    uses.append(MemoryUse("main", total_bytes, total_bytes - machine.ram_bytes, _shown(places.ram)))
+    if paged_bytes:
+        uses.append(MemoryUse("disk", 0, 0, (("experts", paged_bytes),)))
+    return tuple(uses)
+
+
+def _shown(memory: MemoryParts) -> tuple[tuple[PartKind, int], ...]:
+    parts: dict[PartKind, int] = {
         "attention": memory.attention_bytes,
         "experts": memory.experts_bytes,
         "kv": memory.kv_bytes,
         "compute": memory.compute_bytes,
         "other": memory.other_bytes,
     }
-    shares = _device_shares(plan, max(1, n_layers))
-    on_device = {kind: int(n_bytes * shares[kind]) for kind, n_bytes in all_parts.items()}
-    in_ram = {kind: n_bytes - on_device[kind] for kind, n_bytes in all_parts.items()}
-    in_ram["experts"] = max(0, in_ram["experts"] - paged_bytes)
-    uses = []
-    if machine.vram_bytes:
-        uses.append(MemoryUse("device", machine.vram_bytes, 0, _shown(on_device)))
-    total_bytes = max(machine.ram_bytes, total_main_memory_bytes())
-    uses.append(MemoryUse("main", total_bytes, total_bytes - machine.ram_bytes, _shown(in_ram)))
-    if paged_bytes:
-        uses.append(MemoryUse("disk", 0, 0, (("experts", paged_bytes),)))
-    return tuple(uses)
-
-
-def _device_shares(plan: FitPlan, n_layers: int) -> dict[PartKind, float]:
-    """How much of each part lies on the graphics card."""
-    if plan.reason == "no_device":
-        rest = experts = 0.0
-    elif plan.reason == "experts_in_ram":
-        n_in_ram = n_layers if plan.n_cpu_expert_layers == ALL_LAYERS else plan.n_cpu_expert_layers
-        rest, experts = 1.0, 1.0 - min(1.0, n_in_ram / n_layers)
-    elif plan.reason == "layers_split":
-        rest = experts = min(1.0, plan.n_gpu_layers / n_layers)
-    else:
-        rest = experts = 1.0
-    return {"attention": rest, "experts": experts, "kv": rest, "compute": rest, "other": rest}
-
-
-def _shown(parts: Mapping[PartKind, int]) -> tuple[tuple[PartKind, int], ...]:
     return tuple((kind, n_bytes) for kind, n_bytes in parts.items() if n_bytes)

@@ -37,12 +37,16 @@ class Machine:
     """What is free for a model.
 
     Attributes:
-        ram_bytes: Main memory that can be taken.
-        vram_bytes: Of all graphics cards together; 0 without one.
+        ram_bytes: Main memory that can be taken: what other programs and loaded models use is off already.
+        vram_bytes: Of all graphics cards together, likewise; 0 without one.
+        ram_total_bytes: All main memory there is; 0 where nobody knows.
+        loaded: Names of loaded models, each with the main memory that it keeps.
     """
 
     ram_bytes: int
     vram_bytes: int = 0
+    ram_total_bytes: int = 0
+    loaded: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +106,17 @@ class Fit:
     fits_ctx_tokens: int
 
 
-def fit(model: GgufModel, machine: Machine, context: ContextSize) -> Fit:
-    """Judge a model for a machine and a context."""
+def fit(model: GgufModel, machine: Machine, context: ContextSize, memory: MemoryParts | None = None) -> Fit:
+    """Judge a model for a machine and a context.
+
+    Args:
+        model: Its headers.
+        machine: What is free.
+        context: That it shall have.
+        memory: What it takes, where somebody knows better than the formulas.
+    """
     anatomy = anatomy_of(model)
-    memory = memory_of(model, anatomy, context)
+    memory = memory or memory_of(model, anatomy, context)
     plan = _plan(model, anatomy, memory, machine, context)
     room = machine.ram_bytes + max(0, machine.vram_bytes - DEVICE_RESERVE_BYTES)
     over = memory.total_bytes - room

@@ -17,7 +17,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-Basis = Literal["measured", "memory", "none"]
+Basis = Literal["measured", "memory", "disk", "none"]
+"""What a forecast rests on; "disk" where that is what a token waits for."""
 
 GUESSED_SHARE: Final = 0.6
 """Of the memory's speed that decoding reaches on ordinary machines (notes D1: 0.5 to 0.7)."""
@@ -33,12 +34,14 @@ class Observation:
     Attributes:
         token_bytes: Weights that it reads for a token.
         active_params: Parameters that work on one.
+        is_on_device: All of it lay on a graphics card, so it says nothing about the main memory.
     """
 
     token_bytes: int
     active_params: int
     decode_tokens_per_s: float
     prefill_tokens_per_s: float | None
+    is_on_device: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,15 @@ def measure_memory() -> Pace:
     return Pace(rate, rate * GUESSED_OPERATIONS_PER_BYTE, "memory")
 
 
-def forecast(pace: Pace, token_bytes: int, active_params: int, kv_bytes_read: int) -> SpeedForecast:
+def forecast(
+    pace: Pace,
+    token_bytes: int,
+    active_params: int,
+    kv_bytes_read: int,
+    *,
+    paged_bytes: float = 0.0,
+    disk_bytes_per_s: float | None = None,
+) -> SpeedForecast:
     """How fast a model will be.
 
     Args:
@@ -93,9 +104,20 @@ def forecast(pace: Pace, token_bytes: int, active_params: int, kv_bytes_read: in
         token_bytes: Weights that are read for a token.
         active_params: Parameters that work on one.
         kv_bytes_read: Keys and values that are read for a token, in the middle of a conversation.
+        paged_bytes: Of `token_bytes`, those that come from the disk each time, on the mean.
+        disk_bytes_per_s: In pieces as a page fault fetches them; without it nothing can be said of such a
+        model.
     """
-    read = token_bytes + kv_bytes_read
+    read = token_bytes + kv_bytes_read - paged_bytes
+    if read <= 0:
+        return SpeedForecast(None, None, pace.basis)
+    if paged_bytes and not disk_bytes_per_s:
+        return SpeedForecast(None, None, "none")
+    time_s = read / pace.bytes_per_s
+    if paged_bytes and disk_bytes_per_s:
+        # A prompt's tokens want all experts between them, so how long it takes is the disk's affair.
+        return SpeedForecast(1 / (time_s + paged_bytes / disk_bytes_per_s), None, "disk")
     prefill = None
     if pace.operations_per_s is not None and active_params:
         prefill = pace.operations_per_s / (2 * active_params)
-    return SpeedForecast(pace.bytes_per_s / read if read else None, prefill, pace.basis)
+    return SpeedForecast(1 / time_s, prefill, pace.basis)

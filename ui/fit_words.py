@@ -2,11 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from ui import formats
 from ui.i18n import tr
 
+PART_LETTERS: Final = "AEKC·"
+"""Of a bar's parts: attention, experts, keys and values, computing, the rest."""
+_FREE: Final = " "
 
-def verdict(name: str, needed_bytes: int, over_bytes: int, fits_ctx_tokens: int) -> str:
+
+def parts(n_ctx_tokens: int) -> tuple[str, ...]:
+    """What the parts of a bar are, in the order of `PART_LETTERS`."""
+    return (
+        tr("attention and the like"),
+        tr("experts"),
+        tr("keys and values of {n} tokens", n=formats.number(n_ctx_tokens)),
+        tr("computing"),
+        tr("vocabulary and the rest"),
+    )
+
+
+def bar(sizes: Sequence[int], free_bytes: int, n_columns: int) -> str:
+    """A bar of letters: each part as wide as its share of what is free; a mark behind it says "too much".
+
+    Args:
+        sizes: Of the parts, in the order of `PART_LETTERS`.
+        free_bytes: What the bar's whole width means.
+        n_columns: That width.
+    """
+    scale = n_columns / max(1, free_bytes)
+    letters, drawn_bytes = "", 0
+    for letter, size_bytes in zip(PART_LETTERS, sizes, strict=True):
+        drawn_bytes += size_bytes
+        letters += letter * (min(2 * n_columns, round(drawn_bytes * scale)) - len(letters))
+    return f"[{letters[:n_columns].ljust(n_columns, _FREE)}]{'!' if len(letters) > n_columns else ' '}"
+
+
+def context_reason(name: str) -> str:
+    """Why a context has its length, see `model_manager.best_fit.ContextReason`."""
+    if name == "asked":
+        return tr("as you asked")
+    if name == "smaller_values":
+        return tr("in half the size, so that it fits")
+    if name == "shorter":
+        return tr("shorter, so that it fits")
+    if name == "shorter_and_smaller":
+        return tr("shorter and in half the size, so that it fits")
+    return tr("the usual length")
+
+
+def verdict(
+    name: str, needed_bytes: int, over_bytes: int, fits_ctx_tokens: int, rate: float | None = None
+) -> str:
     """One sentence for a verdict of `model_manager.fit`.
 
     Args:
@@ -14,12 +63,21 @@ def verdict(name: str, needed_bytes: int, over_bytes: int, fits_ctx_tokens: int)
         needed_bytes: What the model takes with the context that was asked for.
         over_bytes: By how much that is too much.
         fits_ctx_tokens: The longest context that would fit; 0 for none.
+        rate: Tokens a second that are forecast; None where nobody knows.
     """
     needed, over = formats.size(needed_bytes), formats.size(over_bytes)
     if name == "fits":
         return tr("It fits: {needed} of memory.", needed=needed)
     if name == "tight":
         return tr("It just fits: {needed} of memory. Close other programs first.", needed=needed)
+    if name == "pages" and rate is not None:
+        return tr(
+            "It needs {needed}, {over} more than is free: experts that rest would be read from the disk "
+            "again and again, at about {rate} tokens/s.",
+            needed=needed,
+            over=over,
+            rate=formats.decimal(rate),
+        )
     if name == "pages":
         return tr(
             "It needs {needed}, {over} more than is free: experts that rest would be read from the disk "
@@ -48,6 +106,8 @@ def basis(name: str) -> str:
         return tr("from answers on this computer")
     if name == "memory":
         return tr("a guess, from the speed of this computer's memory")
+    if name == "disk":
+        return tr("a guess, from the speed of this computer's memory and disk")
     return tr("not known")
 
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app import discovering, fits, pages
 from app.bridge import Bridge
 from app.services import Services
-from model_manager.kv_cache import ContextSize
+from model_manager.best_fit import Wishes
 from model_manager.shards import GgufModel
 from model_manager.types import KvType
 from ui.library.values import FitFigures, FoundModel, HubPage, SearchWish
@@ -53,7 +53,8 @@ class DiscoverController(QObject):
     def suggest(self) -> None:
         """Tell the catalogue; needs no network."""
         self._bridge.run(
-            lambda: pages.suggestions(self._services.setting("verified_models")), self.suggested.emit
+            lambda: pages.suggestions(self._services.setting("verified_models"), self._services),
+            self.suggested.emit,
         )
 
     def search(self, wish: SearchWish) -> None:
@@ -72,7 +73,7 @@ class DiscoverController(QObject):
                 limit=wish.limit,
                 cancelled=lambda: self._newest["search"] != ticket,
             )
-            return pages.found(hits)
+            return pages.found(hits, self._services)
 
         def done(found: tuple[FoundModel, ...]) -> None:
             if self._newest["search"] == ticket:
@@ -108,11 +109,12 @@ class DiscoverController(QObject):
         """
         ticket = self._ticket("fit")
         kv = cast("KvType", cache_type)
-        context = ContextSize(n_ctx_tokens, cache_type_k=kv, cache_type_v=kv)
+        # At first nobody has chosen anything, so what serves best is chosen.
+        wishes = Wishes(n_ctx_tokens, kv if n_ctx_tokens else None)
 
         def work() -> FitFigures:
             name, model = self._headers.of(ref)
-            return pages.fit_figures(ref, fits.judged(self._services, name, model, context))
+            return pages.fit_figures(ref, fits.judged(self._services, name, model, wishes))
 
         def done(figures: FitFigures) -> None:
             if self._newest["fit"] == ticket:

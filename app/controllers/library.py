@@ -13,8 +13,9 @@ from PySide6.QtCore import QObject, Signal
 from app import fits, pages
 from app.bridge import Bridge, Latest
 from app.services import Services
+from model_manager.best_fit import Wishes
 from model_manager.errors import ModelFileError, ModelManagerError
-from model_manager.kv_cache import ContextSize
+from model_manager.measured_memory import kept_measured
 from model_manager.types import Forecast, ModelEntry
 from ui.library.values import ModelFigures, Shelf
 
@@ -127,15 +128,20 @@ class LibraryController(QObject):
         state = services.engines.state_of(name)
         info = state.info if state is not None else None
         placement = info.placement if info is not None else None
+        kept = kept_measured(entry.measured)
+        memory = placement.memory if placement else kept.memory if kept else ()
+        n_ctx_tokens = info.n_ctx_tokens if info is not None else kept.n_ctx_tokens if kept else 0
         figures = ModelFigures(
-            loaded_bytes=sum(memory.total_bytes for memory in placement.memory) if placement else None,
-            loaded_ctx_tokens=info.n_ctx_tokens if info is not None else 0,
+            loaded_bytes=sum(device.total_bytes for device in memory) if memory else None,
+            loaded_ctx_tokens=n_ctx_tokens,
             decode_tokens_per_s=speed.decode_tokens_per_s if speed is not None else None,
             prefill_tokens_per_s=speed.prefill_tokens_per_s if speed is not None else None,
             n_answers=speed.n_answers if speed is not None else 0,
         )
         try:
-            judged = fits.judge(services, name, ContextSize(int(services.setting("n_ctx_tokens") or 0)))
+            judged = fits.judge(
+                services, name, Wishes(int(services.setting("n_ctx_tokens") or 0)), with_probe=False
+            )
         except (ModelFileError, ModelManagerError) as error:
             return replace(figures, failure=error)
         return replace(figures, fit=pages.fit_figures(name, judged))

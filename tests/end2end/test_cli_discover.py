@@ -92,7 +92,7 @@ def test_show(data_dir: Path, hub: HubServer) -> None:
     assert (offer["verdict"], offer["verdict_basis"]) == ("fits", "headers")
     refuse(coterie(data_dir, "models", "show", f"{REPO}:Q2_K", env=env), "Q4_K_M")
     refuse(coterie(data_dir, "models", "show", "nobody/nothing", env=env), "no such model")
-    refuse(coterie(data_dir, "models", "show", "starter", env=env), "starter")
+    refuse(coterie(data_dir, "models", "show", "nothing-here", env=env), "nothing-here")
 
 
 def test_show_of_a_repository_without_models(data_dir: Path, hub: HubServer) -> None:

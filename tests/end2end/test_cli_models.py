@@ -161,3 +161,16 @@ def test_fit_of_what_is_here_forecasts_the_speed(data_dir: Path) -> None:
     shown = succeed(coterie(data_dir, "models", "fit", "starter", "--context", "2048")).stdout
     assert "It fits" in shown
     assert "2,048" in shown
+    # By the header, by llama.cpp, and by the load that the chat has made: all three are there.
+    figures = found["figures"]
+    assert found["memory"]["from"] == "probe"
+    assert figures["probe"]["total_bytes"] == found["memory"]["total_bytes"]
+    assert figures["header"]["total_bytes"] == pytest.approx(
+        figures["probe"]["total_bytes"], rel=0.01, abs=16 << 20
+    )
+    assert figures["measured"]["devices"][0]["weights_bytes"] > 400_000_000
+    assert found["places"]["ram"]["total_bytes"] == found["memory"]["total_bytes"]
+    assert found["machine"]["ram_total_bytes"] >= found["free_bytes"]["ram"]
+    assert found["plan"]["context_reason"] == "usual"
+    for words in ("by the header", "by llama.cpp", "measured", "main memory"):
+        assert words in shown

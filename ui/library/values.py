@@ -189,7 +189,7 @@ class ModelFigures:
         fit: By the formulas; None where the file cannot be read.
         probed_bytes: What llama.cpp says it would take, as planned; None where that was not asked.
         probed_ctx_tokens: With so much context.
-        loaded_bytes: What it takes now; None while it is not loaded.
+        loaded_bytes: What it takes now, or took when it was last loaded; None before that.
         loaded_ctx_tokens: With so much context.
         decode_tokens_per_s, prefill_tokens_per_s: Of its own newest answers; None where there are none.
         n_answers: So many.

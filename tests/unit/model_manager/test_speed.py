@@ -32,3 +32,12 @@ def test_without_answers_the_memory_is_measured() -> None:
 def test_nothing_is_divided_by_nothing() -> None:
     pace = speed.Pace(1.0, None, "measured")
     assert speed.forecast(pace, 0, 0, 0) == speed.SpeedForecast(None, None, "measured")
+
+
+def test_what_pages_waits_for_the_disk() -> None:
+    pace = speed.Pace(10_000, 1e6, "measured")
+    found = speed.forecast(pace, 1_000, 10, 0, paged_bytes=500, disk_bytes_per_s=1_000)
+    assert found.decode_tokens_per_s == pytest.approx(1 / (500 / 10_000 + 500 / 1_000))
+    assert (found.basis, found.prefill_tokens_per_s) == ("disk", None)
+    unknown = speed.forecast(pace, 1_000, 10, 0, paged_bytes=500)
+    assert (unknown.decode_tokens_per_s, unknown.basis) == (None, "none")

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from ui import fit_words
+
+
+def test_a_bar_is_as_long_as_what_is_free() -> None:
+    assert fit_words.bar([25, 25, 10, 0, 0], 100, 20) == "[AAAAAEEEEEKK        ] "
+    assert fit_words.bar([100, 100, 0, 0, 0], 100, 10) == "[AAAAAAAAAA]!"
+    assert fit_words.bar([0, 0, 0, 0, 0], 0, 4) == "[    ] "
+    # Parts that are too small for a letter of their own are not lost together.
+    assert fit_words.bar([4, 4, 4, 4, 4], 100, 10).count(" ") == 9
+
+
+def test_the_rate_of_what_pages_is_said() -> None:
+    words = fit_words.verdict("pages", 20 * 10**9, 4 * 10**9, 0, 1.5)
+    assert "1.5 tokens/s" in words
+    assert "slowly" in fit_words.verdict("pages", 20 * 10**9, 4 * 10**9, 0)
