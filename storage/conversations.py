@@ -9,18 +9,28 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from storage.database import Database, now_text, storable
 from storage.errors import NoSuchConversation, NoSuchMessage
+from storage.filters import of_list
 from storage.images import Images
-from storage.records import Conversation, Generation, Image, Message, MessageStatus, Part, Role
-from storage.rows import GENERATION_COLUMNS, conversation_of, generation_values, to_json
+from storage.records import Conversation, Filter, Generation, Image, Message, MessageStatus, Part, Role
+from storage.rows import (
+    GENERATION_COLUMNS,
+    SELECT_CONVERSATIONS,
+    conversation_of,
+    generation_values,
+    to_json,
+)
 from storage.search import Search
 from storage.streams import Streams
 from storage.traces import Traces
 from storage.trees import Trees
 from storage.verification import problems
+
+LISTED: Final = Filter(is_archived=False)
+"""What a list shows where nothing else is asked for: neither the archive nor the trash."""
 
 
 class Conversations:
@@ -58,36 +68,46 @@ class Conversations:
                 " system_prompt, sampling) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [title, title == "", now, now, model_name, system_prompt, to_json(sampling or {})],
             )
+            self._search.name(conversation_id, title)
         return self.get(conversation_id)
 
     def get(self, conversation_id: int) -> Conversation:
-        """One conversation.
+        """One conversation, also one in the trash.
 
         Raises:
             NoSuchConversation: It was never there, or is deleted.
         """
-        rows = self._database.query("SELECT * FROM conversations WHERE id = ?", [conversation_id])
+        rows = self._database.query(f"{SELECT_CONVERSATIONS} WHERE conversations.id = ?", [conversation_id])
         if not rows:
             raise NoSuchConversation(conversation_id)
         return conversation_of(rows[0])
 
-    def list(self, limit: int | None = None) -> list[Conversation]:
-        """Conversations, the one with the newest message first; all of them when `limit` is None."""
+    def list(self, limit: int | None = None, where: Filter = LISTED) -> list[Conversation]:
+        """Conversations: those that are pinned, then the others, the one with the newest message first.
+
+        Args:
+            limit: At most so many; None is all.
+            where: Only these.
+        """
+        condition, parameters = of_list(where)
         rows = self._database.query(
-            "SELECT * FROM conversations ORDER BY updated_at DESC, id DESC LIMIT ?",
-            [-1 if limit is None else limit],
+            f"{SELECT_CONVERSATIONS} WHERE {condition}"
+            " ORDER BY is_pinned DESC, updated_at DESC, conversations.id DESC LIMIT :limit",
+            parameters | {"limit": -1 if limit is None else limit},
         )
         return [conversation_of(row) for row in rows]
 
     def rename(self, conversation_id: int, title: str, *, automatic: bool = False) -> Conversation:
         """Give a title; an automatic one is ignored where a person has given theirs."""
         with self._database.transaction():
-            self.get(conversation_id)
+            conversation = self.get(conversation_id)
+            if automatic and not conversation.title_is_automatic:
+                return conversation
             self._database.execute(
-                "UPDATE conversations SET title = ?, title_is_automatic = ?"
-                " WHERE id = ? AND title_is_automatic >= ?",
-                [title, automatic, conversation_id, automatic],
+                "UPDATE conversations SET title = ?, title_is_automatic = ? WHERE id = ?",
+                [title, automatic, conversation_id],
             )
+            self._search.name(conversation_id, title)
         return self.get(conversation_id)
 
     def configure(
@@ -101,13 +121,6 @@ class Conversations:
                 [system_prompt, to_json(sampling), model_name, conversation_id],
             )
         return self.get(conversation_id)
-
-    def delete(self, conversation_id: int) -> None:
-        """Remove a conversation with all its messages, also from the search index."""
-        with self._database.transaction():
-            self.get(conversation_id)
-            self._search.remove_conversation(conversation_id)
-            self._database.execute("DELETE FROM conversations WHERE id = ?", [conversation_id])
 
     # Writing messages
 
@@ -280,8 +293,9 @@ class Conversations:
             " VALUES (?, ?, ?, ?, ?)",
             [conversation_id, parent_id, role, status, now],
         )
+        # Who goes on with a conversation wants it back from the trash.
         self._database.execute(
-            "UPDATE conversations SET head_id = ?, updated_at = ? WHERE id = ?",
+            "UPDATE conversations SET head_id = ?, updated_at = ?, deleted_at = NULL WHERE id = ?",
             [message_id, now, conversation_id],
         )
         return message_id

@@ -75,3 +75,49 @@ class NoSuchSetting(StorageError):
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.key = key
+
+
+class NoSuchFolder(StorageError):
+    """No folder has this path."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class UnusableLabel(StorageError):
+    """A text that cannot be the name of a tag, a folder or a prompt."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(repr(name))
+        self.name = name
+
+
+class NoSuchPrompt(StorageError):
+    """No prompt of the library has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class NotRatable(StorageError):
+    """A person's own message was to be rated; only answers are."""
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__(str(message_id))
+        self.message_id = message_id
+
+
+class BackupUnusable(StorageError):
+    """A file that cannot be put in the place of the database; nothing was changed.
+
+    Attributes:
+        path: The file.
+        reason: SQLite's own message.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason

@@ -10,8 +10,21 @@ from typing import Any, Literal
 Role = Literal["system", "user", "assistant"]
 PartKind = Literal["text", "reasoning"]
 MessageStatus = Literal["complete", "streaming", "interrupted", "failed"]
-TraceKind = Literal["prompt_tokens", "answer_tokens", "expert_layers", "experts", "expert_weights"]
+TraceKind = Literal[
+    "prompt_tokens",
+    "answer_tokens",
+    "expert_layers",
+    "experts",
+    "expert_weights",
+    "logprobs",
+    "top_tokens",
+    "top_logprobs",
+]
 """Arrays that are kept beside a message; see `docs/database.md`."""
+FoundIn = Literal["text", "reasoning", "title", "file"]
+"""Where a word was found: in a kind of part, in a conversation's title, in the name of a file."""
+Rating = Literal[1, -1]
+"""A person's opinion of an answer: good or bad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +68,11 @@ class Generation:
         reasoning_ms: Wall time between the first and the last reasoning token.
         stop_reason: "stop", "length", "cancelled", "context_full" or "error".
         error: Technical text of what went wrong, for a failed or interrupted answer.
+        load_plan: How the model was loaded, as far as it was not the default; None for a model elsewhere.
+        template_sha256: Of the chat template that made the prompt; None where it is not known.
+        think_budget_tokens: Most reasoning that was allowed; None for no limit.
+        thinking_ended_by: "model", "budget", "person" (who wanted the answer now) or "limit" (the end of the
+            answer itself); None where there was no reasoning, or nobody told.
     """
 
     model_name: str
@@ -71,6 +89,10 @@ class Generation:
     reasoning_ms: float | None = None
     stop_reason: str | None = None
     error: str | None = None
+    load_plan: Mapping[str, Any] | None = None
+    template_sha256: str | None = None
+    think_budget_tokens: int | None = None
+    thinking_ended_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +103,7 @@ class Message:
         parent_id: None for a first message.
         sibling_ids: All messages with the same parent, oldest first, this one included: its versions.
         image_names: Of the images that came with it; `Store.images` has them whole.
+        rating: What a person thinks of it; None where nobody said.
     """
 
     id: int
@@ -93,6 +116,7 @@ class Message:
     generation: Generation | None = None
     sibling_ids: tuple[int, ...] = ()
     image_names: tuple[str, ...] = ()
+    rating: Rating | None = None
 
     @property
     def text(self) -> str:
@@ -127,6 +151,9 @@ class Conversation:
         sampling: Overrides of the defaults, by parameter name; see `docs/database.md`.
         head_id: The message whose path from the root is shown; None while there is no message.
         title_is_automatic: False once a person has named it.
+        folder: Path of its folder; empty outside of all.
+        archived_at: None while it is in the list.
+        deleted_at: When it was put into the trash; None where it was not.
     """
 
     id: int
@@ -138,19 +165,93 @@ class Conversation:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     head_id: int | None = None
     title_is_automatic: bool = True
+    folder: str = ""
+    tags: tuple[str, ...] = ()
+    is_pinned: bool = False
+    archived_at: datetime | None = None
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which conversations and messages are meant; what is None, or empty, does not matter.
+
+    Attributes:
+        since, until: The message, or for a list the conversation's newest one, is not older and not newer.
+        model: It wrote the answer; for a list, one of the answers.
+        folder: The conversation is in it or below it; "" is outside of all folders.
+        tags: The conversation has all of them.
+        is_archived: False leaves out what is in the archive, True everything else.
+        is_in_trash: Only what is in the trash; it is left out otherwise.
+        conversation_id: Of this one alone.
+        role, part, rating: Of messages; a list of conversations has them that hold such a message.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    model: str | None = None
+    folder: str | None = None
+    tags: tuple[str, ...] = ()
+    is_pinned: bool | None = None
+    is_archived: bool | None = None
+    is_in_trash: bool = False
+    conversation_id: int | None = None
+    role: Role | None = None
+    part: FoundIn | None = None
+    rating: Rating | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A place for conversations.
+
+    Attributes:
+        path: Names from the outermost to this one, joined by "/".
+        n_conversations: In it, and not below it; those in the trash do not count.
+    """
+
+    path: str
+    n_conversations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A word that conversations were marked with; those in the trash do not count."""
+
+    name: str
+    n_conversations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """Something to begin conversations with: a system prompt; with a model or parameters, a persona.
+
+    Attributes:
+        text: The system prompt.
+        model_name: Entry of the library; None means the one in use.
+        sampling: Overrides of the defaults, by parameter name.
+    """
+
+    name: str
+    text: str
+    model_name: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchHit:
-    """A message that contains what was looked for.
+    """A message, or a conversation by its title, that contains what was looked for.
 
     Attributes:
+        message_id: Of a title: the message that its conversation shows at the end.
+        part: Where it was found.
+        created_at: Of the message; of a title, when its conversation was used last.
         snippet: A short extract; each match stands between U+E000 and U+E001 (private use, never in text).
     """
 
     conversation_id: int
     message_id: int
-    part: PartKind
+    part: FoundIn
     snippet: str
     title: str
     created_at: datetime

@@ -12,16 +12,25 @@ from typing import Any
 from storage.records import Conversation, Generation, Message, Part
 
 GENERATION_COLUMNS = tuple(field.name for field in fields(Generation))
-# Of `messages` left-joined with `generations`, in the order of the two records.
+# Of `messages` left-joined with `ratings` and `generations`, in the order of the records.
 MESSAGE_COLUMNS = ", ".join(
-    ["messages.id", "conversation_id", "parent_id", "role", "status", "created_at", *GENERATION_COLUMNS]
+    [
+        *("messages.id", "conversation_id", "parent_id", "role", "status", "created_at", "rating"),
+        *GENERATION_COLUMNS,
+    ]
 )
+# A conversation with its folder and tags; a condition and an order are added.
+SELECT_CONVERSATIONS = """
+    SELECT conversations.*, folders.path AS folder,
+        (SELECT json_group_array(name) FROM tags WHERE conversation_id = conversations.id) AS tags
+    FROM conversations LEFT JOIN folders ON folders.id = folder_id
+"""
 _MODEL_NAME = GENERATION_COLUMNS.index("model_name")
-_PARAMETERS = GENERATION_COLUMNS.index("parameters")
+_OF_JSON = tuple(GENERATION_COLUMNS.index(name) for name in ("parameters", "load_plan"))
 
 
 def conversation_of(row: sqlite3.Row) -> Conversation:
-    """A row of `conversations`."""
+    """A row of `SELECT_CONVERSATIONS`."""
     return Conversation(
         id=row["id"],
         title=row["title"],
@@ -32,6 +41,11 @@ def conversation_of(row: sqlite3.Row) -> Conversation:
         sampling=json.loads(row["sampling"]),
         head_id=row["head_id"],
         title_is_automatic=bool(row["title_is_automatic"]),
+        folder=row["folder"] or "",
+        tags=tuple(json.loads(row["tags"])),
+        is_pinned=bool(row["is_pinned"]),
+        archived_at=_moment(row["archived_at"]),
+        deleted_at=_moment(row["deleted_at"]),
     )
 
 
@@ -40,7 +54,7 @@ def message_of(
 ) -> Message:
     """A row of `MESSAGE_COLUMNS`; those of the generation are NULL where there is none."""
     # Unpacked and not read by name: a long conversation has ten thousand of these.
-    message_id, conversation_id, parent_id, role, status, created_at, *generation = row
+    message_id, conversation_id, parent_id, role, status, created_at, rating, *generation = row
     return Message(
         id=message_id,
         conversation_id=conversation_id,
@@ -52,15 +66,17 @@ def message_of(
         generation=_generation_of(generation),
         sibling_ids=tuple(sibling_ids),
         image_names=tuple(image_names),
+        rating=rating,
     )
 
 
 def generation_values(generation: Generation) -> list[Any]:
     """The values of `GENERATION_COLUMNS`."""
-    return [
-        to_json(generation.parameters) if name == "parameters" else getattr(generation, name)
-        for name in GENERATION_COLUMNS
-    ]
+    values: list[Any] = [getattr(generation, name) for name in GENERATION_COLUMNS]
+    for column in _OF_JSON:
+        if values[column] is not None:
+            values[column] = to_json(values[column])
+    return values
 
 
 def to_json(value: Any) -> str:
@@ -73,5 +89,11 @@ def to_json(value: Any) -> str:
 def _generation_of(values: list[Any]) -> Generation | None:
     if values[_MODEL_NAME] is None:
         return None
-    values[_PARAMETERS] = json.loads(values[_PARAMETERS])
+    for column in _OF_JSON:
+        if values[column] is not None:
+            values[column] = json.loads(values[column])
     return Generation(*values)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)

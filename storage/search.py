@@ -1,41 +1,67 @@
-"""Finds words in questions, answers and reasoning.
+"""Finds words in questions, answers, reasoning, titles and names of files.
 
-The index is the table `search` (FTS5 without content): its rowid is the part's id, its columns are the kinds
-of parts, so that a query for one kind is a column filter. It is kept by this module and not by triggers,
-since the text that it holds is made by `storage.terms`; one part costs the same however large the database
-has become.
+By default the newest comes first, which needs no ranking: the index is read backwards until there is enough.
+By relevance, only the newest `N_CANDIDATES` are compared, since ranking a common word over everything would
+read everything.
 """
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Final, Literal
 
-from storage.database import Database
-from storage.records import PartKind, SearchHit
+from storage.filters import of_conversations, of_messages
+from storage.ranking import ranked
+from storage.records import Filter, SearchHit
 from storage.snippets import snippet
-from storage.terms import indexed, terms_of
+from storage.terms import Term, terms_of
+from storage.word_index import WordIndex
 
-_HITS = """
-    SELECT parts.message_id, parts.kind, parts.text, messages.conversation_id, messages.created_at,
-        conversations.title
-    FROM (SELECT rowid FROM search WHERE search MATCH :expression ORDER BY rowid DESC LIMIT :limit) AS found
-    CROSS JOIN parts ON parts.id = found.rowid
-    JOIN messages ON messages.id = parts.message_id
-    JOIN conversations ON conversations.id = messages.conversation_id
-    ORDER BY messages.id DESC, parts.position
+Order = Literal["newest", "relevance"]
+
+N_CANDIDATES: Final = 400
+"""Among so many of the newest that match, the best are looked for."""
+N_NAMES: Final = 5
+"""Titles, and names of files, that stand before everything else where not only they are looked for."""
+
+ANYWHERE: Final = Filter()
+"""Everything but the trash."""
+
+_PARTS: Final = """
+    SELECT parts.message_id, parts.position, parts.kind AS part, parts.text, messages.conversation_id,
+        messages.created_at, conversations.title
+    FROM search CROSS JOIN parts ON parts.id = search.rowid
+    CROSS JOIN messages ON messages.id = parts.message_id
+    CROSS JOIN conversations ON conversations.id = messages.conversation_id
+    WHERE search MATCH :expression AND {conditions}
+    ORDER BY search.rowid DESC LIMIT :limit
+"""
+_TITLES: Final = """
+    SELECT conversations.head_id AS message_id, 0 AS position, 'title' AS part, conversations.title AS text,
+        conversations.id AS conversation_id, conversations.updated_at AS created_at, conversations.title
+    FROM search_titles CROSS JOIN conversations ON conversations.id = search_titles.rowid
+    WHERE search_titles MATCH :expression AND conversations.head_id IS NOT NULL AND {conditions}
+    ORDER BY conversations.updated_at DESC, conversations.id DESC LIMIT :limit
+"""
+_FILES: Final = """
+    SELECT images.message_id, 0 AS position, 'file' AS part, images.name AS text, messages.conversation_id,
+        messages.created_at, conversations.title
+    FROM search_files CROSS JOIN images ON images.id = search_files.rowid
+    CROSS JOIN messages ON messages.id = images.message_id
+    CROSS JOIN conversations ON conversations.id = messages.conversation_id
+    WHERE search_files MATCH :expression AND {conditions}
+    ORDER BY search_files.rowid DESC LIMIT :limit
 """
 
 
-class Search:
-    """Full-text search over all parts of all messages that are finished or were interrupted."""
+class Search(WordIndex):
+    """Full-text search over everything that is finished or was interrupted, and not in the trash."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def find(self, text: str, *, limit: int = 50, part: PartKind | None = None) -> list[SearchHit]:
-        """The newest parts that contain every word of `text`.
+    def find(
+        self, text: str, where: Filter = ANYWHERE, *, limit: int = 50, order: Order = "newest"
+    ) -> list[SearchHit]:
+        """What contains every word of `text`: titles first, names of files, then what was said.
 
         Words are compared without case and accents; what stands in double quotes, or is joined by punctuation
         (`get_logits_ith`), must stand so in the text; Chinese, Japanese and Korean match anywhere. The last
@@ -43,108 +69,66 @@ class Search:
 
         Args:
             text: As typed.
-            limit: At most so many parts.
-            part: Only this kind.
+            where: Only there.
+            limit: At most so many.
+            order: "newest" first, or by "relevance" among the newest that match.
         """
         terms = terms_of(text)
-        if not terms:
+        if not terms or limit <= 0:
             return []
         expression = " AND ".join(term.expression for term in terms)
-        if part is not None:
-            expression = f"{{{part}}} : ({expression})"
-        rows = self._database.query(_HITS, {"expression": expression, "limit": limit})
+        found = self._names(expression, where, limit)
+        if where.part not in ("title", "file") and len(found) < limit:
+            found += self._said(expression, terms, where, limit - len(found), order)
         return [
             SearchHit(
                 conversation_id=row["conversation_id"],
                 message_id=row["message_id"],
-                part=row["kind"],
+                part=row["part"],
                 snippet=snippet(row["text"], terms),
                 title=row["title"],
                 created_at=datetime.fromisoformat(row["created_at"]),
             )
-            for row in rows
+            for row in found
         ]
 
-    def add(self, part_id: int, kind: PartKind, text: str) -> None:
-        """Index one part, inside the transaction that stores it."""
-        self._database.execute(
-            "INSERT INTO search (rowid, text, reasoning) VALUES (?, ?, ?)", [part_id, *_columns(kind, text)]
+    def _names(self, expression: str, where: Filter, limit: int) -> list[Any]:
+        found: list[Any] = []
+        is_of_messages = where.role is not None or where.rating is not None or where.model is not None
+        if where.part == "title" or (where.part is None and not is_of_messages):
+            n_titles = limit if where.part == "title" else min(limit, N_NAMES)
+            # A title is as old as its conversation's newest message.
+            conditions, parameters = of_conversations(where)
+            dates, more = of_messages(Filter(since=where.since, until=where.until))
+            conditions += [date.replace("messages.created_at", "conversations.updated_at") for date in dates]
+            found += self._rows(_TITLES, expression, conditions, parameters | more, n_titles)
+        if where.part in (None, "file") and len(found) < limit:
+            n_files = limit if where.part == "file" else min(limit - len(found), N_NAMES)
+            found += self._rows(_FILES, expression, *_of_both(where), n_files)
+        return found
+
+    def _said(
+        self, expression: str, terms: Sequence[Term], where: Filter, limit: int, order: Order
+    ) -> list[Any]:
+        if where.part is not None:
+            expression = f"{{{where.part}}} : ({expression})"
+        n_wanted = limit if order == "newest" else max(limit, N_CANDIDATES)
+        rows = self._rows(_PARTS, expression, *_of_both(where), n_wanted)
+        if order == "relevance":
+            return ranked(rows, terms)[:limit]
+        # What a message thought stands before what it said.
+        return sorted(rows, key=lambda row: (-row["message_id"], row["position"]))
+
+    def _rows(
+        self, query: str, expression: str, conditions: list[str], parameters: dict[str, Any], limit: int
+    ) -> list[Any]:
+        return self._database.query(
+            query.format(conditions=" AND ".join(conditions)),
+            parameters | {"expression": expression, "limit": limit},
         )
 
-    def remove_conversation(self, conversation_id: int) -> None:
-        """Take all parts of a conversation out, inside the transaction that is about to delete them."""
-        self._remove(
-            self._database.query(
-                "SELECT parts.id, kind, text FROM parts JOIN messages ON messages.id = parts.message_id"
-                " WHERE conversation_id = ?",
-                [conversation_id],
-            )
-        )
 
-    def fill(self) -> None:
-        """Index everything if nothing is: the end of a migration that emptied the index."""
-        rows = self._database.query(
-            "SELECT EXISTS (SELECT 1 FROM parts) AND NOT EXISTS (SELECT 1 FROM search_docsize)"
-        )
-        if rows[0][0]:
-            self.rebuild()
-
-    def rebuild(self) -> None:
-        """Index everything again from the parts; 0.1 ms a message. A repair."""
-        with self._database.transaction():
-            self._database.execute("INSERT INTO search (search) VALUES ('delete-all')")
-            for row in self._database.query("SELECT id, kind, text FROM parts ORDER BY id"):
-                self.add(row["id"], row["kind"], row["text"])
-
-    def problems(self) -> list[str]:
-        """Where the index differs from what the parts would make of it; empty is good. Reads all of both."""
-        found = [
-            f"part {row['id']} is {row['state']} the search index"
-            for row in self._database.query("""
-                SELECT id, 'missing from' AS state FROM parts WHERE id NOT IN (SELECT id FROM search_docsize)
-                UNION ALL
-                SELECT id, 'gone but still in' FROM search_docsize WHERE id NOT IN (SELECT id FROM parts)
-            """)
-        ]
-        return found or self._differing_terms()
-
-    def _differing_terms(self) -> list[str]:
-        """Build the index a second time, in a temporary table, and compare the two word lists."""
-        with self._database.transaction():
-            self._database.execute("""
-                CREATE VIRTUAL TABLE temp.again USING fts5 (
-                    text, reasoning, content = '', tokenize = 'unicode61 remove_diacritics 2')
-            """)
-            self._database.execute(
-                "CREATE VIRTUAL TABLE temp.terms_now USING fts5vocab (main, search, instance)"
-            )
-            self._database.execute(
-                "CREATE VIRTUAL TABLE temp.terms_again USING fts5vocab (temp, again, instance)"
-            )
-            for row in self._database.query("SELECT id, kind, text FROM parts ORDER BY id"):
-                self._database.execute(
-                    "INSERT INTO temp.again (rowid, text, reasoning) VALUES (?, ?, ?)",
-                    [row["id"], *_columns(row["kind"], row["text"])],
-                )
-            rows = self._database.query("""
-                SELECT DISTINCT doc FROM (
-                    SELECT * FROM (SELECT * FROM temp.terms_now EXCEPT SELECT * FROM temp.terms_again)
-                    UNION ALL
-                    SELECT * FROM (SELECT * FROM temp.terms_again EXCEPT SELECT * FROM temp.terms_now)
-                ) ORDER BY doc
-            """)
-            for table in ("terms_now", "terms_again", "again"):
-                self._database.execute(f"DROP TABLE temp.{table}")
-        return [f"part {row['doc']} is indexed with other words than it has" for row in rows]
-
-    def _remove(self, rows: Iterable[sqlite3.Row]) -> None:
-        for row in rows:
-            # An index without content needs the text again to know what to take out.
-            self._database.execute(
-                "INSERT INTO search (search, rowid, text, reasoning) VALUES ('delete', ?, ?, ?)",
-                [row["id"], *_columns(row["kind"], row["text"])],
-            )
-
-
-def _columns(kind: PartKind, text: str) -> tuple[str | None, str | None]:
-    return (indexed(text), None) if kind == "text" else (None, indexed(text))
+def _of_both(where: Filter) -> tuple[list[str], dict[str, Any]]:
+    conditions, parameters = of_conversations(where)
+    of_message, more = of_messages(where)
+    return conditions + of_message, parameters | more

@@ -25,9 +25,9 @@ class _Folding(dict[int, int]):
 
     def __missing__(self, codepoint: int) -> int:
         lower = chr(codepoint).lower()
-        folded = ord(unicodedata.normalize("NFD", lower)[0]) if 0xC0 <= codepoint < 0x2000 else ord(lower[0])
-        self[codepoint] = folded
-        return folded
+        letter = ord(unicodedata.normalize("NFD", lower)[0]) if 0xC0 <= codepoint < 0x2000 else ord(lower[0])
+        self[codepoint] = letter
+        return letter
 
 
 _FOLDING = _Folding()
@@ -41,7 +41,7 @@ def snippet(text: str, terms: Sequence[Term]) -> str:
     """
     if MATCH_START in text or MATCH_END in text:
         text = _MARKS.sub("", text)
-    pattern = _pattern(terms)
+    pattern = pattern_of(terms)
     first = _first_match(text, pattern) if pattern else None
     start = _window_start(text, first.start() if first else 0)
     end = min(len(text), max(start + _CONTEXT_CHARACTERS, first.end() if first else 0))
@@ -55,10 +55,11 @@ def _first_match(text: str, pattern: re.Pattern[str]) -> re.Match[str] | None:
     lower = text.lower()
     # Folding a long trace takes milliseconds and is needed only where accents stand in the way.
     first = pattern.search(lower) if len(lower) == len(text) else None
-    return first or (None if text.isascii() else pattern.search(_folded(text)))
+    return first or (None if text.isascii() else pattern.search(folded(text)))
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """Lower case without accents, character by character."""
     return text.lower() if text.isascii() else text.translate(_FOLDING)
 
 
@@ -74,22 +75,23 @@ def _window_start(text: str, match_start: int) -> int:
 def _marked(window: str, pattern: re.Pattern[str]) -> str:
     pieces: list[str] = []
     end = 0
-    for match in pattern.finditer(_folded(window)):
+    for match in pattern.finditer(folded(window)):
         pieces += [window[end : match.start()], MATCH_START, window[match.start() : match.end()], MATCH_END]
         end = match.end()
     return "".join([*pieces, window[end:]])
 
 
-def _pattern(terms: Sequence[Term]) -> re.Pattern[str] | None:
+def pattern_of(terms: Sequence[Term]) -> re.Pattern[str] | None:
+    """What finds any of these terms in a text that is `folded`; None where there is nothing to find."""
     # The longest first: where two terms begin at one place, the alternative that stands first wins.
     sources = sorted({_source(term) for term in terms}, key=len, reverse=True)
     return re.compile("|".join(sources)) if sources else None
 
 
 def _source(term: Term) -> str:
-    folded = _folded(term.text)
+    words_of = folded(term.text)
     if term.is_cjk:
-        return re.escape(folded)
-    words = [_ACCENTS.join(map(re.escape, word)) + _ACCENTS for word in re.findall(r"[^\W_]+", folded)]
+        return re.escape(words_of)
+    words = [_ACCENTS.join(map(re.escape, word)) + _ACCENTS for word in re.findall(r"[^\W_]+", words_of)]
     source = f"(?<!{_WORD_CHARACTER})" + r"[\W_]+".join(words)
     return source if term.is_prefix else f"{source}(?!{_WORD_CHARACTER})"

@@ -29,6 +29,9 @@ _FORMATS: Final[Mapping[TraceKind, tuple[str, int]]] = {
     "expert_layers": ("<i4", 1),
     "experts": ("<i2", 3),
     "expert_weights": ("<f2", 3),
+    "logprobs": ("<f4", 1),
+    "top_tokens": ("<i4", 2),
+    "top_logprobs": ("<f4", 2),
 }
 _MAX_NUMBERS: Final = 1 << 28  # of one trace, before anything is made of a row that lies
 

@@ -68,6 +68,7 @@ class Trees:
         wanted = to_json(list(versions))
         rows = self._database.query(
             f"SELECT {MESSAGE_COLUMNS} FROM messages"
+            " LEFT JOIN ratings ON ratings.message_id = messages.id"
             " LEFT JOIN generations ON generations.message_id = messages.id"
             " WHERE messages.id IN (SELECT value FROM json_each(?)) ORDER BY messages.id",
             [wanted],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from storage.database import Database
 
 # Each finds the rows that contradict one rule and says so in one sentence.
@@ -45,9 +47,27 @@ _RULES = (
     WHERE status = 'streaming' AND (role <> 'assistant' OR id NOT IN (SELECT message_id FROM generations))
     """,
     """
+    SELECT 'folder ' || path || ' lies in one that is not there' FROM folders
+    WHERE path LIKE '%/%' AND NOT EXISTS (SELECT 1 FROM folders AS above
+        WHERE above.path = rtrim(rtrim(folders.path, replace(folders.path, '/', '')), '/'))
+    """,
+    """
+    SELECT 'message ' || message_id || ' is rated and is not an answer'
+    FROM ratings JOIN messages ON messages.id = message_id WHERE role <> 'assistant'
+    """,
+    """
+    SELECT 'image data ' || id || ' belongs to no message' FROM blobs
+    WHERE id NOT IN (SELECT blob_id FROM images)
+    """,
+    """
     SELECT 'a date of ' || "table" || ' ' || id || ' cannot be read: ' || coalesce(moment, 'none') FROM (
         SELECT 'conversation' AS "table", id, created_at AS moment FROM conversations
         UNION ALL SELECT 'conversation', id, updated_at FROM conversations
+        UNION ALL SELECT 'conversation', id, coalesce(archived_at, created_at) FROM conversations
+        UNION ALL SELECT 'conversation', id, coalesce(deleted_at, created_at) FROM conversations
+        UNION ALL SELECT 'folder', id, created_at FROM folders
+        UNION ALL SELECT 'rating', message_id, rated_at FROM ratings
+        UNION ALL SELECT 'prompt', id, updated_at FROM prompts
         UNION ALL SELECT 'message', id, created_at FROM messages
         UNION ALL SELECT 'generation', message_id, started_at FROM generations
         UNION ALL SELECT 'generation', message_id, coalesce(ended_at, started_at) FROM generations
@@ -57,6 +77,8 @@ _RULES = (
     SELECT "table" || ' ' || id || ' holds JSON that cannot be read' FROM (
         SELECT 'conversation' AS "table", id, sampling AS value FROM conversations
         UNION ALL SELECT 'generation', message_id, parameters FROM generations
+        UNION ALL SELECT 'generation', message_id, coalesce(load_plan, '{}') FROM generations
+        UNION ALL SELECT 'prompt', name, sampling FROM prompts
         UNION ALL SELECT 'setting', key, value FROM settings
         UNION ALL SELECT 'model', name, paths FROM models
         UNION ALL SELECT 'model', name, coalesce(sha256, '[]') FROM models
@@ -73,4 +95,13 @@ def problems(database: Database) -> list[str]:
         f"{row[0]} {row[1]} refers to a row of {row[2]} that is not there"
         for row in database.query("PRAGMA foreign_key_check")
     ]
-    return orphans + [row[0] for rule in _RULES for row in database.query(rule)]
+    return orphans + [row[0] for rule in _RULES for row in database.query(rule)] + _changed_blobs(database)
+
+
+def _changed_blobs(database: Database) -> list[str]:
+    found = []
+    for key in database.query("SELECT id FROM blobs ORDER BY id"):  # one at a time: they may be large
+        (row,) = database.query("SELECT sha256, data FROM blobs WHERE id = ?", [key["id"]])
+        if hashlib.sha256(row["data"]).hexdigest() != row["sha256"]:
+            found.append(f"image data {key['id']} has changed")
+    return found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from storage.records import Generation, Part, StoredModel
+from storage.records import Generation, Image, Part, Prompt, StoredModel
 from storage.store import Store
 
 GENERATION = Generation(
@@ -25,7 +25,12 @@ GENERATION = Generation(
     decode_tokens_per_s=88.25,
     reasoning_ms=113.0,
     stop_reason="stop",
+    load_plan={"n_ctx_tokens": 4096, "n_threads": 2},
+    template_sha256="ef" * 32,
+    think_budget_tokens=10,
+    thinking_ended_by="budget",
 )
+RED = Image("red square.png", b"\x89PNG red")
 
 
 def text(words: str) -> list[Part]:
@@ -68,11 +73,30 @@ def fill(store: Store) -> None:
     cut_off = conversations.start_answer(second.id, flags.id, GENERATION)
     conversations.flush_answer(cut_off.id, text("It keeps the expe"))
     conversations.mark_interrupted()
+    organize(store, first.id, second.id, answer.id)
     store.settings.set("theme", "dark")
     store.models.put(
         StoredModel("starter", ("/models/starter.gguf",), 98_000_000, ("cd" * 32,), info={"n": 8})
     )
     store.downloads.add("owner/repo:Q4_K_M", "repo-Q4_K_M", {"files": []})
+
+
+def organize(store: Store, mixtures: int, flags: int, answer: int) -> None:
+    """Folders, tags, a rating, prompts, an archived conversation and one in the trash with a shared image."""
+    store.shelf.move(mixtures, "Work/Models")
+    store.shelf.tag(mixtures, "moe")
+    store.shelf.tag(flags, "MoE")
+    store.shelf.pin(mixtures)
+    store.ratings.rate(answer, 1)
+    store.prompts.put(Prompt("Reviewer", "Find mistakes.", "starter", {"temperature": 0.1}))
+    store.prompts.put(Prompt("Brief", "Be brief."))
+    archived = store.conversations.create(title="Squares").id
+    for words in ("What is this?", "And what is this?"):
+        store.conversations.append(archived, None, "user", text(words), images=[RED])
+    store.shelf.archive(archived)
+    thrown = store.conversations.create(title="Nonsense").id
+    store.conversations.append(thrown, None, "user", text("Never mind the experts."))
+    store.trash.put(thrown)
 
 
 def make_release_database(target: Path, scratch: Path) -> None:

@@ -112,7 +112,14 @@ def test_what_is_not_there_is_said_so(store: Store) -> None:
         lambda: conversations.get(7),
         lambda: conversations.rename(7, "x"),
         lambda: conversations.configure(7, system_prompt="", sampling={}, model_name=None),
-        lambda: conversations.delete(7),
+        lambda: store.trash.put(7),
+        lambda: store.trash.restore(7),
+        lambda: store.trash.delete(7),
+        lambda: store.shelf.pin(7),
+        lambda: store.shelf.archive(7),
+        lambda: store.shelf.move(7, "Work"),
+        lambda: store.shelf.tag(7, "x"),
+        lambda: store.shelf.untag(7, "x"),
         lambda: conversations.path(7),
         lambda: conversations.append(7, None, "user", []),
         lambda: conversations.start_answer(7, None, GENERATION),
@@ -257,7 +264,7 @@ def test_deleting_takes_everything_and_no_id_comes_back(store: Store) -> None:
     question = store.conversations.append(gone, None, "user", text("secret 秘密"))
     answer = store.conversations.start_answer(gone, question.id, GENERATION)
     store.conversations.flush_answer(answer.id, text("half"))
-    store.conversations.delete(gone)
+    store.trash.delete(gone)
     for table in ("messages", "parts"):
         assert store._database.query(f"SELECT count(*) FROM {table}")[0][0] == 1
     for table in ("chunks", "generations"):
@@ -274,7 +281,7 @@ def test_deleting_takes_everything_and_no_id_comes_back(store: Store) -> None:
 def test_deleted_words_are_overwritten_in_the_file(path: Path, store: Store) -> None:
     conversation = store.conversations.create().id
     store.conversations.append(conversation, None, "user", text("correct horse battery staple"))
-    store.conversations.delete(conversation)
+    store.trash.delete(conversation)
     store.close()
     assert b"horse battery" not in path.read_bytes()
 

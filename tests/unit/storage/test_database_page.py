@@ -62,6 +62,17 @@ def test_every_table_and_column_is_described(connection: sqlite3.Connection) -> 
     assert described == set(sections), "the page describes tables that are not there"
 
 
+def test_every_view_and_its_columns_are_described(connection: sqlite3.Connection) -> None:
+    section = PAGE.split("## Views")[1].split("## Settings")[0]
+    rows = dict(re.findall(r"^\| `(v_\w+)` \| (.*) \|$", section, re.MULTILINE))
+    views = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'view'")]
+    assert set(rows) == set(views)
+    for view in views:
+        columns = [row[1] for row in connection.execute(f"PRAGMA table_info({view})")]
+        assert re.findall(r"`(\w+)`", rows[view]) == columns, view
+        assert connection.execute(f"SELECT * FROM {view}").fetchall(), view
+
+
 def test_every_setting_is_described_with_its_default() -> None:
     section = PAGE.split("## Settings")[1].split("## Queries")[0]
     for key in DEFAULTS:

@@ -15,6 +15,7 @@ import sqlite_utils
 
 from storage.errors import DatabaseCorrupt, DatabaseDiskFull, DatabaseTooNew
 from storage.migrations import APPLICATION_ID, known_steps, migrations
+from storage.records import Filter
 from storage.store import Store
 from tests.helpers.databases import read_sql, run_sql, text
 
@@ -210,7 +211,7 @@ def test_database_of_every_release_opens(release: Path, path: Path) -> None:
         assert store.conversations.verify() == []
         titles = {conversation.title for conversation in store.conversations.list()}
         assert {"Mixtures", "Flags"} <= titles
-        assert store.search.find("专家", part="reasoning")
+        assert store.search.find("专家", Filter(part="reasoning"))
         assert store.settings.get("theme") == "dark"
         assert store.models.get("starter") is not None
     finally:

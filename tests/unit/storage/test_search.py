@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage.records import Part, PartKind
+from storage.records import Filter, FoundIn, Part, PartKind
+from storage.search import N_NAMES, Order
 from storage.snippets import MATCH_END, MATCH_START
 from storage.store import Store
-from tests.helpers.databases import run_sql, text
+from tests.helpers.databases import fill, run_sql, text
 
 
 def say(store: Store, *texts: str, kind: PartKind = "text") -> list[int]:
@@ -102,8 +106,10 @@ def test_not_found(store: Store, content: str, query: str) -> None:
 )  # fmt: skip
 def test_hostile_text_never_raises(store: Store, query: str) -> None:
     say(store, ENGLISH, CHINESE)
-    for part in (None, "text", "reasoning"):
-        store.search.find(query, part=part)  # type: ignore[arg-type]  # mypy widens the tuple's literals
+    parts: tuple[FoundIn | None, ...] = (None, "text", "reasoning", "title", "file")
+    orders: tuple[Order, ...] = ("newest", "relevance")
+    for part, order in itertools.product(parts, orders):
+        store.search.find(query, Filter(part=part), order=order)
     assert store._database.query("SELECT count(*) FROM parts")[0][0] == 2
 
 
@@ -152,9 +158,9 @@ def test_kinds_are_told_apart(store: Store) -> None:
     parts = [Part("reasoning", "secret experts"), Part("text", "plain experts")]
     message = store.conversations.append(conversation, None, "assistant", parts)
     assert [hit.part for hit in store.search.find("experts")] == ["reasoning", "text"]
-    assert [hit.part for hit in store.search.find("experts", part="text")] == ["text"]
+    assert [hit.part for hit in store.search.find("experts", Filter(part="text"))] == ["text"]
     assert store.search.find("secret plain") == []
-    assert store.search.find("secret", part="text") == []
+    assert store.search.find("secret", Filter(part="text")) == []
     (hit,) = store.search.find("secret")
     assert (hit.conversation_id, hit.message_id, hit.title) == (conversation, message.id, "Title")
     assert hit.created_at == message.created_at
@@ -200,6 +206,107 @@ def test_index_that_a_migration_emptied_is_filled_at_the_door(path: Path, store:
         again.close()
 
 
-def test_title_does_not_matter(store: Store) -> None:
-    store.conversations.append(store.conversations.create(title="zebra").id, None, "user", text("horse"))
-    assert store.search.find("zebra") == []
+def test_titles_are_found_first_and_follow_their_conversation(store: Store) -> None:
+    conversations = store.conversations
+    zebra = conversations.create(title="Zebra crossing 斑马线").id
+    conversations.append(zebra, None, "user", text("horse"))
+    (said,) = say(store, "a zebra said so")
+    hits = store.search.find("zeb")
+    assert [(hit.part, hit.message_id) for hit in hits] == [("title", 1), ("text", said)]
+    assert marked(hits[0].snippet) == ["Zeb"]
+    assert [hit.part for hit in store.search.find("斑马")] == ["title"]
+    assert store.search.find("zebra horse") == []
+    conversations.rename(zebra, "Tapir")
+    assert [hit.part for hit in store.search.find("zebra")] == ["text"]
+    assert [hit.title for hit in store.search.find("tapir", Filter(part="title"))] == ["Tapir"]
+    store.trash.delete(zebra)
+    assert store.search.find("tapir") == []
+    assert conversations.verify() == []
+
+
+def test_few_titles_stand_before_what_was_said(store: Store) -> None:
+    for n in range(N_NAMES + 3):
+        conversation = store.conversations.create(title=f"experts {n}").id
+        store.conversations.append(conversation, None, "user", text("experts"))
+    parts = [hit.part for hit in store.search.find("experts", limit=10)]
+    assert parts == ["title"] * N_NAMES + ["text"] * (10 - N_NAMES)
+    assert len(store.search.find("experts", Filter(part="title"))) == N_NAMES + 3
+    assert [hit.title for hit in store.search.find("experts", Filter(part="title"), limit=1)] == [
+        f"experts {N_NAMES + 2}"
+    ]
+
+
+def test_filters(store: Store) -> None:
+    fill(store)
+
+    def found(where: Filter, words: str = "expe") -> set[int]:
+        return {hit.message_id for hit in store.search.find(words, where)}
+
+    everything = found(Filter())
+    assert everything >= {1, 2}
+    assert found(Filter(role="user")) < everything
+    assert found(Filter(role="assistant", part="text")) <= everything - found(Filter(role="user"))
+    assert found(Filter(rating=1)) == {2}
+    assert found(Filter(rating=-1)) == set()
+    assert found(Filter(tags=("MOE",))) == everything
+    assert found(Filter(tags=("moe", "other"))) == set()
+    assert found(Filter(folder="Work"), "networks") == {3}
+    assert found(Filter(folder="work/models"), "networks") == {3}
+    assert found(Filter(folder="Wor"), "networks") == set()
+    assert found(Filter(folder=""), "networks") == set()
+    assert found(Filter(model="starter"), "networks") == {3}
+    assert found(Filter(model="other"), "networks") == set()
+    assert found(Filter(conversation_id=2)) == {7}
+    assert found(Filter(is_archived=True), "this") == {8, 9}
+    assert found(Filter(is_archived=False), "this") == set()
+    assert found(Filter(), "nonsense") == set()
+    assert found(Filter(is_in_trash=True), "nonsense") == {10}
+    assert found(Filter(is_pinned=True)) == found(Filter(conversation_id=1))
+    now = datetime.now(UTC)
+    assert found(Filter(since=now - timedelta(hours=1), until=now + timedelta(hours=1))) == everything
+    assert found(Filter(since=now + timedelta(hours=1))) == set()
+    assert found(Filter(until=now - timedelta(hours=1))) == set()
+
+
+def test_filters_leave_as_many_as_were_asked_for(store: Store) -> None:
+    ids = say(store, *["experts"] * 30)
+    rare = store.conversations.create(title="R").id
+    kept = [store.conversations.append(rare, None, "user", text("experts")).id for _ in range(3)]
+    store.shelf.tag(rare, "rare")
+    say(store, *["experts"] * 30)
+    hits = store.search.find("experts", Filter(tags=("rare",)), limit=2)
+    assert [hit.message_id for hit in hits] == kept[:0:-1]
+    assert ids[0] not in [hit.message_id for hit in hits]
+
+
+def test_relevance_puts_what_is_most_about_the_words_first(store: Store) -> None:
+    ids = say(
+        store,
+        "Experts. " + "Something else altogether, about nothing in particular. " * 30 + "Mixture.",
+        "A mixture of experts wakes few experts; the mixture of experts is sparse.",
+        "Of a mixture, and of experts " * 2 + "and more of other things " * 10,
+        "专家 mixture experts",
+    )
+    by_relevance = [hit.message_id for hit in store.search.find("mixture of experts", order="relevance")]
+    assert by_relevance == [ids[1], ids[2]]
+    best, *_rest, worst = [h.message_id for h in store.search.find("experts mixture", order="relevance")]
+    assert (best, worst) == (ids[1], ids[0])
+    assert len(store.search.find("experts", order="relevance", limit=2)) == 2
+    assert store.search.find("absent", order="relevance") == []
+
+
+def test_reading_stops_when_there_is_enough(store: Store) -> None:
+    """Newest first costs the same however much there is: nothing is sorted."""
+    say(store, "experts")
+    plans: list[str] = []
+    query = store._database.query
+
+    def explained(sql: str, parameters: Any = ()) -> list[Any]:
+        plans.extend(row["detail"] for row in query(f"EXPLAIN QUERY PLAN {sql}", parameters))
+        return query(sql, parameters)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store._database, "query", explained)
+        store.search.find("experts", Filter(part="text"))
+    assert any("search VIRTUAL TABLE" in plan for plan in plans)
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]

@@ -65,7 +65,7 @@ def test_a_second_array_replaces_the_first(store: Store, answer: Message) -> Non
 
 def test_traces_go_with_their_conversation(store: Store, answer: Message, path: Path) -> None:
     store.traces.put(answer.id, {"answer_tokens": np.array([1])})
-    store.conversations.delete(answer.conversation_id)
+    store.trash.delete(answer.conversation_id)
     assert read_sql(path, "SELECT count(*) FROM traces") == [(0,)]
     with pytest.raises(NoSuchMessage):
         store.traces.put(answer.id, {"answer_tokens": np.array([1])})
