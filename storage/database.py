@@ -3,8 +3,8 @@
 On disk:
 
     coterie.sqlite            the database
-    coterie.sqlite-wal, -shm  SQLite's write-ahead log while it is open, and after a crash; part of the
-    database backups/                  a verified copy from before each migration
+    coterie.sqlite-wal, -shm  SQLite's write-ahead log while it is open, and after a crash; part of it
+    backups/                  see `storage.backups`
 
 Every statement goes through `Database`, so that every fault of the environment becomes an error of
 `storage.errors` in one place.
@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 import sqlite_utils
 
 from storage.backup import back_up, sync_folder
-from storage.errors import DatabaseCorrupt, DatabaseTooNew
+from storage.errors import DatabaseCorrupt, DatabaseLocked, DatabaseTooNew
 from storage.faults import faults_of
 from storage.migrations import APPLICATION_ID, known_steps, migrations
 
@@ -34,6 +34,10 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 SQLITE_VERSION = sqlite3.sqlite_version
 BUSY_TIMEOUT_MS = 5_000
+# Steps of SQLite's virtual machine between two signs of progress, and about how many a row takes that is
+# written anew, with its indexes.
+_PROGRESS_STEPS = 10_000
+_STEPS_A_ROW = 16
 _SIGNATURE = b"SQLite format 3\0"
 # The log is cut back to this after a checkpoint; a long import would leave it large for ever.
 _JOURNAL_SIZE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -66,7 +70,8 @@ class Database:
         self._synchronous = ""
         with faults_of(path):
             was_unclean = _is_not_empty(path.with_name(path.name + "-wal"))
-            _create_private(path)
+            if _create_private(path):
+                _set_strays_aside(path)
             _require_signature(path)
             self._connection = sqlite3.connect(
                 path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, cached_statements=256
@@ -115,6 +120,56 @@ class Database:
     def back_up(self, target: Path) -> None:
         """Write everything committed so far to one file; see `storage.backup`."""
         back_up(self._connection, target)
+
+    def compact(self, on_progress: Callable[[int, int], None]) -> None:
+        """Write the file anew without what is empty in it; nobody else may be reading it for long.
+
+        SQLite does it whole or not at all, with twice the file's size in free space meanwhile.
+
+        Args:
+            on_progress: Told steps that are done, and about how many there are, on this thread. It may raise,
+                which ends it with nothing changed.
+        """
+        ((n_rows,),) = self.query(
+            "SELECT sum(n) FROM (SELECT count(*) AS n FROM messages UNION ALL SELECT count(*) FROM parts"
+            " UNION ALL SELECT count(*) FROM generations UNION ALL SELECT count(*) FROM search_data"
+            " UNION ALL SELECT count(*) FROM search_docsize UNION ALL SELECT count(*) FROM traces)"
+        )
+        n_expected = max(1, n_rows * _STEPS_A_ROW // _PROGRESS_STEPS)
+        n_done = 0
+        failure: list[BaseException] = []
+
+        def step() -> int:
+            nonlocal n_done
+            n_done += 1
+            try:
+                on_progress(min(n_done, n_expected), n_expected)
+            except BaseException as error:  # noqa: BLE001 : SQLite is in between; raised again below
+                failure.append(error)
+            return len(failure)
+
+        with faults_of(self.path):
+            self._connection.set_progress_handler(step, _PROGRESS_STEPS)
+            try:
+                self._connection.execute("VACUUM")
+            except sqlite3.Error:
+                if failure:
+                    raise failure[0] from None
+                raise
+            finally:
+                self._connection.set_progress_handler(None, 0)
+        self.empty_log()
+        on_progress(n_expected, n_expected)
+
+    def empty_log(self) -> None:
+        """Write everything from the log into the file and cut the log to nothing.
+
+        Raises:
+            DatabaseLocked: Another program reads an older state.
+        """
+        ((is_busy, _n_pages, _n_done),) = self.query("PRAGMA wal_checkpoint(TRUNCATE)")
+        if is_busy:
+            raise DatabaseLocked(self.path, "the log is being read")
 
     def damage(self) -> list[str]:
         """What SQLite's own checks find wrong with the file; empty is good. Reads all of it."""
@@ -224,12 +279,30 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _create_private(path: Path) -> None:
-    """Make an empty file that only its owner can read; SQLite gives its log the same mode."""
+def _create_private(path: Path) -> bool:
+    """Make an empty file that only its owner can read; SQLite gives its log the same mode.
+
+    Returns:
+        Whether there was none.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         sync_folder(path.parent)
+        return True
+    return False
+
+
+def _set_strays_aside(path: Path) -> None:
+    """A log whose database was taken away: SQLite would write what is in it into the new, empty one."""
+    for suffix in ("-wal", "-journal"):
+        stray = path.with_name(path.name + suffix)
+        if _is_not_empty(stray):
+            kept = path.with_name(
+                f"{path.name}{suffix}.stray-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%fZ')}"
+            )
+            stray.rename(kept)
+            log.info("%s belongs to no database; kept as %s", stray, kept)
 
 
 def _require_signature(path: Path) -> None:

@@ -14,6 +14,8 @@ from storage.rows import to_json
 
 DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
+        "backup_every_days": 7,  # days between backups that are made by themselves; 0: none are
+        "backups_kept": 3,  # of these
         "default_model": None,  # name in the library; None: the first one there is
         "hub_endpoint": "https://huggingface.co",
         "language": "system",  # "system", "en" or "zh_CN"
@@ -28,6 +30,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "splitter_sizes": None,  # pixels
         "trace": "replay",  # "live": note which experts tokens go to while answers are made
         "theme": "system",  # "system", "light" or "dark"
+        "trash_days": 30,  # days after which what was thrown away is deleted; 0: never by itself
         "unload_after_min": 30,  # minutes without use after which a model leaves memory; 0: never
         "verified_models": {},  # by repository: when the hub confirmed the catalogue, and the commit
         "window_geometry": None,  # base64

@@ -9,10 +9,15 @@ from storage.database import Database
 from storage.downloads import Downloads
 from storage.images import Images
 from storage.models import Models
+from storage.prompts import Prompts
+from storage.ratings import Ratings
 from storage.search import Search
 from storage.settings import Settings
+from storage.shelf import Shelf
 from storage.speeds import Speeds
 from storage.traces import Traces
+from storage.trash import Trash
+from storage.upkeep import Upkeep
 
 
 class Store:
@@ -34,6 +39,11 @@ class Store:
         self.search = Search(self._database)
         self.images = Images(self._database)
         self.conversations = Conversations(self._database, self.search)
+        self.shelf = Shelf(self._database)
+        self.trash = Trash(self._database, self.search)
+        self.upkeep = Upkeep(self._database, self.search)
+        self.ratings = Ratings(self._database)
+        self.prompts = Prompts(self._database)
         self.settings = Settings(self._database)
         self.models = Models(self._database)
         self.downloads = Downloads(self._database)
