@@ -11,12 +11,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Any
 
-from app.engines import Engines, LoadCancelled
+from app.engines import Engine, Engines, LoadCancelled
 from app.fitting import shortened
 from app.keep_awake import keep_awake
 from app.orders import Order, Written, conversation_of, is_empty, write
 from app.recorder import Recorder
+from model_manager import plans
 from model_manager.engine.client import Cancel
 from model_manager.errors import EmptyPrompt, ModelManagerError
 from model_manager.library import Library
@@ -119,12 +121,14 @@ class Answering:
                 recorder.add(delta)
                 yield delta
             with keep_awake(), self._engines.use(entry, cancel) as engine:
-                recorder.set_engine(engine.info.engine)
+                recorder.set_engine(engine.info.engine, _noted(engine), engine.info.template_sha256)
                 request = shortened(written.request, order.fit, engine, cancel)
                 for event in engine.client.chat(request, cancel):
                     match event:
                         case ReasoningDelta() | TextDelta():
                             recorder.add(event)
+                        case TokenLogprobs():
+                            recorder.add_logprobs(event)
                         case ChatFinished():
                             finished = event
                             continue
@@ -160,6 +164,10 @@ class Answering:
         chosen = order.model or (conversation.model_name if conversation else None)
         entry = self._library.get(chosen) if chosen else self._default_model()
         return entry, self._storage.call(lambda store: write(store, order, conversation, entry))
+
+
+def _noted(engine: Engine) -> dict[str, Any] | None:
+    return None if engine.plan is None else plans.noted(engine.plan, engine.info)
 
 
 def _kept(written: Written) -> list[ReasoningDelta | TextDelta]:

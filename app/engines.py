@@ -49,11 +49,13 @@ class Engine:
         client: Speaks to its worker, or to another server.
         info: What it turned out to be.
         entry: Its entry in the library.
+        plan: How it was loaded; None for a model of another server.
     """
 
     client: EngineClient
     info: EngineInfo
     entry: ModelEntry
+    plan: LoadPlan | None = None
 
 
 class Engines:
@@ -154,7 +156,7 @@ class Engines:
         slot = self._enter(entry, plan, need_bytes, cancel)
         try:
             info = self._wait_ready(slot.supervisor, cancel)
-            yield Engine(slot.supervisor.client, info, entry)
+            yield Engine(slot.supervisor.client, info, entry, slot.plan)
         finally:
             with self._changed:
                 slot.n_users -= 1
@@ -179,7 +181,7 @@ class Engines:
         try:
             supervisor.start(plan)
             info = self._wait_ready(supervisor, cancel)
-            yield Engine(supervisor.client, info, entry)
+            yield Engine(supervisor.client, info, entry, plan)
         finally:
             supervisor.stop()
 

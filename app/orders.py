@@ -143,6 +143,7 @@ def write(store: Store, order: Order, conversation: Conversation | None, entry: 
         model_name=entry.name,
         model_sha256=entry.sha256[0] if entry.sha256 else None,
         parameters=parameters(options),
+        think_budget_tokens=options.think_budget_tokens,
     )
     answer = conversations.start_answer(conversation.id, parent_id, generation)
     own_prompt = order.system_prompt if isinstance(order, Ask) else None

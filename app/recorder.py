@@ -5,10 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from model_manager.types import ChatFinished, ReasoningDelta, TextDelta
+from model_manager.types import (
+    IMPOSSIBLE_LOGPROB,
+    ChatFinished,
+    Likelihood,
+    ReasoningDelta,
+    TextDelta,
+    TokenLogprobs,
+)
 from storage.errors import StorageError
 from storage.records import Generation, Message, MessageStatus, PackedArray, Part, TraceKind
 from storage.store import Store
@@ -17,6 +25,7 @@ from storage.thread import StorageThread
 log = logging.getLogger(__name__)
 
 FLUSH_INTERVAL_S = 0.5
+_NOTHING = Likelihood(-1, b"", IMPOSSIBLE_LOGPROB)
 
 
 class Recorder:
@@ -31,6 +40,7 @@ class Recorder:
         self._generation = generation
         self._lock = threading.Lock()
         self._texts: dict[str, list[str]] = {"reasoning": [], "text": []}
+        self._logprobs: list[TokenLogprobs] = []
         self._is_dirty = False
         self._first_reasoning_at: float | None = None
         self._last_reasoning_at: float | None = None
@@ -43,9 +53,17 @@ class Recorder:
         """Whether anything has arrived."""
         return any(self._texts.values())
 
-    def set_engine(self, engine: str) -> None:
-        """Which engine makes it; stored with the end."""
-        self._generation = replace(self._generation, engine=engine)
+    def set_engine(
+        self, engine: str, load_plan: Mapping[str, Any] | None = None, template_sha256: str = ""
+    ) -> None:
+        """Which engine makes it, how it was loaded, by which template it is asked; stored with the end."""
+        self._generation = replace(
+            self._generation, engine=engine, load_plan=load_plan, template_sha256=template_sha256 or None
+        )
+
+    def add_logprobs(self, told: TokenLogprobs) -> None:
+        """How likely the next token of the answer was."""
+        self._logprobs.append(told)
 
     def add(self, delta: ReasoningDelta | TextDelta) -> None:
         """More of the reasoning or of the answer."""
@@ -87,6 +105,7 @@ class Recorder:
                 ttft_ms=finished.timings.ttft_ms,
                 prefill_tokens_per_s=finished.timings.prefill_tokens_per_s,
                 decode_tokens_per_s=finished.timings.decode_tokens_per_s,
+                thinking_ended_by=finished.reasoning_ended_by,
             )
         parts = self._parts()
 
@@ -99,18 +118,17 @@ class Recorder:
 
     def _keep_traces(self, store: Store, finished: ChatFinished | None) -> None:
         """What the inspector needs; an answer without it is still a whole answer."""
-        if finished is None or finished.tokens is None:
-            return
-        traces: dict[TraceKind, Sequence[int] | PackedArray] = {
-            "prompt_tokens": finished.tokens.prompt,
-            "answer_tokens": finished.tokens.answer,
-        }
-        if (routing := finished.routing) is not None:
+        traces = likelihoods(self._logprobs)
+        if finished is not None and finished.tokens is not None:
+            traces |= {"prompt_tokens": finished.tokens.prompt, "answer_tokens": finished.tokens.answer}
+        if finished is not None and (routing := finished.routing) is not None:
             traces |= {
                 "expert_layers": routing.layers,
                 "experts": PackedArray(routing.shape, routing.experts),
                 "expert_weights": PackedArray(routing.shape, routing.weights),
             }
+        if not traces:
+            return
         try:
             store.traces.put(self._message_id, traces)
         except (StorageError, ValueError) as error:
@@ -152,3 +170,19 @@ class Recorder:
 
     def _flush(self, parts: tuple[Part, ...]) -> None:
         self._storage.call(lambda store: store.conversations.flush_answer(self._message_id, parts))
+
+
+def likelihoods(told: Sequence[TokenLogprobs]) -> dict[TraceKind, Any]:
+    """The arrays of what was told of an answer's tokens; none where nothing was.
+
+    A place with fewer alternatives than others is filled up with token -1 and the likelihood of nothing.
+    """
+    if not told:
+        return {}
+    traces: dict[TraceKind, Any] = {"logprobs": [one.chosen.logprob for one in told]}
+    n_top = max(len(one.top) for one in told)
+    if n_top:
+        rows = [[*one.top, *[_NOTHING] * (n_top - len(one.top))] for one in told]
+        traces["top_tokens"] = [[likelihood.token_id for likelihood in row] for row in rows]
+        traces["top_logprobs"] = [[likelihood.logprob for likelihood in row] for row in rows]
+    return traces

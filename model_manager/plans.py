@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from model_manager.tuning import Tuning
-from model_manager.types import ALL_LAYERS, Adapter, KvType, LoadMode, LoadPlan, Speculation
+from model_manager.types import ALL_LAYERS, Adapter, EngineInfo, KvType, LoadMode, LoadPlan, Speculation
 
 KEPT_KEYS: Final = ("plan", "adapters", "tuning", "measured")
 """Of a record's `info`: they survive a new look at the files."""
@@ -121,6 +121,17 @@ def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
             raise ValueError(f"{name}={value!r}")
     merged = dict(values) | dict(changes)
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def noted(plan: LoadPlan, info: EngineInfo) -> dict[str, Any]:
+    """How a model was loaded, for the record of an answer: what is not the default, and what became of it."""
+    defaults = LoadPlan(plan.model_path)
+    values = {name: getattr(plan, name) for name in FIELDS if getattr(plan, name) != getattr(defaults, name)}
+    if plan.draft_path is not None:
+        values["draft_path"] = str(plan.draft_path)
+    if plan.adapters:
+        values["adapters"] = adapter_values(plan.adapters)
+    return values | {"n_ctx_tokens": info.n_ctx_tokens, "n_threads": info.n_threads}
 
 
 def applied(plan: LoadPlan, values: Mapping[str, Any], adapters: Sequence[Adapter] = ()) -> LoadPlan:

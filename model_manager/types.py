@@ -81,6 +81,9 @@ __all__ = [
 ]
 
 Thinking = Literal["auto", "on", "off"]
+ThinkingEnd = Literal["model", "budget", "person", "limit"]
+"""What ended the reasoning of an answer: the model, the budget, a person who wanted the answer now, or the
+end of the answer itself."""
 ReasoningHistory = Literal["template", "keep", "last", "drop"]
 StopReason = Literal["stop", "length", "cancelled", "context_full", "tool_calls", "error"]
 Speculation = Literal["auto", "off", "lookup", "draft", "mtp"]
@@ -195,6 +198,7 @@ class ChatFinished:
         tokens: None where they were not asked for or not told, or the prompt is more than tokens.
         routing: None where it was not asked for or not noted.
         guesses: None where the server does not tell.
+        reasoning_ended_by: None where there was no reasoning, or the server does not tell.
     """
 
     stop_reason: StopReason
@@ -204,6 +208,7 @@ class ChatFinished:
     tokens: TokenIds | None = None
     routing: RecordedRouting | None = None
     guesses: Guesses | None = None
+    reasoning_ended_by: ThinkingEnd | None = None
 
 
 ChatEvent = PrefillProgress | ReasoningDelta | TextDelta | ToolCallDelta | TokenLogprobs | ChatFinished
@@ -294,6 +299,7 @@ class EngineInfo:
         system_info: llama.cpp's own line about processor features and backends.
         placement: None for an engine that is not ours.
         speculation: Where guesses come from; "off" where there are none.
+        template_sha256: Of the chat template in use; empty without one, or where it is not told.
     """
 
     name: str
@@ -311,6 +317,7 @@ class EngineInfo:
     speculation: Speculation = "off"
 
     placement: Placement | None = None
+    template_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from model_manager.engine.jobs import CONTINUE, Feed, Stop, Verdict
 from model_manager.engine.reasoning import Nudge, ThinkingBudget
 from model_manager.engine.stops import StopStrings
 from model_manager.errors import GrammarRefused
-from model_manager.types import Tool
+from model_manager.types import ThinkingEnd, Tool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,15 @@ class AnswerReader:
     def reasoning_tokens(self) -> int:
         """How many so far."""
         return self._parser.reasoning_tokens
+
+    @property
+    def reasoning_ended_by(self) -> ThinkingEnd | None:
+        """What ended the reasoning, once the answer is over; None where there was none."""
+        if self._parser.reasoning_tokens == 0:
+            return None
+        if self._budget.ended_by is not None:
+            return self._budget.ended_by
+        return "limit" if self._parser.in_reasoning else "model"
 
     @property
     def n_calls(self) -> int:

@@ -244,6 +244,7 @@ class Answer:
             "timings": timings_body(ending.timings),
             "stop_reason": self._stop_reason(ending),
             "seed": ending.seed,
+            "reasoning_ended_by": self._reader.reasoning_ended_by,
             "dropped_reasoning_tokens": self._plan.dropped_reasoning_tokens,
             **self._routing(ending),
             "speculation": {

@@ -270,9 +270,12 @@ def info_body(info: EngineInfo) -> dict[str, Any]:
     return body | {"placement": None if info.placement is None else placement_body(info.placement)}
 
 
+_INFO_TEXTS: Final = ("name", "architecture", "system_info", "engine", "template_sha256")
+
+
 def info_from(body: Mapping[str, Any]) -> EngineInfo:
     """The inverse of `info_body`; what a server leaves out is empty."""
-    text = {name: str(body.get(name) or "") for name in ("name", "architecture", "system_info", "engine")}
+    text = {name: str(body.get(name) or "") for name in _INFO_TEXTS}
     counts = {
         name: _count(body.get(name))
         for name in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import hashlib
 import logging
 import secrets
 import threading
@@ -152,6 +153,7 @@ class Host:
                 can_think=can_think,
                 can_see=vision is not None,
                 speculation=speculation,
+                template_sha256=_sha256(model.chat_template),
             ),
             embedder=Embedder(context),
             grammars=Grammars(vocabulary),
@@ -379,3 +381,7 @@ def _known(tokens: Sequence[int], n_tokens: int) -> list[int]:
     if wrong is not None:
         raise RequestRefused(400, f"this model has no token {wrong}; its ids are below {n_tokens}")
     return list(tokens)
+
+
+def _sha256(template: str | None) -> str:
+    return "" if template is None else hashlib.sha256(template.encode("utf-8", "replace")).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Thinker(Protocol):
@@ -38,6 +38,7 @@ class ThinkingBudget:
 
     Attributes:
         is_spent: The end was fed; a second block of the same answer is ended at once.
+        ended_by: Why the end was fed the last time; None while the model ends its blocks itself.
     """
 
     def __init__(self, tokens: int | None, closing: tuple[int, ...] = (), nudge: Nudge | None = None) -> None:
@@ -53,6 +54,7 @@ class ThinkingBudget:
         self._nudge = nudge
         self._is_asked = False
         self.is_spent = False
+        self.ended_by: Literal["budget", "person"] | None = None
 
     def conclude(self) -> None:
         """End the reasoning at the next token; from any thread."""
@@ -68,6 +70,7 @@ class ThinkingBudget:
         n_tokens = thinker.reasoning_tokens
         if self._is_asked or (self._tokens is not None and n_tokens >= self._tokens):
             self.is_spent = True
+            self.ended_by = "person" if self._is_asked else "budget"
             return self._closing
         if self._nudge is not None and n_tokens >= self._nudge.at_tokens:
             nudge, self._nudge = self._nudge, None

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from model_manager.engine.bodies import (
     guesses_from,
@@ -27,6 +27,7 @@ from model_manager.types import (
     RecordedRouting,
     StopReason,
     TextDelta,
+    ThinkingEnd,
     Timings,
     TokenIds,
     Usage,
@@ -61,6 +62,7 @@ class StreamReader:
         self._seed: int | None = None
         self._guesses: Guesses | None = None
         self._dropped_reasoning_tokens = 0
+        self._reasoning_ended_by: ThinkingEnd | None = None
         self._prompt_ids: tuple[int, ...] | None = None
         self._answer_ids: list[int] = []
         self._routing: RecordedRouting | None = None
@@ -108,6 +110,8 @@ class StreamReader:
         dropped = ours.get("dropped_reasoning_tokens")
         if type(dropped) is int and dropped >= 0:
             self._dropped_reasoning_tokens = dropped
+        if ours.get("reasoning_ended_by") in get_args(ThinkingEnd):
+            self._reasoning_ended_by = ours["reasoning_ended_by"]
         if isinstance(ours.get("seed"), int):
             self._seed = ours["seed"]
         if isinstance(ours.get("routing"), dict):
@@ -153,6 +157,7 @@ class StreamReader:
             tokens,
             self._routing,
             self._guesses,
+            self._reasoning_ended_by,
         )
 
     def _measured(self) -> Timings:

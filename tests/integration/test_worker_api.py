@@ -75,6 +75,7 @@ def test_every_token_is_an_event(http: Client) -> None:
         "seed",
         "speculation",
         "dropped_reasoning_tokens",
+        "reasoning_ended_by",
     }
 
 
