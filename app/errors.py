@@ -23,6 +23,14 @@ class DataFolderUnusable(AppError):
         self.reason = reason
 
 
+class DataFolderInUse(AppError):
+    """Another program has the data folder, and what is to be done needs it alone."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
 class OwnerGone(AppError):
     """The program that owned the data folder ended while it worked for us."""
 

@@ -2,6 +2,7 @@
 
     DATA_DIR/                   --data-dir, $COTERIE_DATA_DIR, or the system's place for a person's data
         coterie.sqlite          conversations, library, downloads, settings
+        backups/                copies of the database, see `storage.backups`
         models/                 downloaded and copied models; the setting `models_dir` moves it
         cache/prompts/          states of conversations, see `model_manager.engine.prompt_cache`
         logs/coterie.log        what the program did, rotated at 1 MB, three older ones kept
@@ -43,6 +44,11 @@ class Paths:
     def database(self) -> Path:
         """The one file that must not be lost."""
         return self.data_dir / "coterie.sqlite"
+
+    @property
+    def backups_dir(self) -> Path:
+        """Copies of the database."""
+        return self.data_dir / "backups"
 
     @property
     def models_dir(self) -> Path:

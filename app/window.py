@@ -20,6 +20,7 @@ from app.words import notice_for
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
 from storage.records import Conversation, Message
 from ui import formats
+from ui.conversation_list import shown_title
 from ui.i18n import tr
 from ui.library.values import Shelf
 from ui.main_window import MainWindow
@@ -129,6 +130,7 @@ class WindowWiring(QObject):
         window.search_changed.connect(conversations.search)
         window.hit_selected.connect(self._on_hit)
         conversations.listed.connect(self._on_listed)
+        conversations.thrown_away.connect(self._on_thrown_away)
         conversations.found.connect(window.set_search_hits)
         conversations.failed.connect(self.show_error)
 
@@ -193,7 +195,17 @@ class WindowWiring(QObject):
 
     def _on_delete(self, conversation_id: int) -> None:
         self.chat.forget(conversation_id)
-        self.conversations.delete(conversation_id)
+        self.conversations.throw_away(conversation_id)
+
+    def _on_thrown_away(self, conversation: Conversation) -> None:
+        self._window.show_notice(
+            Notice(
+                "info",
+                tr("“{title}” is in the trash.", title=shown_title(conversation)),
+                tr("Undo"),
+                f"restore:{conversation.id}",
+            )
+        )
 
     def _on_hit(self, conversation_id: int, message_id: int) -> None:
         # The hit may lie on another branch than the one shown last.
@@ -272,6 +284,8 @@ class WindowWiring(QObject):
         elif action_id.startswith("larger:"):
             _, message_id, n_ctx_tokens = action_id.split(":")
             self.chat.go_on_larger(int(message_id), int(n_ctx_tokens))
+        elif action_id.startswith("restore:"):
+            self.conversations.restore(int(action_id.removeprefix("restore:")))
         elif action_id == "show_log":
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._services.paths.log_file)))
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from app.errors import (
     BadUsage,
+    DataFolderInUse,
     DataFolderUnusable,
     EngineNotListed,
     Interrupted,
@@ -33,6 +34,8 @@ def sentence(error: BaseException) -> str:
                 path=error.path,
                 reason=error.reason,
             )
+        case DataFolderInUse():
+            return tr("Coterie is open with {path}. Close it, then run this again.", path=error.path)
         case OwnerGone():
             return tr("The Coterie that did this for us has ended. What was stored is kept; run it again.")
         case OwnerSilent():

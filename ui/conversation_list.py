@@ -39,7 +39,7 @@ class ConversationList(QAbstractListModel):
         """Show these, in this order; rows that only changed their words keep their place.
 
         Args:
-            conversations: Newest first, as the store lists them.
+            conversations: As the store lists them: those that are pinned, then the newest first.
             now: What "today" means; None takes the clock.
         """
         self._conversations = conversations
@@ -117,7 +117,7 @@ def _grouped(conversations: Sequence[Conversation], now: datetime) -> list[Row]:
     rows: list[Row] = []
     heading = ""
     for conversation in conversations:
-        group = formats.day_group(conversation.updated_at, now)
+        group = tr("Pinned") if conversation.is_pinned else formats.day_group(conversation.updated_at, now)
         if group != heading:
             heading = group
             rows.append(heading)

@@ -33,7 +33,7 @@ class MainWindow(QMainWindow):
         new_conversation_requested: A fresh conversation, not saved before its first message.
         conversation_selected: id.
         conversation_rename_requested: id, title.
-        conversation_delete_requested: id; the person has confirmed.
+        conversation_delete_requested: id; it goes into the trash.
         search_changed: What to look for; empty when the search ended.
         hit_selected: conversation id, message id.
         send_requested: The message; the composer has been emptied (see `restore_draft`).
@@ -108,7 +108,7 @@ class MainWindow(QMainWindow):
             Command(marked("New conversation"), ("Ctrl+N",), self._on_new),
             Command(marked("Search"), ("Ctrl+K", "Ctrl+F"), self._on_search),
             Command(marked("Rename conversation"), ("Ctrl+Shift+R",), self.sidebar.rename_current),
-            Command(marked("Delete conversation…"), ("Ctrl+Shift+Backspace",), self.sidebar.delete_current),
+            Command(marked("Delete conversation"), ("Ctrl+Shift+Backspace",), self.sidebar.delete_current),
             Command(marked("Conversation settings…"), ("Ctrl+Shift+,",), self._open_conversation_settings),
             separator,
             Command(marked("Choose a model"), ("Ctrl+M",), self._choose_model),

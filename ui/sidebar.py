@@ -19,10 +19,9 @@ from PySide6.QtWidgets import (
 from storage.records import Conversation, SearchHit
 from ui import icons, theme
 from ui.buttons import IconButton, RowButton
-from ui.conversation_list import ConversationList, shown_title
+from ui.conversation_list import ConversationList
 from ui.conversation_rows import ConversationDelegate
 from ui.i18n import tr
-from ui.question import Question
 from ui.rows_view import RowsView
 from ui.search_hits import HitDelegate, SearchHits
 
@@ -37,7 +36,7 @@ class Sidebar(QWidget):
         settings_requested: What was pressed.
         conversation_chosen: id; also of the one that is shown already.
         rename_requested: id, title.
-        delete_requested: id; the question was answered with yes.
+        delete_requested: id; it goes into the trash, and can be taken back from there.
         search_changed: What to look for; empty when the search ended.
         hit_chosen: conversation id, message id.
     """
@@ -236,13 +235,7 @@ class Sidebar(QWidget):
         conversation = self.conversations.conversation(index)
         if conversation is None:
             return
-        if Question.ask(
-            self.window(),
-            tr("Delete “{title}”?", title=shown_title(conversation)),
-            tr("All its messages and versions are deleted for good."),
-            tr("Delete"),
-        ):
-            self.delete_requested.emit(conversation.id)
+        self.delete_requested.emit(conversation.id)
 
     def _on_context_menu(self, where: QPoint) -> None:
         index = self.list_view.indexAt(where)
@@ -253,7 +246,7 @@ class Sidebar(QWidget):
         rename = menu.addAction(icons.icon("pencil"), tr("Rename"))
         rename.setShortcut(Qt.Key.Key_F2)
         rename.triggered.connect(lambda: self.list_view.edit(index))
-        delete = menu.addAction(icons.icon("trash"), tr("Delete…"))
+        delete = menu.addAction(icons.icon("trash"), tr("Move to the trash"))
         delete.setShortcut(QKeySequence.StandardKey.Delete)
         delete.triggered.connect(lambda: self._on_delete_pressed(index))
         menu.popup(self.list_view.viewport().mapToGlobal(where))

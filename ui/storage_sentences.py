@@ -71,6 +71,37 @@ def _no_such_setting(error: storage.NoSuchSetting) -> str:
     return tr("There is no setting named “{key}”. Check the spelling.", key=error.key)
 
 
+def _no_such_folder(error: storage.NoSuchFolder) -> str:
+    return tr(
+        "There is no folder “{name}”. `coterie conversations folders` lists what there is.", name=error.name
+    )
+
+
+def _unusable_label(error: storage.UnusableLabel) -> str:
+    return tr(
+        "“{name}” cannot be a name here. Use 1 to 100 visible characters; “/” parts the names of folders.",
+        name=error.name,
+    )
+
+
+def _no_such_prompt(error: storage.NoSuchPrompt) -> str:
+    return tr("There is no prompt “{name}”. `coterie prompts list` shows what there is.", name=error.name)
+
+
+def _not_ratable(error: storage.NotRatable) -> str:
+    return tr(
+        "Message {id} is not an answer of a model, and only those are rated. Choose the answer below it.",
+        id=error.message_id,
+    )
+
+
+def _backup_unusable(error: storage.BackupUnusable) -> str:
+    return tr(
+        "{path} is damaged or is not a backup of Coterie; nothing was changed. Choose another backup.",
+        path=error.path,
+    )
+
+
 # --- what Python itself raises -----------------------------------------------------------------------
 
 
@@ -96,6 +127,11 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     storage.NoSuchConversation: _no_such_conversation,
     storage.NoSuchMessage: _no_such_message,
     storage.NoSuchSetting: _no_such_setting,
+    storage.NoSuchFolder: _no_such_folder,
+    storage.UnusableLabel: _unusable_label,
+    storage.NoSuchPrompt: _no_such_prompt,
+    storage.NotRatable: _not_ratable,
+    storage.BackupUnusable: _backup_unusable,
     MemoryError: _memory,
     OSError: _os_error,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,9 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     parser.add_argument("--seed", metavar="N", type=int)
     parser.add_argument("--temperature", metavar="T", type=_not_negative)
     parser.add_argument("--system", metavar="TEXT", help="system prompt")
+    parser.add_argument(
+        "--prompt", dest="persona", metavar="NAME", help="begin with a prompt or persona of `coterie prompts`"
+    )
     parser.add_argument(
         "--image",
         metavar="FILE",
@@ -119,6 +123,9 @@ class _Talk:
         self._images = tuple(map(image_from, arguments.image))
         self._fit: Fit = arguments.fit
         self._output = shapes.output_format(arguments)
+        self._conversation_sampling: Mapping[str, Any] = {}
+        if arguments.persona is not None:
+            self._begin_with(arguments.persona)
         self._sampling = {
             "max_tokens": arguments.max_tokens,
             "seed": arguments.seed,
@@ -129,6 +136,20 @@ class _Talk:
             "reasoning_history": arguments.reasoning_history,
             "top_logprobs": arguments.logprobs,
         }
+
+    def _begin_with(self, name: str) -> None:
+        """Take what a prompt of the library says, where the command line does not say otherwise.
+
+        Raises:
+            BadUsage: The conversation has begun already.
+            NoSuchPrompt: There is none.
+        """
+        if self._conversation_id is not None:
+            raise BadUsage(tr("coterie: --prompt begins a conversation, so it cannot stand with -c."))
+        prompt = self._services.storage.call(lambda store: store.prompts.get(name))
+        self._system = prompt.text if self._system is None else self._system
+        self.model = self.model or prompt.model_name
+        self._conversation_sampling = prompt.sampling
 
     def entry(self) -> ModelEntry:
         """The model that will answer.
@@ -154,6 +175,7 @@ class _Talk:
             self.model,
             self._system,
             self._sampling,
+            self._conversation_sampling,
             images=self._images,
             fit=self._fit,
             output=self._output,

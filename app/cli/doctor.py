@@ -7,12 +7,15 @@ import json
 from typing import Any
 
 from app import doctor
+from app.cli import database_care
 from app.cli.choices import positive
 from app.cli.network import show_network
 from app.cli.output import print_json, print_table
 from app.console import Console
+from app.errors import BadUsage
 from app.services import Services
 from ui import formats
+from ui.i18n import tr
 
 
 def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -21,6 +24,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--network", action="store_true", help="every request that was made, and who may be asked"
     )
+    database_care.add_options(parser)
     parser.add_argument("--limit", metavar="N", type=positive, default=100, help="of these, the last N")
     parser.set_defaults(run=run)
 
@@ -29,6 +33,10 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
     """Print what was found; 1 when something keeps the program from working."""
     if arguments.network:
         return show_network(arguments.limit, arguments.json, services, console)
+    if arguments.database:
+        return database_care.care(arguments, services, console)
+    if arguments.compact or arguments.repair:
+        raise BadUsage(tr("coterie: --compact and --repair need --database."))
     report = doctor.examine(services)
     if arguments.json:
         print_json(console, report.facts | {"warnings": report.warnings, "failures": report.failures})

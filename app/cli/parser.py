@@ -9,12 +9,14 @@ from typing import NoReturn
 
 from app.cli import (
     adapters,
+    backup,
     chat,
     conversations,
     doctor,
     engines,
     inspect,
     models,
+    prompts,
     self_check,
     serve,
     settings,
@@ -25,7 +27,10 @@ from app.services import Services
 
 RunCommand = Callable[[argparse.Namespace, Services, Console], int]
 
-_COMMANDS = (chat, serve, models, adapters, engines, conversations, inspect, settings, doctor, self_check)
+_COMMANDS = (
+    *(chat, serve, models, adapters, engines, conversations, prompts, backup, inspect, settings, doctor),
+    self_check,
+)
 
 
 class HelpWanted(Exception):

@@ -34,6 +34,11 @@ class ProgressLine:
         if time.monotonic() - self._drawn_at >= _REDRAW_INTERVAL_S:
             self.show(f"{formats.size(done_bytes)} / {formats.size(total_bytes)}")
 
+    def show_steps(self, what: str, done: int, total: int) -> None:
+        """Draw how much of some work is done, at most ten times a second."""
+        if time.monotonic() - self._drawn_at >= _REDRAW_INTERVAL_S:
+            self.show(f"{what} {100 * done // max(total, 1)} %")
+
     def clear(self) -> None:
         """Leave an empty line."""
         if self._drawn_at:

@@ -100,6 +100,8 @@ def _is_address(value: Any) -> bool:
 
 # `type() is`: true is no number here.
 _FITS: Mapping[str, Callable[[Any], bool]] = {
+    "backup_every_days": lambda value: type(value) is int and 0 <= value <= 3650,
+    "backups_kept": lambda value: type(value) is int and 1 <= value <= 1000,
     "hub_endpoint": _is_address,
     "language": ("system", "en", "zh_CN").__contains__,
     "models_memory_bytes": lambda value: type(value) is int and value >= 0,
@@ -109,6 +111,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "sampling_defaults": lambda value: type(value) is dict,
     "trace": ("replay", "live").__contains__,
     "theme": ("system", "light", "dark").__contains__,
+    "trash_days": lambda value: type(value) is int and 0 <= value <= 36500,
     "unload_after_min": lambda value: type(value) is int and value >= 0,
     "zoom_percent": lambda value: type(value) is int and 25 <= value <= 500,
 }

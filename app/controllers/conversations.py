@@ -12,22 +12,23 @@ N_HITS = 100
 
 
 class ConversationsController(QObject):
-    """Lists, names, deletes and searches conversations. Lives on the Qt thread.
+    """Lists, names, throws away and searches conversations. Lives on the Qt thread.
 
     Signals:
-        listed: List of Conversation, the newest first.
+        listed: List of Conversation: those that are pinned, then the newest first.
+        thrown_away: Conversation that is in the trash now.
         found: List of SearchHit; None when the search has ended.
         failed: Exception, for a sentence.
     """
 
     listed = Signal(object)
+    thrown_away = Signal(object)
     found = Signal(object)
     failed = Signal(object)
 
     def __init__(self, services: Services, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._storage = services.storage
-        self._forget = services.forget_conversation
         self._bridge = bridge
         self._query = ""
 
@@ -44,12 +45,24 @@ class ConversationsController(QObject):
 
         self._bridge.run(work, self.listed.emit, self.failed.emit)
 
-    def delete(self, conversation_id: int) -> None:
-        """Delete for good; the person has confirmed."""
+    def throw_away(self, conversation_id: int) -> None:
+        """Put it into the trash, and tell what is there now."""
+
+        def work() -> tuple[Conversation, list[Conversation]]:
+            self._storage.call(lambda store: store.trash.put(conversation_id))
+            return self._storage.call(lambda store: store.conversations.get(conversation_id)), self._list()
+
+        def tell(done: tuple[Conversation, list[Conversation]]) -> None:
+            self.listed.emit(done[1])
+            self.thrown_away.emit(done[0])
+
+        self._bridge.run(work, tell, self.failed.emit)
+
+    def restore(self, conversation_id: int) -> None:
+        """Take it out of the trash again."""
 
         def work() -> list[Conversation]:
-            self._storage.call(lambda store: store.conversations.delete(conversation_id))
-            self._forget(conversation_id)
+            self._storage.call(lambda store: store.trash.restore(conversation_id))
             return self._list()
 
         self._bridge.run(work, self.listed.emit, self.failed.emit)

@@ -142,6 +142,11 @@ def test_list_search_rename_delete(coterie: Coterie, qtbot: QtBot) -> None:
         window.conversation_delete_requested.emit(answer.conversation_id)
     assert listed.args[0] == []
     assert coterie.chat.conversation_id is None
+    bar = window.page.notice_bar
+    qtbot.waitUntil(lambda: bar.sentence_label.text() == "“Experts” is in the trash.")
+    with qtbot.waitSignal(conversations.listed) as listed:
+        bar.action_button.click()
+    assert [conversation.title for conversation in listed.args[0]] == ["Experts"]
 
 
 def test_model_that_cannot_be_loaded_is_said_and_the_next_works(

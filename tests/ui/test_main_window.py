@@ -19,7 +19,6 @@ from tests.helpers import page_samples as pages
 from tests.helpers import window_samples as samples
 from ui import i18n, theme
 from ui.main_window import MainWindow
-from ui.question import Question
 from ui.text import notice_for
 from ui.values import ConversationSettings, Notice
 
@@ -87,12 +86,9 @@ def test_a_model_is_chosen_with_the_keyboard(qtbot: QtBot, window: MainWindow) -
     assert not view.isVisible()
 
 
-def test_deleting_forgets_the_draft(
-    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Question, "ask", lambda *_args: True)
+def test_deleting_forgets_the_draft(qtbot: QtBot, window: MainWindow) -> None:
     with qtbot.waitSignal(window.conversation_delete_requested) as deleted:
-        window.commands.action("Delete conversation…").trigger()
+        window.commands.action("Delete conversation").trigger()
     assert deleted.args == [1]
 
 

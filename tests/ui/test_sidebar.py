@@ -10,7 +10,6 @@ from pytestqt.qtbot import QtBot
 
 from storage.records import Conversation
 from tests.helpers import window_samples as samples
-from ui.question import Question
 from ui.sidebar import Sidebar
 
 NOW = datetime.now(UTC)
@@ -92,30 +91,19 @@ def test_new_values_wait_while_a_title_is_typed(qtbot: QtBot, sidebar: Sidebar) 
     qtbot.waitUntil(lambda: row(sidebar, 8).isValid())
 
 
-@pytest.mark.parametrize("answer", [True, False])
-def test_delete_asks_first(
-    qtbot: QtBot, sidebar: Sidebar, monkeypatch: pytest.MonkeyPatch, answer: bool
-) -> None:
-    asked: list[str] = []
-
-    def ask(_parent: object, question: str, *_more: object) -> bool:
-        asked.append(question)
-        return answer
-
-    monkeypatch.setattr(Question, "ask", ask)
+def test_delete_asks_nothing_as_it_can_be_taken_back(qtbot: QtBot, sidebar: Sidebar) -> None:
     deleted: list[Any] = []
     sidebar.delete_requested.connect(deleted.append)
     sidebar.list_view.setCurrentIndex(row(sidebar, 4))
     qtbot.keyClick(sidebar.list_view, Qt.Key.Key_Delete)
-    assert asked == ["Delete “Number 4”?"]
-    assert deleted == ([4] if answer else [])
+    assert deleted == [4]
 
 
 def test_the_context_menu_offers_rename_and_delete(qtbot: QtBot, sidebar: Sidebar) -> None:
     sidebar.list_view.customContextMenuRequested.emit(sidebar.list_view.visualRect(row(sidebar, 1)).center())
     menu = sidebar.findChild(QMenu)
     assert isinstance(menu, QMenu)
-    assert [action.text() for action in menu.actions()] == ["Rename", "Delete…"]
+    assert [action.text() for action in menu.actions()] == ["Rename", "Move to the trash"]
     menu.close()
 
 
