@@ -32,7 +32,8 @@ def plant(path: Path, *, stop_before: str) -> None:
 
 
 CONVERSATION = """
-    INSERT INTO conversations VALUES
+    INSERT INTO conversations (id, title, title_is_automatic, created_at, updated_at, model_name,
+        system_prompt, sampling, head_id) VALUES
         (5, 'Old', 0, '2026-01-02T03:04:05.678Z', '2026-01-02T03:04:05.678Z', NULL, '', '{}', NULL);
     INSERT INTO messages VALUES (9, 5, NULL, 'user', 'complete', '2026-01-02T03:04:05.678Z');
     INSERT INTO parts VALUES (3, 9, 0, 'text', 'planted words');
