@@ -72,6 +72,7 @@ class Engines:
         unload_after_s: Callable[[], float] = lambda: 0.0,
         vetting: Vetting | None = None,
         trace: Callable[[], TraceMode] = lambda: "replay",
+        on_used: Callable[[str], None] = lambda _name: None,
     ) -> None:
         """Prepare; nothing is loaded yet.
 
@@ -85,9 +86,11 @@ class Engines:
             unload_after_s: A model that nobody used for so long leaves memory; 0 keeps it.
             vetting: Asked before anything is loaded; None lets everything pass.
             trace: Whether experts are noted while answers are made.
+            on_used: Told the name of an entry each time that somebody begins to use it.
         """
         self._vetting = vetting
         self._trace = trace
+        self._on_used = on_used
         self._vetting_turn = threading.Lock()
         self._worker_command = worker_command
         self._runtime_dir = runtime_dir
@@ -145,6 +148,7 @@ class Engines:
             NotEnoughMemory, ProbeFailed, Offline: And what else `Vetting.before_load` raises.
             LoadCancelled: `cancel` was set while waiting.
         """
+        self._on_used(entry.name)
         if entry.address:
             if self._remote_client is None:
                 raise EngineUnreachable(entry.address, "there are no remote engines here")

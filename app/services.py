@@ -97,7 +97,8 @@ class Services:
                 lambda engines: self.set_setting("remote_engines", list(engines)),
             )
             opened.callback(self.remotes.close)
-            self.library = Library(LibraryStore(self.storage), models_dir, self.remotes.entries)
+            shelf = LibraryStore(self.storage)
+            self.library = Library(shelf, models_dir, self.remotes.entries, shelf.usage)
             self._on_downloaded: list[Callable[[DownloadSnapshot], None]] = []
             self.downloads = Downloads(
                 DownloadStore(self.storage), self.hub, self.http, models_dir, on_finished=self._on_finished
@@ -114,6 +115,7 @@ class Services:
                 unload_after_s=lambda: 60.0 * int(self._settings["unload_after_min"] or 0),
                 vetting=self.vetting,
                 trace=lambda: "live" if self._settings["trace"] == "live" else "replay",
+                on_used=self._note_use,
             )
             opened.callback(self.engines.close)
             self.engines.subscribe(self._note_memory)
@@ -189,6 +191,10 @@ class Services:
     def close(self) -> None:
         """Stop everything in order; what was acknowledged is on disk. May be called twice."""
         self._opened.close()
+
+    def _note_use(self, name: str) -> None:
+        with contextlib.suppress(RuntimeError):  # closed: an answer that ends with the program
+            self.storage.submit(lambda store: store.speeds.mark_used(name))
 
     def _verify_entry(self, model: HubModel) -> None:
         """Note that the hub has an entry of the catalogue as it is described; the first time counts."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
-from model_manager.types import ModelRecord
-from storage.records import StoredDownload, StoredModel
+from model_manager.types import ModelRecord, ModelUsage
+from storage.records import Speed, StoredDownload, StoredModel
+from storage.store import Store
 from storage.thread import StorageThread
 
 _MODEL_FIELDS = tuple(field.name for field in fields(ModelRecord))
@@ -30,12 +32,34 @@ class LibraryStore:
 
     def put(self, record: ModelRecord) -> None:
         """Add or replace an entry."""
-        stored = StoredModel(**{name: getattr(record, name) for name in _MODEL_FIELDS})
-        self._storage.call(lambda store: store.models.put(stored))
+        self.put_all([record])
+
+    def put_all(self, records: Sequence[ModelRecord]) -> None:
+        """Add or replace several entries at once."""
+        stored = [
+            StoredModel(**{name: getattr(record, name) for name in _MODEL_FIELDS}) for record in records
+        ]
+        self._storage.call(lambda store: store.models.put_all(stored))
 
     def delete(self, name: str) -> None:
         """Forget an entry."""
         self._storage.call(lambda store: store.models.delete(name))
+
+    def usage(self) -> Mapping[str, ModelUsage]:
+        """When models were used, and how fast they were."""
+
+        def read(store: Store) -> tuple[dict[str, Speed], dict[str, datetime]]:
+            return store.speeds.all(), store.speeds.uses()
+
+        speeds, uses = self._storage.call(read)
+        return {
+            name: ModelUsage(
+                uses.get(name),
+                speeds[name].decode_tokens_per_s if name in speeds else None,
+                speeds[name].prefill_tokens_per_s if name in speeds else None,
+            )
+            for name in speeds.keys() | uses.keys()
+        }
 
 
 class DownloadStore:

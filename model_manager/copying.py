@@ -61,6 +61,19 @@ def copy_files(
     return tuple(digests)
 
 
+def counted(progress: Callable[[int, int], None] | None, total_bytes: int) -> Callable[[int], None]:
+    """Makes of chunks, as copying and hashing tell them, what has been done of all."""
+    done_bytes = 0
+
+    def tell(n_bytes: int) -> None:
+        nonlocal done_bytes
+        done_bytes += n_bytes
+        if progress is not None:
+            progress(done_bytes, total_bytes)
+
+    return tell
+
+
 def _copy(source: Path, part: Path, progress: Callable[[int], None], cancelled: Callable[[], bool]) -> str:
     digest = Sha256()
     with source.open("rb") as reader:

@@ -9,34 +9,42 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from model_manager import plans, stamps, starter
-from model_manager.copying import copy_files
-from model_manager.digest import sha256_of
-from model_manager.entries import absolute, entry_of, read_files, record_of, refreshed
+from model_manager import plans, starter
+from model_manager.checking import check_bytes
+from model_manager.copying import copy_files, counted
+from model_manager.deleting import delete_foreign, delete_ours, is_inside
+from model_manager.entries import (
+    absolute,
+    entry_of,
+    imported_again,
+    read_files,
+    read_whole_model,
+    record_of,
+    refreshed,
+    verified,
+)
 from model_manager.errors import (
     CannotRemoveStarter,
-    CannotWrite,
     HashMismatch,
-    MissingShard,
-    ModelFileError,
     ModelIsRemote,
+    ModelManagerError,
     ModelNameTaken,
     ModelNotFound,
-    OnlyVision,
     StarterUnavailable,
 )
 from model_manager.filenames import safe_path_in
+from model_manager.looks import looks_of
+from model_manager.move_journal import discard_targets, move_of
+from model_manager.records import ModelStore, Records
 from model_manager.shards import GgufModel, model_stem
 from model_manager.tensor_patterns import check_plan
 from model_manager.tuning import Tuning
-from model_manager.types import Adapter, LoadPlan, ModelEntry, ModelRecord
-from model_manager.vision_files import is_vision_file
+from model_manager.types import Adapter, LoadPlan, ModelEntry, ModelRecord, ModelUsage
 
 log = logging.getLogger(__name__)
 
@@ -45,31 +53,20 @@ Progress = Callable[[int, int], None]
 Cancelled = Callable[[], bool]
 
 
-class ModelStore(Protocol):
-    """Where entries are remembered. Called on whatever thread the library is called on."""
-
-    def list(self) -> Sequence[ModelRecord]:
-        """All entries, by name."""
-
-    def get(self, name: str) -> ModelRecord | None:
-        """The entry of this name; None where there is none."""
-
-    def put(self, record: ModelRecord, /) -> None:
-        """Add an entry, or replace the one of the same name."""
-
-    def delete(self, name: str) -> None:
-        """Forget an entry; nothing happens where there is none."""
-
-
 class Library:
     """The entries, and what can be done with them. May be used from several threads.
 
     Attributes:
         models_dir: The folder whose files belong to the program.
+        records: What is remembered of the entries.
     """
 
     def __init__(
-        self, store: ModelStore, models_dir: Path, elsewhere: Callable[[], Sequence[ModelEntry]] = tuple
+        self,
+        store: ModelStore,
+        models_dir: Path,
+        elsewhere: Callable[[], Sequence[ModelEntry]] = tuple,
+        usage: Callable[[], Mapping[str, ModelUsage]] = dict,
     ) -> None:
         """Open it.
 
@@ -77,16 +74,32 @@ class Library:
             store: Where entries are remembered.
             models_dir: The folder whose files belong to the program.
             elsewhere: Models that other servers have; they are listed last.
+            usage: When models were used and how fast they were, by name.
         """
         self.models_dir = models_dir
+        self.records = Records(store, elsewhere)
         self._elsewhere = elsewhere
-        self._store = store
-        self._names = threading.Lock()  # Between the look whether a name is free and the taking of it.
+        self._usage = usage
 
     def list(self) -> Sequence[ModelEntry]:
-        """All entries: the starters first, then the others by name. Missing ones are marked, not dropped."""
-        stored = (entry_of(record) for record in self._store.list() if record.name not in starter.NAMES)
-        return [*map(self._with_wishes, starter.entries()), *stored, *self._elsewhere()]
+        """All entries: the starters first, then the others by name. Missing ones are marked, not dropped.
+
+        Files are looked at, not opened; only one that looks different from what is remembered is read again.
+        """
+        stored = [self._entry(record) for record in self.records.list()]
+        usage = self._usage()
+        entries = [*map(self._with_wishes, starter.entries()), *stored, *self._elsewhere()]
+        return [
+            replace(
+                entry,
+                used_at=used.used_at,
+                decode_tokens_per_s=used.decode_tokens_per_s,
+                prefill_tokens_per_s=used.prefill_tokens_per_s,
+            )
+            if (used := usage.get(entry.name))
+            else entry
+            for entry in entries
+        ]
 
     def get(self, name_or_path: str) -> ModelEntry:
         """The entry of this name, or of a GGUF file (any shard) that need not be in the library.
@@ -100,16 +113,16 @@ class Library:
         for entry in starter.entries():
             if entry.name == name_or_path:
                 return self._with_wishes(entry)
-        record = self._store.get(name_or_path)
+        record = self.records.get(name_or_path)
         if record is not None:
-            return entry_of(record)
+            return self._entry(record)
         for entry in self._elsewhere():
             if entry.name == name_or_path:
                 return entry
         path = absolute(name_or_path)
-        for record in self._store.list():
+        for record in self.records.list():
             if str(path) in record.paths:
-                return entry_of(record)
+                return self._entry(record)
         if not os.path.isfile(path):
             raise ModelNotFound(name_or_path)  # as it was typed, not as a path that was never meant
         model = read_files(path)
@@ -137,29 +150,22 @@ class Library:
             ModelNameTaken: Another model or file has its name.
             NotEnoughDisk, CannotWrite, UnsafeFilename, TransferCancelled: Of the copy; nothing is left of it.
         """
-        model = _read_whole_model(absolute(path))
+        model = read_whole_model(absolute(path))
         name = model_stem(model.paths[0].name)
-        if copy and not self._is_inside(model.paths[0]):
-            with self._names:
-                targets = [safe_path_in(self.models_dir, source.name) for source in model.paths]
-                self._require_free(name, targets)
+        if copy and not self.is_ours(model.paths[0]):
+            targets = [safe_path_in(self.models_dir, source.name) for source in model.paths]
+            self.records.require_free(name, targets)
             for target in targets:
                 if target.exists():
                     raise ModelNameTaken(name, target)
-            tell = _counted(progress, model.size_bytes)
-            sha256 = copy_files(model.paths, targets, tell, cancelled)
-            record = record_of(name, GgufModel(tuple(targets), model.headers), sha256, is_ours=True)
+            sha256 = copy_files(model.paths, targets, counted(progress, model.size_bytes), cancelled)
+            copied = record_of(name, GgufModel(tuple(targets), model.headers), sha256, is_ours=True)
+            record = verified(copied, copied.looks, is_good=True)
         else:
-            record = record_of(name, model, is_ours=self._is_inside(model.paths[0]))
-        with self._names:
-            known = self._require_free(name, record.paths)
-            if known is not None:
-                record = refreshed(
-                    known, model, known.sha256 if known.size_bytes == model.size_bytes else None
-                )
-            self._store.put(record)
+            record = record_of(name, model, is_ours=self.is_ours(model.paths[0]))
+        record = self.records.put(record, lambda known: imported_again(known, model))
         log.info("imported %s: %s", name, record.paths[0])
-        return entry_of(record)
+        return self._entry(record)
 
     def add_downloaded(self, paths: Sequence[Path], sha256: Sequence[str], source: str) -> ModelEntry:
         """Adds files that a download has verified and put into the models folder.
@@ -174,25 +180,13 @@ class Library:
         Raises:
             ModelFileError: They are no usable model (one of its subclasses says why).
         """
-        model = _read_whole_model(absolute(paths[0]))
+        model = read_whole_model(absolute(paths[0]))
         digests = {str(absolute(path)): digest for path, digest in zip(paths, sha256, strict=True)}
         ordered = tuple(digests.get(str(path), "") for path in model.paths)
-        stem = name = model_stem(model.paths[0].name)
-        number = 1
-        with self._names:
-            while True:
-                try:
-                    self._require_free(name, model.paths)
-                except ModelNameTaken:
-                    number += 1
-                    name = f"{stem}-{number}"
-                else:
-                    break
-            record = replace(
-                record_of(name, model, ordered if all(ordered) else None, is_ours=True), source=source
-            )
-            self._store.put(record)
-        return entry_of(record)
+        record = record_of(model_stem(model.paths[0].name), model, ordered if all(ordered) else None)
+        if record.sha256 is not None:
+            record = verified(record, record.looks, is_good=True)
+        return self._entry(self.records.put_numbered(replace(record, source=source, is_ours=True)))
 
     def verify(
         self, name: str, progress: Progress | None = None, cancelled: Cancelled = lambda: False
@@ -217,26 +211,44 @@ class Library:
             raise StarterUnavailable(entry.paths[0])
         if entry.address:
             raise ModelIsRemote(name)
-        total_bytes = 0 if entry.is_missing else sum(path.stat().st_size for path in entry.paths)
-        tell = _counted(progress, total_bytes)
-        digests = []
-        for number, path in enumerate(entry.paths):
-            try:
-                digest = sha256_of(path, tell, cancelled)
-            except FileNotFoundError as error:
-                raise MissingShard(path) if number else ModelNotFound(name) from error
-            except OSError as error:
-                raise ModelFileError(path, str(error)) from error
-            if entry.sha256 is not None and digest != entry.sha256[number]:
-                if entry.is_starter:  # It is made again when it is next wanted.
-                    stamps.discard(path)
-                raise HashMismatch(path, entry.sha256[number], digest)
-            digests.append(digest)
+        record = self.records.get(entry.name)
+        is_stored = (
+            record is not None and not entry.is_starter and entry.paths == tuple(map(Path, record.paths))
+        )
+        looks = looks_of(entry.paths)
+        try:
+            found = check_bytes(entry, progress, cancelled)
+        except HashMismatch:
+            if is_stored:
+                self.records.update(entry.name, lambda known: verified(known, looks, is_good=False))
+            raise
         model = read_files(entry.paths[0])
-        record = self._store.get(entry.name)
-        if record is not None and not entry.is_starter and entry.paths == tuple(map(Path, record.paths)):
-            self._store.put(refreshed(record, model, tuple(digests)))
-        return replace(entry, sha256=tuple(digests))
+        if is_stored:
+            self.records.update(
+                entry.name, lambda known: verified(refreshed(known, model, found), looks, is_good=True)
+            )
+            return self.get(entry.name)
+        return replace(entry, sha256=found)
+
+    def annotate(
+        self, name: str, *, tags: Sequence[str] | None = None, note: str | None = None
+    ) -> ModelEntry:
+        """Keeps a person's words about a model.
+
+        Args:
+            name: Of an entry.
+            tags: Take the place of those that it had; space around them and empty ones go. None leaves them.
+            note: Takes the place of the one that it had; None leaves that.
+
+        Raises:
+            ModelNotFound: There is no such entry.
+        """
+        changes: dict[str, Any] = {}
+        if tags is not None:
+            changes["tags"] = tuple(sorted({" ".join(tag.split()) for tag in tags} - {""}))
+        if note is not None:
+            changes["note"] = note.strip()
+        return self._change(name, lambda record, _entry: replace(record, **changes))
 
     def set_plan(self, name: str, changes: Mapping[str, Any]) -> ModelEntry:
         """Keeps wishes for how a model is loaded (`model_manager.plans`); what was measured before is void.
@@ -292,95 +304,86 @@ class Library:
         return self._keep(name, lambda _entry: {"measured": dict(values)})
 
     def _keep(self, name: str, values_of: Callable[[ModelEntry], Mapping[str, Any]]) -> ModelEntry:
-        with self._names:
-            entry = next((entry for entry in self.list() if entry.name == name), None)
-            if entry is None:
-                raise ModelNotFound(name)
-            record = self._store.get(name) or ModelRecord(
-                name=name, paths=tuple(map(str, entry.paths)), size_bytes=entry.size_bytes
-            )
-            self._store.put(replace(record, info={**record.info, **values_of(entry)}))
+        return self._change(
+            name, lambda record, entry: replace(record, info={**record.info, **values_of(entry)})
+        )
+
+    def _change(self, name: str, change: Callable[[ModelRecord, ModelEntry], ModelRecord]) -> ModelEntry:
+        entry = next((entry for entry in self.list() if entry.name == name), None)
+        if entry is None:
+            raise ModelNotFound(name)
+        bare = ModelRecord(name=name, paths=tuple(map(str, entry.paths)), size_bytes=entry.size_bytes)
+        self.records.update_or_add(bare, lambda record: change(record, entry))
         return self.get(name)
 
     def _with_wishes(self, entry: ModelEntry) -> ModelEntry:
         """A starter with what is kept for it; nothing else of its record counts."""
-        record = self._store.get(entry.name)
+        record = self.records.get(entry.name)
         if record is None:
             return entry
         kept = entry_of(record)
         return replace(
-            entry, plan=kept.plan, adapters=kept.adapters, tuning=kept.tuning, measured=kept.measured
+            entry,
+            plan=kept.plan,
+            adapters=kept.adapters,
+            tuning=kept.tuning,
+            measured=kept.measured,
+            tags=kept.tags,
+            note=kept.note,
         )
 
-    def remove(self, name: str) -> None:
-        """Forgets an entry. Its files are deleted if they lie in the models folder and belong to the program.
+    def _entry(self, record: ModelRecord) -> ModelEntry:
+        """The record's entry; its header is read again if its files look different from what was noted."""
+        entry = entry_of(record)
+        looks = looks_of(record.paths)
+        if entry.is_missing or looks == record.looks:
+            return entry
+        try:
+            model = read_files(entry.paths[0])
+        except ModelManagerError as error:
+            log.info("%s is no model any more: %s", record.name, error)
+            return replace(entry, state="damaged")
+
+        def refresh(known: ModelRecord) -> ModelRecord:
+            return refreshed(known, model, known.sha256) if known.paths == record.paths else known
+
+        try:
+            return entry_of(self.records.update(record.name, refresh))
+        except ModelNotFound:  # removed meanwhile
+            return entry
+
+    def remove(self, name: str, *, delete_foreign_files: bool = False) -> None:
+        """Forgets an entry. Its files are deleted if the program put them where they are.
+
+        Args:
+            name: Of an entry.
+            delete_foreign_files: Delete also files that the program did not put there; a person has said so.
 
         Raises:
             CannotRemoveStarter: It is one of the program's own.
             ModelNotFound: There is no such entry.
+            KeptByStore: Its store alone can delete it; nothing was changed.
             CannotWrite: A file cannot be deleted; the entry stays.
         """
         if name in starter.NAMES:
             raise CannotRemoveStarter(name)
-        record = self._store.get(name)
+        record = self.records.get(name)
         if record is None:
             raise ModelNotFound(name)
+        move = move_of(record.moving)
+        if move is not None and not move.is_switched:
+            discard_targets(move)
         # Files first: interrupted here, the entry is left, shows as missing and can be removed again.
-        if record.is_ours:
-            for path in map(Path, record.paths):
-                self._delete(path)
-        self._store.delete(name)
+        others = [path for other in self.records.list() if other.name != name for path in other.paths]
+        delete_ours(record, self.models_dir, others)
+        if delete_foreign_files and not record.is_ours:
+            delete_foreign(record)
+        self.records.delete(name)
         log.info("removed %s", name)
 
-    def _delete(self, path: Path) -> None:
-        if not self._is_inside(path):
-            return  # The record says ours, the folder says no: nothing outside it is ever deleted.
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise CannotWrite(path, str(error)) from error
-        folder = path.parent
-        while folder.resolve() != self.models_dir.resolve() and self._is_inside(folder):
-            try:
-                folder.rmdir()
-            except OSError:
-                return  # Not empty, mostly.
-            folder = folder.parent
-
-    def _is_inside(self, path: Path) -> bool:
-        return path.resolve().is_relative_to(self.models_dir.resolve())
-
-    def _require_free(self, name: str, paths: Sequence[Path | str]) -> ModelRecord | None:
-        """What is recorded for just these files under this name, if anything."""
-        for entry in starter.entries():
-            if entry.name == name:
-                raise ModelNameTaken(name, entry.paths[0])
-        for entry in self._elsewhere():
-            if entry.name == name:
-                raise ModelNameTaken(name, entry.address)
-        record = self._store.get(name)
-        if record is not None and list(record.paths) != [str(path) for path in paths]:
-            raise ModelNameTaken(name, Path(record.paths[0]))
-        return record
-
-
-def _read_whole_model(path: Path) -> GgufModel:
-    model = read_files(path)
-    if is_vision_file(model):
-        raise OnlyVision(path)
-    return model
-
-
-def _counted(progress: Progress | None, total_bytes: int) -> Callable[[int], None]:
-    done_bytes = 0
-
-    def tell(n_bytes: int) -> None:
-        nonlocal done_bytes
-        done_bytes += n_bytes
-        if progress is not None:
-            progress(done_bytes, total_bytes)
-
-    return tell
+    def is_ours(self, path: Path) -> bool:
+        """Whether a file lies in the models folder, links followed."""
+        return is_inside(path, self.models_dir)
 
 
 def _checked(entry: ModelEntry, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,6 +78,35 @@ class CannotRemoveStarter(ModelManagerError):
         self.name = name
 
 
+class KeptByStore(ModelManagerError):
+    """Another program keeps the files in a way that only it can undo.
+
+    Attributes:
+        store: Its key, see `importers.stores`.
+        store_name: What the model is called there.
+    """
+
+    def __init__(self, name: str, store: str, store_name: str) -> None:
+        super().__init__(f"{name}: {store} {store_name}")
+        self.name = name
+        self.store = store
+        self.store_name = store_name
+
+
+class StoreNotFound(ModelManagerError):
+    """There is no such store of models, or it is not on this machine.
+
+    Attributes:
+        where: As it was asked for.
+        choices: Keys of those that are known.
+    """
+
+    def __init__(self, where: str, choices: tuple[str, ...]) -> None:
+        super().__init__(where)
+        self.where = where
+        self.choices = choices
+
+
 class StarterUnavailable(ModelManagerError):
     """The dense file that the starter is made from is not in the cache; `make setup` puts it there."""
 

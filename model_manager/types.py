@@ -24,6 +24,18 @@ from model_manager.chat_types import (
     ToolChoice,
     Usage,
 )
+from model_manager.entry_types import (
+    DuplicateGroup,
+    ImportItem,
+    ImportReport,
+    ImportStatus,
+    ModelEntry,
+    ModelRecord,
+    ModelState,
+    ModelUsage,
+    SkipReason,
+    StoreInfo,
+)
 from model_manager.hub_types import (
     DownloadFile,
     DownloadItem,
@@ -54,20 +66,30 @@ __all__ = [
     "DownloadRecord",
     "DownloadSnapshot",
     "DownloadStatus",
+    "DuplicateGroup",
     "Forecast",
     "Guesses",
     "HubFacts",
     "HubFile",
     "HubModel",
+    "ImportItem",
+    "ImportReport",
+    "ImportStatus",
     "KvType",
     "Likelihood",
     "LoadMode",
+    "ModelEntry",
+    "ModelRecord",
+    "ModelState",
+    "ModelUsage",
     "Placement",
     "PrefillProgress",
     "PromptImage",
     "ReasoningDelta",
     "RecordedRouting",
     "Role",
+    "SkipReason",
+    "StoreInfo",
     "TextDelta",
     "Timings",
     "TokenIds",
@@ -334,55 +356,3 @@ class EngineState:
     load_permille: int = 0
     info: EngineInfo | None = None
     error: Exception | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """One model of the library: files, a template override, what is known of them.
-
-    Attributes:
-        paths: All files of the model, the first shard first.
-        sha256: Of the files, in the order of `paths`; None until it was computed once.
-        is_ours: The files lie in our models folder (or the starter cache), so we may delete them.
-        is_starter: Made by the program, always there, cannot be removed.
-        n_experts: 0 for a dense model.
-        address: URL of the server that has it; empty for files of this machine. Such an entry has no paths.
-        plan: Fields of its load plan that are not the default, as JSON values; `model_manager.plans` owns it.
-        adapters: LoRA adapters that it is loaded with.
-        tuning: What `coterie models tune` measured with this plan, as JSON values; empty where it did not.
-        measured: What its last load took, as JSON values; `model_manager.measured_memory` owns it.
-    """
-
-    name: str
-    paths: tuple[Path, ...]
-    size_bytes: int
-    architecture: str
-    n_experts: int
-    n_experts_used: int
-    n_ctx_train_tokens: int
-    quantization: str
-    sha256: tuple[str, ...] | None = None
-    chat_template: str | None = None
-    source: str = ""
-    is_ours: bool = False
-    is_starter: bool = False
-    is_missing: bool = False
-    address: str = ""
-    plan: Mapping[str, Any] = field(default_factory=dict)
-    adapters: tuple[Adapter, ...] = ()
-    tuning: Mapping[str, Any] = field(default_factory=dict)
-    measured: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelRecord:
-    """A library entry as it is remembered between runs. `info` holds what the header said, as JSON values."""
-
-    name: str
-    paths: tuple[str, ...]
-    size_bytes: int
-    sha256: tuple[str, ...] | None = None
-    source: str = ""
-    is_ours: bool = False
-    chat_template: str | None = None
-    info: Mapping[str, Any] = field(default_factory=dict)

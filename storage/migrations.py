@@ -347,3 +347,23 @@ def m010_create_views(db: Database) -> None:
             round(sum((julianday(ended_at) - julianday(started_at)) * 86400), 1) AS duration_s
         FROM generations GROUP BY day, model_name;
     """)
+
+
+@migrations()
+def m011_keep_models(db: Database) -> None:
+    """What people and the program note of models: words, how their files looked, when they were used."""
+    db.executescript("""
+        ALTER TABLE models ADD COLUMN tags TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE models ADD COLUMN note TEXT NOT NULL DEFAULT '';
+        ALTER TABLE models ADD COLUMN looks TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE models ADD COLUMN verification TEXT;
+        ALTER TABLE models ADD COLUMN home TEXT NOT NULL DEFAULT '';
+        ALTER TABLE models ADD COLUMN moving TEXT;
+
+        CREATE TABLE model_uses (
+            model_name TEXT PRIMARY KEY,
+            used_at TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE INDEX generations_by_model_name ON generations (model_name, message_id);
+    """)

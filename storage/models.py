@@ -4,11 +4,33 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 from storage.database import Database, now_text
 from storage.records import StoredModel
 from storage.rows import to_json
+
+_COLUMNS = (
+    "paths",
+    "size_bytes",
+    "sha256",
+    "source",
+    "is_ours",
+    "chat_template",
+    "info",
+    "tags",
+    "note",
+    "looks",
+    "verification",
+    "home",
+    "moving",
+)
+_PUT = (
+    f"INSERT INTO models (name, added_at, {', '.join(_COLUMNS)})"
+    f" VALUES (:name, :added_at, {', '.join(f':{column}' for column in _COLUMNS)})"
+    f" ON CONFLICT (name) DO UPDATE SET {', '.join(f'{column} = excluded.{column}' for column in _COLUMNS)}"
+)
 
 
 class Models:
@@ -28,36 +50,39 @@ class Models:
 
     def put(self, model: StoredModel) -> None:
         """Add an entry, or replace the one of the same name."""
-        values: dict[str, Any] = {
-            "name": model.name,
-            "paths": to_json(model.paths),
-            "size_bytes": model.size_bytes,
-            "sha256": None if model.sha256 is None else to_json(model.sha256),
-            "source": model.source,
-            "is_ours": model.is_ours,
-            "chat_template": model.chat_template,
-            "info": to_json(model.info),
-            "added_at": now_text(),
-        }
+        self.put_all([model])
+
+    def put_all(self, models: Sequence[StoredModel]) -> None:
+        """Add or replace several entries at once, or none of them."""
         with self._database.transaction():
-            self._database.execute(
-                """
-                INSERT INTO models
-                    (name, paths, size_bytes, sha256, source, is_ours, chat_template, info, added_at)
-                VALUES
-                    (:name, :paths, :size_bytes, :sha256, :source, :is_ours, :chat_template, :info, :added_at)
-                ON CONFLICT (name) DO UPDATE SET
-                    paths = excluded.paths, size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
-                    source = excluded.source, is_ours = excluded.is_ours,
-                    chat_template = excluded.chat_template, info = excluded.info
-                """,
-                values,
-            )
+            for model in models:
+                self._database.execute(_PUT, _values_of(model))
 
     def delete(self, name: str) -> None:
         """Forget an entry; nothing happens where there is none."""
         with self._database.transaction():
             self._database.execute("DELETE FROM models WHERE name = ?", [name])
+            self._database.execute("DELETE FROM model_uses WHERE model_name = ?", [name])
+
+
+def _values_of(model: StoredModel) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "paths": to_json(model.paths),
+        "size_bytes": model.size_bytes,
+        "sha256": None if model.sha256 is None else to_json(model.sha256),
+        "source": model.source,
+        "is_ours": model.is_ours,
+        "chat_template": model.chat_template,
+        "info": to_json(model.info),
+        "tags": to_json(model.tags),
+        "note": model.note,
+        "looks": to_json(model.looks),
+        "verification": None if model.verification is None else to_json(model.verification),
+        "home": model.home,
+        "moving": None if model.moving is None else to_json(model.moving),
+        "added_at": now_text(),
+    }
 
 
 def _model_of(row: sqlite3.Row) -> StoredModel:
@@ -70,4 +95,10 @@ def _model_of(row: sqlite3.Row) -> StoredModel:
         is_ours=bool(row["is_ours"]),
         chat_template=row["chat_template"],
         info=json.loads(row["info"]),
+        tags=tuple(json.loads(row["tags"])),
+        note=row["note"],
+        looks=tuple((int(size), int(mtime)) for size, mtime in json.loads(row["looks"])),
+        verification=None if row["verification"] is None else json.loads(row["verification"]),
+        home=row["home"],
+        moving=None if row["moving"] is None else json.loads(row["moving"]),
     )

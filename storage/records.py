@@ -259,7 +259,14 @@ class SearchHit:
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A library entry as the database keeps it. `info` holds what the header said, as JSON values."""
+    """A library entry as the database keeps it.
+
+    Attributes:
+        info: What the header said, and wishes, as JSON values.
+        looks: Size and modification time (nanoseconds) of each file when its header was read.
+        verification, moving: JSON values that `model_manager` owns.
+        home: The folder that the program moved the files to; empty for the models folder.
+    """
 
     name: str
     paths: tuple[str, ...]
@@ -269,6 +276,12 @@ class StoredModel:
     is_ours: bool = False
     chat_template: str | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    looks: tuple[tuple[int, int], ...] = ()
+    verification: Mapping[str, Any] | None = None
+    home: str = ""
+    moving: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
-"""How fast models have answered, as measured while they did."""
+"""How fast models have answered, as measured while they did, and when they were last used."""
 
 from __future__ import annotations
 
 import statistics
+from datetime import datetime
 from typing import Final
 
-from storage.database import Database
+from storage.database import Database, now_text
 from storage.records import Speed
 
 LONG_ENOUGH_TOKENS: Final = 24
@@ -14,7 +15,7 @@ NEWEST: Final = 20
 
 
 class Speeds:
-    """Speeds by model."""
+    """Speeds and uses by model."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,3 +36,23 @@ class Speeds:
             prefill_tokens_per_s=statistics.median(prefills) if prefills else None,
             n_answers=len(rows),
         )
+
+    def all(self) -> dict[str, Speed]:
+        """Of every model that has one."""
+        rows = self._database.query("SELECT DISTINCT model_name FROM generations")
+        speeds = {row["model_name"]: self.of(row["model_name"]) for row in rows}
+        return {name: speed for name, speed in speeds.items() if speed is not None}
+
+    def mark_used(self, model_name: str) -> None:
+        """Note that a model is used now. After a loss of power the last such note may be missing."""
+        with self._database.transaction(durable=False):
+            self._database.execute(
+                "INSERT INTO model_uses (model_name, used_at) VALUES (?, ?)"
+                " ON CONFLICT (model_name) DO UPDATE SET used_at = excluded.used_at",
+                [model_name, now_text()],
+            )
+
+    def uses(self) -> dict[str, datetime]:
+        """When each model was last used; absent where it never was."""
+        rows = self._database.query("SELECT model_name, used_at FROM model_uses")
+        return {row["model_name"]: datetime.fromisoformat(row["used_at"]) for row in rows}

@@ -70,6 +70,7 @@ _RULES = (
         UNION ALL SELECT 'prompt', id, updated_at FROM prompts
         UNION ALL SELECT 'message', id, created_at FROM messages
         UNION ALL SELECT 'generation', message_id, started_at FROM generations
+        UNION ALL SELECT 'use', model_name, used_at FROM model_uses
         UNION ALL SELECT 'generation', message_id, coalesce(ended_at, started_at) FROM generations
     ) WHERE julianday(moment) IS NULL
     """,
@@ -83,6 +84,10 @@ _RULES = (
         UNION ALL SELECT 'model', name, paths FROM models
         UNION ALL SELECT 'model', name, coalesce(sha256, '[]') FROM models
         UNION ALL SELECT 'model', name, info FROM models
+        UNION ALL SELECT 'model', name, tags FROM models
+        UNION ALL SELECT 'model', name, looks FROM models
+        UNION ALL SELECT 'model', name, coalesce(verification, '{}') FROM models
+        UNION ALL SELECT 'model', name, coalesce(moving, '{}') FROM models
         UNION ALL SELECT 'download', id, plan FROM downloads
     ) WHERE NOT json_valid(value)
     """,

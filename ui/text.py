@@ -64,6 +64,8 @@ _LOG = (marked("Show the log"), "show_log")
 _ACTIONS: dict[type[BaseException], tuple[str, str]] = {
     models.ModelManagerError: _CHOOSE,
     models.StarterUnavailable: _DOWNLOADS,
+    models.KeptByStore: ("", ""),
+    models.StoreNotFound: ("", ""),
     models.HashMismatch: _DOWNLOADS,
     models.TruncatedGguf: _DOWNLOADS,
     models.DamagedGguf: _DOWNLOADS,

@@ -96,6 +96,24 @@ def _starter_unavailable(_error: models.StarterUnavailable) -> str:
     )
 
 
+def _kept_by_store(error: models.KeptByStore) -> str:
+    return tr(
+        "“{name}” belongs to Ollama, whose models share files. "
+        "Delete it there with “ollama rm {store_name}”, then remove the entry here.",
+        name=error.name,
+        store_name=error.store_name,
+    )
+
+
+def _store_not_found(error: models.StoreNotFound) -> str:
+    return tr(
+        "There is no folder of models at “{where}”. "
+        "Name another folder, or one of these programs: {choices}.",
+        where=error.where,
+        choices=", ".join(error.choices),
+    )
+
+
 def _hash_mismatch(error: models.HashMismatch) -> str:
     return tr(
         "“{file}” is not what its source says it should be: the checksum differs. "
@@ -238,6 +256,8 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.ModelNotFound: _model_not_found,
     models.ModelNameTaken: _model_name_taken,
     models.CannotRemoveStarter: _cannot_remove_starter,
+    models.KeptByStore: _kept_by_store,
+    models.StoreNotFound: _store_not_found,
     models.StarterUnavailable: _starter_unavailable,
     models.HashMismatch: _hash_mismatch,
     models.InvalidReference: _invalid_reference,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from model_manager.types import ModelRecord
 
 
@@ -19,6 +21,10 @@ class Shelf:
 
     def put(self, record: ModelRecord, /) -> None:
         self.records[record.name] = record
+
+    def put_all(self, records: Sequence[ModelRecord], /) -> None:
+        for record in records:
+            self.put(record)
 
     def delete(self, name: str) -> None:
         self.records.pop(name, None)

@@ -28,6 +28,12 @@ def test_models_come_back_as_they_were_put(storage: StorageThread) -> None:
         True,
         "{{ x }}",
         {"n": [1, {"k": "v"}]},
+        ("code", "快"),
+        "a note",
+        ((12, 1_700_000_000_123_456_789),),
+        {"at": "2026-01-02T03:04:05+00:00", "is_good": True, "looks": [[12, 1_700_000_000_123_456_789]]},
+        "/home",
+        {"folder": "/there"},
     )
     bare = ModelRecord("a", ("/m/a.gguf",), 3)
     store.put(full)

@@ -1,6 +1,7 @@
 import os
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from model_manager.errors import (
     CannotWrite,
     DamagedGguf,
     HashMismatch,
+    KeptByStore,
     MissingShard,
     ModelNameTaken,
     ModelNotFound,
@@ -23,7 +25,7 @@ from model_manager.errors import (
     TransferCancelled,
 )
 from model_manager.library import Library
-from model_manager.types import Adapter, ModelRecord
+from model_manager.types import Adapter, ModelRecord, ModelUsage
 from storage.records import StoredModel
 from tests.helpers.ggufs import QWEN3MOE, write_model
 from tests.helpers.shelf import Shelf
@@ -200,7 +202,7 @@ def test_the_first_verification_records_and_the_next_compares(library: Library, 
     with pytest.raises(HashMismatch) as caught:
         library.verify("split")
     assert (caught.value.path, caught.value.expected_sha256) == (path, entry.sha256[1])
-    assert library.get("split") == entry
+    assert library.get("split") == replace(entry, state="damaged")
 
 
 def test_a_damaged_header_is_not_recorded_as_good(library: Library, moe: Path) -> None:
@@ -247,6 +249,122 @@ def test_a_path_need_not_be_in_the_library(library: Library, moe: Path, split: P
     assert len(library.get(str(split.with_name("split-00003-of-00003.gguf"))).paths) == 3
     library.import_path(split)
     assert library.get(str(split.with_name("split-00003-of-00003.gguf"))).name == "split"
+
+
+def test_an_entry_says_what_is_known_of_its_files(library: Library, split: Path, moe: Path) -> None:
+    first, second, _third = library.import_path(split).paths
+    assert library.get("split").state == "unverified"
+    entry = library.verify("split")
+    assert (entry.state, library.get("split").state) == ("verified", "verified")
+    assert entry.verified_at is not None
+    looks = second.stat()
+    os.utime(second, ns=(looks.st_atime_ns, looks.st_mtime_ns + 10**9))
+    assert library.get("split").state == "changed"
+    assert library.verify("split").state == "verified"
+    second.unlink()
+    entry = library.get("split")
+    assert (entry.state, entry.missing_paths, entry.is_missing) == ("missing_shard", (second,), True)
+    second.symlink_to(second.with_name("nothing.gguf"))
+    assert library.get("split").state == "broken_link"
+    for path in library.get("split").paths:
+        path.unlink(missing_ok=True)
+    assert library.get("split").state == "missing"
+    library.import_path(moe)
+    moe.write_bytes(moe.read_bytes()[:200])
+    assert library.get("tiny.F32").state == "damaged"
+    assert library.list()[-1].state == "damaged"
+    assert not first.exists()
+
+
+def test_a_file_that_was_replaced_is_read_again(
+    library: Library, moe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert library.import_path(moe).n_experts == 4
+    write_model(moe, QWEN3MOE, n_experts=8)
+    assert library.list()[-1].n_experts == 8
+
+    def unwanted(_path: Path) -> None:
+        raise AssertionError("a header that is known is not read again")
+
+    monkeypatch.setattr("model_manager.library.read_files", unwanted)
+    assert library.list()[-1].n_experts == 8
+
+
+def test_words_about_a_model_are_kept(library: Library, moe: Path) -> None:
+    library.import_path(moe)
+    entry = library.annotate("tiny.F32", tags=["  fast ", "code", "", "fast"], note=" Good at\nGerman. ")
+    assert (entry.tags, entry.note) == (("code", "fast"), "Good at\nGerman.")
+    assert library.annotate("tiny.F32", note="").tags == ("code", "fast")
+    library.import_path(moe)
+    library.verify("tiny.F32")
+    assert library.get("tiny.F32").tags == ("code", "fast")
+    assert library.annotate("starter", tags=["demo"]).tags == ("demo",)
+    assert library.get("starter").is_starter
+    with pytest.raises(ModelNotFound):
+        library.annotate("nothing", note="x")
+
+
+def test_a_list_tells_how_fast_models_were(shelf: Shelf, tmp_path: Path, moe: Path) -> None:
+    used = ModelUsage(datetime(2026, 1, 2, tzinfo=UTC), 12.5, None)
+    library = Library(shelf, tmp_path / "models", usage=lambda: {"tiny.F32": used})
+    library.import_path(moe)
+    entry = library.list()[-1]
+    assert (entry.used_at, entry.decode_tokens_per_s, entry.prefill_tokens_per_s) == (
+        used.used_at,
+        12.5,
+        None,
+    )
+
+
+def test_files_of_others_are_deleted_only_on_demand(library: Library, moe: Path, split: Path) -> None:
+    library.import_path(split)
+    library.remove("split")
+    assert split.is_file()
+    library.import_path(split)
+    library.remove("split", delete_foreign_files=True)
+    assert [path for path in split.parent.iterdir() if path.name.startswith("split")] == []
+    assert moe.is_file()
+
+
+def test_a_blob_of_the_hub_goes_with_its_last_link(library: Library, moe: Path, outside: Path) -> None:
+    repository = outside / "hub" / "models--a--b"
+    links = [repository / "snapshots" / commit / "m.gguf" for commit in ("c1", "c2")]
+    blob = repository / "blobs" / ("ab" * 32)
+    blob.parent.mkdir(parents=True)
+    moe.rename(blob)
+    for link in links:
+        link.parent.mkdir(parents=True)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    library.import_path(links[0])
+    library.remove("m", delete_foreign_files=True)
+    assert blob.is_file()
+    assert not links[0].is_symlink()
+    library.import_path(links[1])
+    library.remove("m", delete_foreign_files=True)
+    assert not blob.exists()
+
+
+def test_ollama_alone_deletes_what_it_shares(library: Library, shelf: Shelf, moe: Path) -> None:
+    library.import_path(moe)
+    (record,) = shelf.list()
+    shelf.put(replace(record, source="ollama:tiny:latest"))
+    with pytest.raises(KeptByStore) as caught:
+        library.remove(record.name, delete_foreign_files=True)
+    assert caught.value.store_name == "tiny:latest"
+    assert moe.is_file()
+    library.remove(record.name)
+    assert moe.is_file()
+
+
+def test_a_file_of_two_entries_stays_for_the_other(library: Library, shelf: Shelf, moe: Path) -> None:
+    library.models_dir.mkdir()
+    path = moe.rename(library.models_dir / moe.name)
+    entry = library.import_path(path)
+    shelf.put(replace(shelf.list()[0], name="twin"))
+    library.remove(entry.name)
+    assert path.is_file()
+    library.remove("twin")
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("name", ["", "nothing", "/no/such.gguf", "a\0b", "~nobody-here/x", "n" * 5000, "/"])

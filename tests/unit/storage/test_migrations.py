@@ -15,7 +15,7 @@ import sqlite_utils
 
 from storage.errors import DatabaseCorrupt, DatabaseDiskFull, DatabaseTooNew
 from storage.migrations import APPLICATION_ID, known_steps, migrations
-from storage.records import Filter
+from storage.records import Filter, StoredModel
 from storage.store import Store
 from tests.helpers.databases import read_sql, run_sql, text
 
@@ -106,6 +106,22 @@ def test_conversations_before_traces_were_kept(path: Path) -> None:
         assert store.traces.kinds(answer.id) == set()
         store.traces.put(answer.id, {"answer_tokens": np.array([3, 1])})
         assert store.traces.kinds(answer.id) == {"answer_tokens"}
+        assert store.conversations.verify() == []
+    finally:
+        store.close()
+
+
+def test_models_before_their_states_were_kept(path: Path) -> None:
+    plant(path, stop_before="m011_keep_models")
+    run_sql(
+        path,
+        "INSERT INTO models VALUES"
+        " ('m', '[\"/m.gguf\"]', 5, '[\"ab\"]', 'hub:a/b', 1, NULL, '{}', '2026-01-02T03:04:05.678Z')",
+    )
+    store = Store(path)
+    try:
+        assert store.models.list() == [StoredModel("m", ("/m.gguf",), 5, ("ab",), "hub:a/b", True)]
+        store.speeds.mark_used("m")
         assert store.conversations.verify() == []
     finally:
         store.close()

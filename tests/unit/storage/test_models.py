@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import sqlite3
+
+import pytest
+
 from storage.records import StoredModel
 from storage.store import Store
 
@@ -12,6 +16,12 @@ MODEL = StoredModel(
     is_ours=True,
     chat_template="{{ messages }}",
     info={"architecture": "llama", "n_experts": 8, "nested": {"a": [1, 2.5, None]}},
+    tags=("code", "快"),
+    note="Good at German.",
+    looks=((13, 1_700_000_000_123_456_789), (14, 2)),
+    verification={"at": "2026-01-02T03:04:05+00:00", "is_good": True, "looks": [[13, 1], [14, 2]]},
+    home="/big/disk",
+    moving={"folder": "/other", "files": [["/a", "/b"]], "is_switched": False},
 )
 
 
@@ -30,8 +40,19 @@ def test_putting_again_replaces(store: Store) -> None:
     assert store.models.list() == [changed]
 
 
+def test_several_are_put_at_once_or_none(store: Store) -> None:
+    broken = StoredModel("broken", ("/b.gguf",), None)  # type: ignore[arg-type]  # what the table refuses
+    with pytest.raises(sqlite3.IntegrityError):
+        store.models.put_all([MODEL, broken])
+    assert store.models.list() == []
+    store.models.put_all([MODEL, StoredModel("bare", ("/b.gguf",), 1)])
+    assert len(store.models.list()) == 2
+
+
 def test_deleting_forgets_and_is_harmless_twice(store: Store) -> None:
     store.models.put(MODEL)
+    store.speeds.mark_used(MODEL.name)
     store.models.delete(MODEL.name)
     store.models.delete(MODEL.name)
+    assert store.speeds.uses() == {}
     assert store.models.get(MODEL.name) is None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from storage.records import Generation, Part, Speed
 from storage.store import Store
 
@@ -21,3 +23,13 @@ def test_medians_of_answers_that_say_something(store: Store) -> None:
         answer(store, rate, 100, prefill)
     assert store.speeds.of("m") == Speed(12.0, 50.0, 3)
     assert store.speeds.of("other") is None
+    assert store.speeds.all() == {"m": Speed(12.0, 50.0, 3)}
+
+
+def test_the_last_use_is_noted(store: Store) -> None:
+    assert store.speeds.uses() == {}
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    store.speeds.mark_used("m")
+    store.speeds.mark_used("m")
+    (used_at,) = store.speeds.uses().values()
+    assert before < used_at <= datetime.now(UTC)

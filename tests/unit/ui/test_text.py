@@ -60,6 +60,9 @@ ARGUMENTS: dict[str, Any] = {
     "type_name": "IQ2_XS",
     "tensor": "blk.0.ffn_up.weight",
     "size_bytes": 4_000_000_000,
+    "store": "ollama",
+    "store_name": "qwen3:8b",
+    "where": "lmstudio",
 }
 
 
