@@ -27,6 +27,7 @@ from model_manager.transfer_errors import (
     KeptByStore,
     MissingShard,
     ModelFileError,
+    ModelIsRemote,
     ModelManagerError,
     ModelNameTaken,
     ModelNotFound,
@@ -64,6 +65,7 @@ __all__ = [
     "MissingShard",
     "MixedTypesImpossible",
     "ModelFileError",
+    "ModelIsRemote",
     "ModelManagerError",
     "ModelNameTaken",
     "ModelNotFound",
@@ -377,14 +379,6 @@ class RequestRefused(EngineError):
         super().__init__(f"{status}: {reason}")
         self.status = status
         self.reason = reason
-
-
-class ModelIsRemote(ModelManagerError):
-    """Another server has it: there is no file to do that with."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
 
 
 class CannotListen(ModelManagerError):

@@ -61,6 +61,14 @@ class ModelNotFound(ModelManagerError):
         self.name = name
 
 
+class ModelIsRemote(ModelManagerError):
+    """Another server has it: there is no file to do that with."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 class ModelNameTaken(ModelManagerError):
     """Another file already stands in the library under this name, or a server; then `path` is its address."""
 
