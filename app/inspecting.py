@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.engines import Engines
-from app.errors import ModelChanged, NotAnAnswer, RoutingNotKept, TokensNotKept
+from app.errors import RoutingNotKept
+from app.stored_tokens import entry_of, stored_tokens
 from model_manager.engine.client import Cancel
 from model_manager.engine.inspector import replay_routing
 from model_manager.engine.routing import Routing
 from model_manager.library import Library
-from model_manager.types import ModelEntry, TokenIds
-from storage.records import Message
-from storage.store import Store
 from storage.thread import StorageThread
 
 
@@ -27,16 +25,6 @@ class ReadToken:
 
     id: int
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What is stored of an answer."""
-
-    message: Message
-    model_name: str
-    model_sha256: str | None
-    tokens: TokenIds
 
 
 class Inspecting:
@@ -61,8 +49,8 @@ class Inspecting:
             NoSuchMessage, NotAnAnswer, TokensNotKept, ModelChanged: There is nothing to be told.
             ModelManagerError: The model cannot be loaded.
         """
-        kept = self._storage.call(lambda store: _kept(store, message_id))
-        with self._engines.use(self._entry(kept, model), cancel) as engine:
+        kept = self._storage.call(lambda store: stored_tokens(store, message_id))
+        with self._engines.use(entry_of(self._library, kept, model), cancel) as engine:
             texts = engine.client.pieces([*kept.tokens.prompt, *kept.tokens.answer])
         ids = (*kept.tokens.prompt, *kept.tokens.answer)
         read = [ReadToken(id_, text) for id_, text in zip(ids, texts, strict=True)]
@@ -90,9 +78,9 @@ class Inspecting:
             NoSuchMessage, NotAnAnswer, TokensNotKept, ModelChanged: There is nothing to compute.
             ModelManagerError: The model cannot be loaded, or does not show it.
         """
-        kept = self._storage.call(lambda store: _kept(store, message_id))
+        kept = self._storage.call(lambda store: stored_tokens(store, message_id))
         first = 0 if with_prompt else len(kept.tokens.prompt)
-        with self._engines.use(self._entry(kept, model), cancel) as engine:
+        with self._engines.use(entry_of(self._library, kept, model), cancel) as engine:
             tokens = [*kept.tokens.prompt, *kept.tokens.answer]
             return replay_routing(engine.client, tokens, first, cancel, on_progress)
 
@@ -111,7 +99,7 @@ class Inspecting:
         """
         kept, layers, experts, weights = self._storage.call(
             lambda store: (
-                _kept(store, message_id),
+                stored_tokens(store, message_id),
                 store.traces.get(message_id, "expert_layers"),
                 store.traces.get(message_id, "experts"),
                 store.traces.get(message_id, "expert_weights"),
@@ -122,7 +110,7 @@ class Inspecting:
         if experts.shape != weights.shape or experts.shape[1] > len(kept.tokens.answer):
             raise RoutingNotKept(message_id)
         tokens = kept.tokens.answer[: experts.shape[1]]
-        with self._engines.use(self._entry(kept, model), cancel) as engine:
+        with self._engines.use(entry_of(self._library, kept, model), cancel) as engine:
             texts, info = engine.client.pieces(tokens), engine.info
         return Routing(
             n_layers=info.n_layers,
@@ -135,27 +123,3 @@ class Inspecting:
             weights=weights.astype("float32"),
             source="live",
         )
-
-    def _entry(self, kept: _Kept, model: str | None) -> ModelEntry:
-        entry = self._library.get(model or kept.model_name)
-        found = entry.sha256[0] if entry.sha256 else None
-        if None not in (found, kept.model_sha256) and found != kept.model_sha256:
-            raise ModelChanged(kept.message.id, entry.name)
-        return entry
-
-
-def _kept(store: Store, message_id: int) -> _Kept:
-    message = store.conversations.message(message_id)
-    generation = message.generation
-    if generation is None or message.role != "assistant":
-        raise NotAnAnswer(message_id)
-    prompt = store.traces.get(message_id, "prompt_tokens")
-    answer = store.traces.get(message_id, "answer_tokens")
-    if prompt is None or answer is None or not len(answer):
-        raise TokensNotKept(message_id)
-    return _Kept(
-        message,
-        generation.model_name,
-        generation.model_sha256,
-        TokenIds(tuple(prompt.tolist()), tuple(answer.tolist())),
-    )

@@ -47,12 +47,18 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Regenerate:
-    """Another answer to the question that the answer `message_id` belongs to, as its sibling."""
+    """Another answer to the question that the answer `message_id` belongs to, as its sibling.
+
+    Attributes:
+        is_whole: `sampling` says everything, as that of an earlier answer does: what is set today for all or
+            for the conversation does not count.
+    """
 
     message_id: int
     model: str | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     fit: Fit = "all"
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,10 @@ def write(store: Store, order: Order, conversation: Conversation | None, entry: 
         assert isinstance(order, (Regenerate, Continue))
         parent_id, kept = _answered(store, order)
     conversations = store.conversations
-    options = merge(store.settings.get("sampling_defaults"), conversation.sampling, order.sampling)
+    if isinstance(order, Regenerate) and order.is_whole:
+        options = merge(order.sampling)
+    else:
+        options = merge(store.settings.get("sampling_defaults"), conversation.sampling, order.sampling)
     generation = Generation(
         model_name=entry.name,
         model_sha256=entry.sha256[0] if entry.sha256 else None,
@@ -148,7 +157,7 @@ def write(store: Store, order: Order, conversation: Conversation | None, entry: 
     answer = conversations.start_answer(conversation.id, parent_id, generation)
     own_prompt = order.system_prompt if isinstance(order, Ask) else None
     system_prompt = conversation.system_prompt if own_prompt is None else own_prompt
-    request = _request(store, system_prompt, parent_id, kept, options, entry)
+    request = request_for(store, system_prompt, parent_id, kept, options, entry)
     output = order.output if isinstance(order, (Ask, Continue)) else None
     request = replace(request, conversation=str(conversation.id), output=output)
     return Written(conversations.get(conversation.id), question, answer, generation, request, kept)
@@ -190,7 +199,7 @@ def _answered(store: Store, order: Regenerate | Continue) -> tuple[int, Message 
     return message.parent_id, message if is_begun else None
 
 
-def _request(
+def request_for(
     store: Store,
     system_prompt: str,
     parent_id: int,
@@ -198,6 +207,16 @@ def _request(
     options: AnswerOptions,
     entry: ModelEntry,
 ) -> ChatRequest:
+    """What a model is asked for an answer; runs on the storage thread.
+
+    Args:
+        store: Where the conversation is.
+        system_prompt: Instruction before all messages; empty for none.
+        parent_id: The question, with all that led to it.
+        kept: The answer that goes on; None for a new one.
+        options: How to answer.
+        entry: Of the model.
+    """
     path = store.conversations.path_to(parent_id)
     images = store.images.of([message.id for message in path if message.image_names])
     messages = turns(system_prompt, path, images)

@@ -20,6 +20,7 @@ from app.inspecting import Inspecting
 from app.paths import Paths
 from app.quantizing import Quantizing
 from app.remotes import RemoteEngines
+from app.replaying import Replaying
 from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
 from app.vetting import Vetting
@@ -61,6 +62,7 @@ class Services:
         answering: Makes answers.
         inspecting: Looks into them.
         quantizing: Makes smaller models out of larger ones.
+        replaying: Makes them again.
         http: The door to the network, with its log of requests.
         n_interrupted: Answers that the last owner left unfinished; they are marked now.
     """
@@ -123,6 +125,7 @@ class Services:
             self.inspecting = Inspecting(self.storage, self.library, self.engines)
             self.quantizing = Quantizing(self.library, Quantizer((*self_command(), "quantizer")))
             opened.callback(self.quantizing.close)
+            self.replaying = Replaying(self.storage, self.library, self.engines)
             self._opened = opened.pop_all()
 
     def setting(self, key: str) -> Any:
