@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.answering import Answered, Started
+from app.answering import Started
 from app.cli import shapes
-from app.cli.choices import model_name
+from app.cli.answer_printer import perform
+from app.cli.choices import model_name, positive, temperature
 from app.cli.failures import report
-from app.cli.output import print_json, printable
 from app.cli.placement import warnings_of
-from app.cli.progress import LoadingLine
 from app.console import Console
-from app.errors import BadUsage, Interrupted
+from app.errors import BadUsage
 from app.images import image_from
 from app.orders import Ask, Continue, Fit, Order
 from app.services import Services
-from model_manager.engine.client import Cancel
 from model_manager.errors import ModelManagerError
-from model_manager.types import ModelEntry, ReasoningDelta, TextDelta, TokenLogprobs, Usage
+from model_manager.types import ModelEntry
 from storage.errors import StorageError
 from storage.records import Message
-from ui import formats
 from ui.i18n import tr
 
-_DIM, _PLAIN = "\x1b[2m", "\x1b[0m"
 _PROMPT_SIGN = "› "
 
 
@@ -37,9 +32,9 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("chat", parents=parents, help="ask a model, or talk with it")
     parser.add_argument("-m", "--model", metavar="MODEL", help="name in the library, or a file")
     parser.add_argument("-c", "--conversation", metavar="ID", type=int, help="go on with a conversation")
-    parser.add_argument("--max-tokens", metavar="N", type=_positive)
+    parser.add_argument("--max-tokens", metavar="N", type=positive)
     parser.add_argument("--seed", metavar="N", type=int)
-    parser.add_argument("--temperature", metavar="T", type=_not_negative)
+    parser.add_argument("--temperature", metavar="T", type=temperature)
     parser.add_argument("--system", metavar="TEXT", help="system prompt")
     parser.add_argument(
         "--prompt", dest="persona", metavar="NAME", help="begin with a prompt or persona of `coterie prompts`"
@@ -53,9 +48,9 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="show it with the first message; may be given several times",
     )
     parser.add_argument("--think", choices=("on", "off", "auto"), help="whether to reason first")
-    parser.add_argument("--think-budget", metavar="N", type=_positive, help="reasoning tokens at most")
+    parser.add_argument("--think-budget", metavar="N", type=positive, help="reasoning tokens at most")
     parser.add_argument(
-        "--think-nudge", metavar="N", type=_positive, help="reasoning tokens until the model is told to hurry"
+        "--think-nudge", metavar="N", type=positive, help="reasoning tokens until the model is told to hurry"
     )
     parser.add_argument(
         "--reasoning-history",
@@ -198,39 +193,15 @@ class _Talk:
         return self._perform(Continue(found.head_id, self.model, self._sampling, self._fit, self._output))
 
     def _perform(self, order: Order) -> int:
-        cancel = Cancel()
-        printer = _Printer(self._console, self._as_json)
-        answered: Answered | None = None
-        loading = LoadingLine(self._console, self._services.engines)
-        with self._console.on_interrupt(cancel.set), loading:
-            events = self._services.answering.answer(order, cancel)
-            try:
-                for event in events:
-                    match event:
-                        case Started():
-                            self._conversation_id = event.conversation.id
-                        case ReasoningDelta():
-                            loading.end()
-                            printer.show("reasoning", event.text)
-                        case TextDelta():
-                            loading.end()
-                            printer.show("text", event.text)
-                        case TokenLogprobs():
-                            print_json(self._console, shapes.logprobs_line(event))
-                        case Answered():
-                            answered = event
-            except Interrupted:
-                cancel.set()
-                raise
-            finally:
-                events.close()
-        assert answered is not None
-        printer.end(answered)
+        answered = perform(order, self._services, self._console, as_json=self._as_json, on_started=self._note)
         if answered.error is not None:
             raise answered.error
         if answered.finished is not None and answered.finished.stop_reason == "context_full":
             self._offer_more_room(answered.answer)
         return 0
+
+    def _note(self, started: Started) -> None:
+        self._conversation_id = started.conversation.id
 
     def _offer_more_room(self, answer: Message) -> None:
         words = tr(
@@ -240,74 +211,3 @@ class _Talk:
             id=answer.conversation_id,
         )
         self._console.err(f"coterie: {words}\n")
-
-
-class _Printer:
-    """One answer on the way out: JSON lines, or text with the reasoning dimmed."""
-
-    def __init__(self, console: Console, as_json: bool) -> None:
-        self._console = console
-        self._as_json = as_json
-        self._kind = ""
-
-    def show(self, kind: str, text: str) -> None:
-        if self._as_json:
-            print_json(self._console, {"type": kind, "text": text})
-            return
-        if kind != self._kind and self._console.is_screen:
-            begin = _DIM if kind == "reasoning" else _PLAIN
-            self._console.out(f"{_PLAIN}\n\n{begin}" if self._kind else begin)
-        elif kind != self._kind and self._kind:
-            self._console.out("\n\n")
-        self._kind = kind
-        self._console.out(printable(text) if self._console.is_screen else text)
-
-    def end(self, answered: Answered) -> None:
-        if not self._as_json:
-            if self._kind:
-                self._console.out(f"{_PLAIN}\n" if self._console.is_screen else "\n")
-            self._show_facts(answered)
-            return
-        if answered.error is not None:
-            return  # said by whoever catches it
-        finished, answer = answered.finished, answered.answer
-        usage = finished.usage if finished else Usage(0, 0, 0, 0)
-        timings = asdict(finished.timings) if finished else dict.fromkeys(_TIMINGS)
-        print_json(
-            self._console,
-            {
-                "type": "done",
-                "conversation_id": answer.conversation_id,
-                "message_id": answer.id,
-                "usage": asdict(usage),
-                "timings": timings,
-                "stop_reason": answer.generation.stop_reason if answer.generation else None,
-            },
-        )
-
-    def _show_facts(self, answered: Answered) -> None:
-        finished = answered.finished
-        if finished is None or not self._console.is_screen:
-            return
-        rate = finished.timings.decode_tokens_per_s
-        facts = [tr("{n} tokens", n=finished.usage.completion_tokens)]
-        if rate is not None:
-            facts.append(tr("{rate} tokens/s", rate=formats.decimal(rate)))
-        self._console.err(f"{_DIM}{' · '.join(facts)}{_PLAIN}\n\n")
-
-
-_TIMINGS = ("ttft_ms", "prefill_tokens_per_s", "decode_tokens_per_s")
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 10:
-        raise argparse.ArgumentTypeError("must be between 0 and 10")
-    return value
