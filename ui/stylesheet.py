@@ -91,6 +91,7 @@ QLabel[muted="true"] { color: $text_muted; }
 QLabel[error="true"], QLabel[tone="error"] { color: $error; }
 QLabel[tone="warning"] { color: $warning; }
 QLabel[tone="success"] { color: $success; }
+QLabel[heading="true"] { font-weight: 600; }
 #faces { background: transparent; border: none; }
 #model_card { background: transparent; border: none; padding: 0; }
 #notice_bar { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }

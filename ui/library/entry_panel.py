@@ -55,6 +55,7 @@ class EntryPanel(QFrame):
     def _build(self) -> None:
         self.close_button = IconButton("close", role="text_muted")
         self.name_label = _label()
+        self.name_label.setProperty("heading", True)
         self.chat_button = QPushButton()
         self.chat_button.setProperty("primary", True)
         self.verify_button = QPushButton(icons.icon("shield"), "")
@@ -67,6 +68,7 @@ class EntryPanel(QFrame):
         self.facts.setVerticalSpacing(4)
         self.facts.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
         self.fit_title = QLabel()
+        self.fit_title.setProperty("heading", True)
         self.fit_panel = FitPanel()
         self.fit_panel.set_changeable(False)
         self.probe_label = _label()
@@ -75,6 +77,7 @@ class EntryPanel(QFrame):
         self.failure_label = _label()
         self.failure_label.setProperty("error", True)
         self.paths_title = QLabel()
+        self.paths_title.setProperty("heading", True)
         self.paths_view = QPlainTextEdit()
         self.paths_view.setReadOnly(True)
         self.paths_view.setTabChangesFocus(True)
@@ -216,17 +219,14 @@ class EntryPanel(QFrame):
             self._retranslate()
 
     def _retranslate(self) -> None:
-        strong = self.name_label.font().Weight.DemiBold
-        self.name_label.setFont(theme.font(1.15, strong))
         self.close_button.set_name(tr("Back to the list"), "Esc")
         self.chat_button.setText(tr("Chat with it"))
         self.verify_button.setText(tr("Verify"))
         self.verify_button.setToolTip(tr("Read every byte and compare it with its checksum"))
         self.move_button.setText(tr("Move…"))
         self.remove_button.setText(tr("Remove…"))
-        for label, words in ((self.fit_title, tr("On this computer")), (self.paths_title, tr("Files"))):
-            label.setText(words)
-            label.setFont(theme.font(1.0, strong))
+        self.fit_title.setText(tr("On this computer"))
+        self.paths_title.setText(tr("Files"))
         self.paths_view.setAccessibleName(tr("Files"))
         self._refresh()
 

@@ -16,8 +16,11 @@ _GAP = 3
 _INSET_X, _INSET_Y = 14, 9
 _LINE_GAP = 3
 _BAR_HEIGHT = 4
-_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+_LEAST_TITLE_PX = 110
+# Chinese letters, of another font, stand higher and lower than the metrics of the first one say.
+_UNCUT = int(Qt.AlignmentFlag.AlignVCenter) | int(Qt.TextFlag.TextDontClip)
+_LEFT = int(Qt.AlignmentFlag.AlignLeft) | _UNCUT
+_RIGHT = int(Qt.AlignmentFlag.AlignRight) | _UNCUT
 
 
 class FaceDelegate(QStyledItemDelegate):
@@ -98,7 +101,9 @@ class FaceDelegate(QStyledItemDelegate):
         strong = QFont(option.font)
         strong.setWeight(QFont.Weight.DemiBold)
         wanted = QFontMetrics(strong).horizontalAdvance(face.title) + 1
-        badges = _that_fit(face.badges, QFontMetrics(small), right - line.left() - min(wanted, 160))
+        badges = _that_fit(
+            face.badges, QFontMetrics(small), right - line.left() - min(wanted, _LEAST_TITLE_PX)
+        )
         taken = sum(_badge_width(badge, QFontMetrics(small)) + 6 for badge in badges)
         painter.setFont(strong)
         painter.setPen(colors.text)

@@ -14,6 +14,8 @@ _BAR_HEIGHT = 16
 _ROW_GAP = 10
 _LEAST_PX = 2.0
 _SWATCH = 10
+_LEFT = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+_RIGHT = int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
 
 def part_name(kind: PartKind) -> str:
@@ -78,7 +80,7 @@ class FitBar(QWidget):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        line = self.fontMetrics().height()
+        line = _line_height(self.fontMetrics())
         bars = len(self._uses) * (line + 4 + _BAR_HEIGHT + _ROW_GAP)
         return bars + self._arrange(width)[1]
 
@@ -92,12 +94,12 @@ class FitBar(QWidget):
 
     def _paint_use(self, painter: QPainter, use: MemoryUse, top: float) -> float:
         colors = theme.colors()
-        line = self.fontMetrics().height()
+        line = _line_height(self.fontMetrics())
         words = QRectF(0, top, self.width(), line)
         painter.setPen(colors.text)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignLeft), memory_name(use.kind))
+        painter.drawText(words, _LEFT, memory_name(use.kind))
         painter.setPen(colors.text_muted)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignRight), _amounts(use))
+        painter.drawText(words, _RIGHT, _amounts(use))
         bar = QRectF(0, top + line + 4, self.width(), _BAR_HEIGHT)
         clip = QPainterPath()
         clip.addRoundedRect(bar, 4, 4)
@@ -146,7 +148,7 @@ class FitBar(QWidget):
         """Where each entry of the legend stands below its top, and how high all of it is."""
         metrics = QFontMetrics(self._legend_font())
         places: list[tuple[float, float]] = []
-        left, top, line = 0.0, 0.0, metrics.height() + 4
+        left, top, line = 0.0, 0.0, _line_height(metrics) + 2
         entries = self._legend()
         for _brush, text in entries:
             wanted = _SWATCH + 6 + metrics.horizontalAdvance(text) + 16
@@ -162,13 +164,14 @@ class FitBar(QWidget):
         places, _height = self._arrange(self.width())
         for (brush, text), (left, below) in zip(self._legend(), places, strict=True):
             y = top + below
-            swatch = QRectF(left, y + (metrics.height() - _SWATCH) / 2, _SWATCH, _SWATCH)
+            height = _line_height(metrics)
+            swatch = QRectF(left, y + (height - _SWATCH) / 2, _SWATCH, _SWATCH)
             painter.fillRect(swatch, theme.colors().border)
             painter.fillRect(swatch, brush)
             painter.setPen(theme.colors().text_muted)
             painter.drawText(
-                QRectF(left + _SWATCH + 6, y, self.width() - left - _SWATCH - 6, metrics.height()),
-                int(Qt.AlignmentFlag.AlignLeft),
+                QRectF(left + _SWATCH + 6, y, self.width() - left - _SWATCH - 6, height),
+                _LEFT,
                 text,
             )
 
@@ -188,6 +191,11 @@ class FitBar(QWidget):
         if event.type() in (QEvent.Type.LanguageChange, QEvent.Type.FontChange):
             self._describe()
             self.updateGeometry()
+
+
+def _line_height(metrics: QFontMetrics) -> int:
+    """Chinese letters, of another font, stand higher than the metrics of the first one say."""
+    return round(metrics.height() * 1.3)
 
 
 def _taken_brush() -> QBrush:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QFrame, QLabel, QVBoxLayout, QWidget
 
 from model_manager.types import KvType
 from ui import fit_words, formats, theme
+from ui.flow import FlowLayout
 from ui.i18n import tr
 from ui.library.fit_bar import FitBar
 from ui.library.values import FitFigures
@@ -43,6 +44,7 @@ class FitPanel(QFrame):
         self._error: Exception | None = None
         self._is_filling = False
         self.verdict_label = _words_label()
+        self.verdict_label.setProperty("heading", True)
         self.verdict_label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.bar = FitBar()
         self.plan_label = _words_label(muted=True)
@@ -54,13 +56,12 @@ class FitPanel(QFrame):
         self.kv_box = QComboBox()
         self.kv_label.setBuddy(self.kv_box)
         self.kv_box.addItems(list(_KV_TYPES))
+        for box in (self.context_box, self.kv_box):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._wishes = QWidget()
-        wishes = QHBoxLayout(self._wishes)
-        wishes.setContentsMargins(0, 0, 0, 0)
-        wishes.setSpacing(theme.SPACING)
+        wishes = FlowLayout(theme.SPACING, self._wishes)
         for widget in (self.context_label, self.context_box, self.kv_label, self.kv_box):
             wishes.addWidget(widget)
-        wishes.addStretch(1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(theme.SPACING)
@@ -145,7 +146,6 @@ class FitPanel(QFrame):
             self._retranslate()
 
     def _retranslate(self) -> None:
-        self.verdict_label.setFont(theme.font(1.05, self.verdict_label.font().Weight.DemiBold))
         self.context_label.setText(tr("Context"))
         self.context_box.setAccessibleName(tr("Context"))
         self.kv_label.setText(tr("Keys and values in"))

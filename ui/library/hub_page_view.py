@@ -59,13 +59,16 @@ class HubPageView(QWidget):
         self.problem_bar = NoticeBar()
         self.choice_label = QLabel()
         self.choice_label.setTextFormat(Qt.TextFormat.PlainText)
+        self.choice_label.setProperty("heading", True)
         self.download_button = QPushButton(icons.icon("download", "accent_text"), "")
         self.download_button.setProperty("primary", True)
         self.fit_panel = FitPanel()
         self.offers_label = QLabel()
+        self.offers_label.setProperty("heading", True)
         self.offers_view = FaceView()
         self.rest_label = _label(muted=True)
         self.card_label = QLabel()
+        self.card_label.setProperty("heading", True)
         self.card_view = CardView()
 
         head = QHBoxLayout()
@@ -304,17 +307,11 @@ class HubPageView(QWidget):
             self._retranslate()
 
     def _retranslate(self) -> None:
-        strong = self.title_label.font().Weight.DemiBold
         self._column.setMaximumWidth(_COLUMN_PX * theme.zoom_percent() // 100)
         self.back_button.setText(tr("Back"))
-        self.title_label.setFont(theme.font(1.15, strong))
-        self.choice_label.setFont(theme.font(1.05, strong))
-        for label, words in (
-            (self.offers_label, tr("Quantizations, the largest first")),
-            (self.card_label, tr("What its authors write")),
-        ):
-            label.setText(words)
-            label.setFont(theme.font(1.05, strong))
+        self.title_label.setFont(theme.font(1.15, self.title_label.font().Weight.DemiBold))
+        self.offers_label.setText(tr("Quantizations, the largest first"))
+        self.card_label.setText(tr("What its authors write"))
         self.offers_view.setAccessibleName(tr("Quantizations, the largest first"))
         if self._page is not None:
             self.offers_view.set_faces(offer_faces(self._page.offers))
