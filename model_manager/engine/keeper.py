@@ -17,8 +17,7 @@ import numpy as np
 from model_manager.engine import prompt_cache
 from model_manager.engine.jobs import Job
 from model_manager.engine.prompt_cache import MIN_TOKENS, Found, PromptCache
-from model_manager.engine.sequences import Memory, Sequences
-from model_manager.engine.sequences import Sequence as Place
+from model_manager.engine.sequences import Memory, Sequence as Place, Sequences
 from model_manager.engine.state_file import Snapshot
 
 log = logging.getLogger(__name__)

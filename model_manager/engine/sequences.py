@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from collections.abc import Sequence as TokenSequence
+from collections.abc import Callable, Sequence as TokenSequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 

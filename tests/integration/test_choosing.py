@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from model_manager.engine.constraint import Constraint
 from model_manager.engine.jobs import CONTINUE, Feed, Verdict

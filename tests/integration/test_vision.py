@@ -25,8 +25,7 @@ from model_manager.types import (
     TextDelta,
 )
 from tests.helpers.answers import Recorder
-from tests.helpers.ggufs import N_EMBD as TINY_EMBD
-from tests.helpers.ggufs import QWEN2VL, write_model
+from tests.helpers.ggufs import N_EMBD as TINY_EMBD, QWEN2VL, write_model
 from tests.helpers.mmprojs import Family, png, write_mmproj
 
 N_EMBD = 576

@@ -15,8 +15,7 @@ from pytestqt.qtbot import QtBot
 from model_manager.errors import EngineDied
 from model_manager.types import EngineState
 from storage.records import Message, Part
-from tests.helpers import page_samples as pages
-from tests.helpers import window_samples as samples
+from tests.helpers import page_samples as pages, window_samples as samples
 from ui import i18n, theme
 from ui.main_window import MainWindow
 from ui.text import notice_for

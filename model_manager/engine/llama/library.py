@@ -7,8 +7,7 @@ import functools
 from pathlib import Path
 
 import llama_cpp
-from llama_cpp import llama_cpp as native
-from llama_cpp import mtmd_cpp as mtmd
+from llama_cpp import llama_cpp as native, mtmd_cpp as mtmd
 
 from model_manager.engine import backends
 from model_manager.engine.native_log import NativeLog

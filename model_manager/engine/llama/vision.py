@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from llama_cpp import llama_cpp as native
-from llama_cpp import mtmd_cpp as mtmd
+from llama_cpp import llama_cpp as native, mtmd_cpp as mtmd
 
 from model_manager.engine.llama import library
 from model_manager.engine.llama.library import native_log

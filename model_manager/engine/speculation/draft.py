@@ -12,8 +12,7 @@ import numpy as np
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import LlamaModel, context_plan
 from model_manager.engine.llama.vocabulary import Vocabulary
-from model_manager.engine.sequences import Sequence as Place
-from model_manager.engine.sequences import Sequences
+from model_manager.engine.sequences import Sequence as Place, Sequences
 from model_manager.engine.speculation.draft_plan import DRAFT_BATCH_TOKENS, draft_plan
 from model_manager.engine.speculation.proposals import Odds, Placed
 from model_manager.errors import DraftMismatch

@@ -1,8 +1,7 @@
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from model_manager.errors import UnsafeFilename
 from model_manager.filenames import safe_path_in, safe_relative_path

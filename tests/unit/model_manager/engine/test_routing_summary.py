@@ -8,8 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from model_manager.engine.routing import NO_EXPERT, Routing
 from model_manager.engine.routing_summary import stack_distances, summarize, summary_body

@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from ui.chat import blocks
 from ui.chat.blocks import BlockSplitter, split
