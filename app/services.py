@@ -25,6 +25,7 @@ from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
 from app.vetting import Vetting
 from model_manager import catalogue
+from model_manager.adoption import hub_cache_dir
 from model_manager.downloads import Downloads
 from model_manager.engine import prompt_cache
 from model_manager.engine.probe import Prober
@@ -34,7 +35,8 @@ from model_manager.http import Http
 from model_manager.hub import Hub
 from model_manager.library import Library
 from model_manager.measured_memory import kept_measured, measured_values
-from model_manager.types import DownloadSnapshot, EngineState, HubModel, ModelEntry
+from model_manager.types import DownloadLimits, DownloadSnapshot, EngineState, HubModel, ModelEntry
+from model_manager.vision_files import is_vision_name
 from storage.errors import StorageError
 from storage.thread import StorageThread
 
@@ -103,7 +105,13 @@ class Services:
             self.library = Library(shelf, models_dir, self.remotes.entries, shelf.usage)
             self._on_downloaded: list[Callable[[DownloadSnapshot], None]] = []
             self.downloads = Downloads(
-                DownloadStore(self.storage), self.hub, self.http, models_dir, on_finished=self._on_finished
+                DownloadStore(self.storage),
+                self.hub,
+                self.http,
+                models_dir,
+                on_finished=self._on_finished,
+                limits=self._download_limits,
+                hub_cache_dir=hub_cache_dir(),
             )
             opened.callback(self.downloads.close)
             self.vetting = Vetting(Prober((*self_command(), "probe")), self.http)
@@ -144,6 +152,8 @@ class Services:
         """
         self.storage.call(lambda store: store.settings.set(key, value))
         self._settings = self._settings | {key: value}
+        if key == "downloads_at_once":
+            self.downloads.limits_changed()
 
     def set_context(self, model: str, n_ctx_tokens: int) -> None:
         """Use so much context from now on: for all models, unless this one has a length of its own.
@@ -223,9 +233,17 @@ class Services:
             if known is None or known.memory != state.info.placement.memory:
                 self.library.set_measured(state.name, values)
 
+    def _download_limits(self) -> DownloadLimits:
+        return DownloadLimits(
+            n_files=int(self._settings["downloads_at_once"] or 1),
+            n_connections=int(self._settings["download_connections"] or 1),
+            rate_bytes_per_s=int(self._settings["download_rate"] or 0),
+        )
+
     def _on_finished(self, snapshot: DownloadSnapshot) -> None:
         if snapshot.status == "done":
-            paths, digests = zip(*snapshot.files, strict=True)
+            model = [(path, digest) for path, digest in snapshot.files if not is_vision_name(path.name)]
+            paths, digests = zip(*(model or snapshot.files), strict=True)
             if all(path.suffix == ".gguf" for path in paths):
                 try:
                     self.library.add_downloaded(paths, digests, f"hub:{snapshot.ref}")

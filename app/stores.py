@@ -69,7 +69,7 @@ class DownloadStore:
         self._storage = storage
 
     def list(self) -> Sequence[StoredDownload]:
-        """All rows, the oldest first."""
+        """All rows, in the order of the queue."""
         return self._storage.call(lambda store: store.downloads.list())
 
     def add(self, ref: str, name: str, plan: Mapping[str, Any]) -> StoredDownload:
@@ -88,6 +88,10 @@ class DownloadStore:
         self._storage.call(
             lambda store: store.downloads.update(download_id, status=status, plan=plan, error=error)
         )
+
+    def reorder(self, download_ids: Sequence[int]) -> None:
+        """Put rows into this order."""
+        self._storage.call(lambda store: store.downloads.reorder(download_ids))
 
     def delete(self, download_id: int) -> None:
         """Forget a row."""

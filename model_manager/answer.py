@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from model_manager.errors import (
     AccessDenied,
     HubError,
+    HubFailing,
     HubUnavailable,
     ModelManagerError,
     NotOnHub,
@@ -32,7 +33,8 @@ from model_manager.errors import (
 )
 from model_manager.hosts import is_same_origin
 from model_manager.http import URL, Connection, Http, Response
-from model_manager.partial import Origin, without_query
+from model_manager.partial import without_query
+from model_manager.sidecar import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 5
 MAX_RETRY_AFTER_S = 300.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d+)")
 
 
@@ -72,17 +74,31 @@ class Wanted:
 
     Attributes:
         held: What the bytes on disk are of; None while there are none.
-        held_bytes: How many they are.
+        start_bytes: The first byte that is missing.
+        end_bytes: Where the next bytes on disk begin; None for the rest of the file.
         sha256: What the whole must hash to; None if nobody has said.
         size_bytes: What the whole must measure; None if nobody has said.
     """
 
     url: str
     held: Origin | None
-    held_bytes: int
+    start_bytes: int
+    end_bytes: int | None
     sha256: str | None
     size_bytes: int | None
     token: str | None
+
+    @property
+    def holds_any(self) -> bool:
+        """Whether there is a byte on disk that others must fit."""
+        return bool(self.start_bytes) or self.end_bytes is not None
+
+    @property
+    def range(self) -> str:
+        """For the header of this name; "" asks for the whole file."""
+        if not self.holds_any:
+            return ""
+        return f"bytes={self.start_bytes}-{'' if self.end_bytes is None else self.end_bytes - 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +107,13 @@ class Answer:
 
     Attributes:
         origin: What is now known of the file.
+        takes_ranges: The server has sent a range, or says that it would.
     """
 
     response: Response
     origin: Origin
     is_whole: bool
+    takes_ranges: bool
 
 
 def ask(http: Http, wanted: Wanted, timeout_s: float, on_connection: Callable[[Connection], None]) -> Answer:
@@ -109,7 +127,9 @@ def ask(http: Http, wanted: Wanted, timeout_s: float, on_connection: Callable[[C
     named, response = _follow(http, wanted, timeout_s, on_connection)
     try:
         origin = _identify(wanted, named, response)
-        return Answer(response, origin, _is_whole(wanted, origin, response))
+        is_whole = _is_whole(wanted, origin, response)
+        takes_ranges = response.status_code == 206 or response.headers.get("Accept-Ranges") == "bytes"
+        return Answer(response, origin, is_whole, takes_ranges)
     except BaseException:
         response.close()
         raise
@@ -120,13 +140,13 @@ def _follow(
 ) -> tuple[dict[str, str], Response]:
     """The answer with the body, and what the answers on the way said about the file."""
     headers = {"Accept-Encoding": "identity"}
-    if wanted.held_bytes:
-        headers["Range"] = f"bytes={wanted.held_bytes}-"
+    if wanted.range:
+        headers["Range"] = wanted.range
     url, named = URL(wanted.url), dict[str, str]()
     for _ in range(MAX_REDIRECTS + 1):
         own = is_same_origin(str(url), wanted.url)
         extra = {"Authorization": f"Bearer {wanted.token}"} if wanted.token and own else {}
-        etag = wanted.held.etag if wanted.held and wanted.held_bytes else None
+        etag = wanted.held.etag if wanted.held and wanted.holds_any else None
         if own and etag and not _SHA256.fullmatch(etag):
             extra["If-Range"] = f'"{etag}"'
         response = http.open(
@@ -164,18 +184,18 @@ def _raise_for_status(wanted: Wanted, response: Response, *, is_storage: bool) -
     if status in (404, 410):
         raise NotOnHub(status, url)
     if status == 429:
-        raise Retry(RateLimited(status, url), _retry_after_s(response))
+        raise Retry(RateLimited(status, url), retry_after_s(response))
     if status >= 500 or status == 408:
-        raise Retry(HubUnavailable(response.url.host, f"status {status}"), _retry_after_s(response))
+        raise Retry(HubFailing(response.url.host, status), retry_after_s(response))
     raise HubError(status, url)
 
 
 def _judge_unsatisfied_range(wanted: Wanted, response: Response) -> None:
     match = _UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     total_bytes = int(match[1]) if match else None
-    if total_bytes == wanted.held_bytes and wanted.size_bytes is None:
+    if total_bytes == wanted.start_bytes and wanted.size_bytes is None:
         raise Complete
-    if wanted.sha256 is None and wanted.held_bytes:
+    if wanted.sha256 is None and wanted.holds_any:
         raise Restart("the server's file is shorter than what is on disk")
     raise Retry(RemoteFileChanged(without_query(wanted.url)))
 
@@ -188,7 +208,7 @@ def _identify(wanted: Wanted, named: dict[str, str], response: Response) -> Orig
         Restart: It is not the one on disk.
     """
     url = without_query(wanted.url)
-    etag = _bare(named.get("X-Linked-ETag") or response.headers.get("ETag"))
+    etag = bare_etag(named.get("X-Linked-ETag") or response.headers.get("ETag"))
     linked = etag if etag and "X-Linked-ETag" in named and _SHA256.fullmatch(etag) else None
     sha256 = wanted.sha256 or linked
     if linked != sha256 and linked is not None:
@@ -198,11 +218,19 @@ def _identify(wanted: Wanted, named: dict[str, str], response: Response) -> Orig
         size_bytes = int(named["X-Linked-Size"])
     elif "X-Linked-Size" in named and named["X-Linked-Size"] != str(size_bytes):
         raise Retry(SizeMismatch(url, size_bytes or 0, _number(named["X-Linked-Size"])))
-    if wanted.held_bytes and (wanted.held is None or wanted.held.etag != etag) and linked is None:
+    if wanted.holds_any and linked is None and not _is_same(wanted.held, etag, sha256):
         raise Restart("the server names another version")
-    if wanted.held_bytes and etag is None and sha256 is None:
+    if wanted.holds_any and etag is None and sha256 is None:
         raise Restart("nothing tells one version from another")
     return Origin(url, etag, sha256, size_bytes)
+
+
+def _is_same(held: Origin | None, etag: str | None, sha256: str | None) -> bool:
+    """Whether a server's name for its file is that of the bytes on disk, as far as it tells."""
+    if held is None:
+        return False
+    is_adopted = held.etag is None and sha256 is not None  # no server has named them, their hash will tell
+    return held.etag == etag or (is_adopted and held.sha256 == sha256)
 
 
 def _is_whole(wanted: Wanted, origin: Origin, response: Response) -> bool:
@@ -215,17 +243,17 @@ def _is_whole(wanted: Wanted, origin: Origin, response: Response) -> bool:
     if headers.get("Content-Encoding", "identity") != "identity":
         raise Retry(HubUnavailable(response.url.host, "an encoded body"))
     if response.status_code == 206:
-        match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-        if match is None or int(match[1]) != wanted.held_bytes:
+        match = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
+        if match is None or int(match[1]) != wanted.start_bytes:
             raise Retry(HubUnavailable(response.url.host, "another range than asked for"))
         if match[3] != "*" and origin.size_bytes not in (None, int(match[3])):
             raise Retry(SizeMismatch(url, origin.size_bytes or 0, int(match[3])))
-        return wanted.held_bytes == 0
+        return False
     length = headers.get("Content-Length", "")
     if length.isdigit():
         if origin.size_bytes not in (None, int(length)):
             raise Retry(SizeMismatch(url, origin.size_bytes or 0, int(length)))
-    elif wanted.held_bytes:
+    elif wanted.holds_any:
         raise Retry(HubUnavailable(response.url.host, "a whole file of unknown length instead of a range"))
     return True
 
@@ -233,19 +261,19 @@ def _is_whole(wanted: Wanted, origin: Origin, response: Response) -> bool:
 def promised_bytes(response: Response) -> int | None:
     """Size of the whole file according to an answer; None if it does not say."""
     if response.status_code == 206:
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         return int(match[3]) if match and match[3] != "*" else None
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdigit() else None
 
 
-def _retry_after_s(response: Response) -> float:
+def retry_after_s(response: Response) -> float:
     """Seconds the server asks to wait, at most five minutes; the form with a date is not used by hubs."""
     value = response.headers.get("Retry-After", "")
     return min(MAX_RETRY_AFTER_S, float(value)) if value.isdigit() else 0.0
 
 
-def _bare(etag: str | None) -> str | None:
+def bare_etag(etag: str | None) -> str | None:
     """A strong ETag without its quotes; a weak one does not tell bytes apart."""
     if etag is None or etag.startswith("W/"):
         return None

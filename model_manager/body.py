@@ -12,21 +12,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model_manager.http import ReadError, ReadTimeout, RemoteProtocolError, count_body
+from model_manager.pace import READ_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from model_manager.http import Connection, Response
 
-READ_BYTES = 1 << 20
 
-
-def iter_body(response: Response, connection: Connection | None) -> Iterator[bytes | memoryview]:
+def iter_body(
+    response: Response, connection: Connection | None, most_bytes: Callable[[], int]
+) -> Iterator[bytes | memoryview]:
     """The body in pieces; each is valid until the next one is asked for.
 
     Args:
         response: Fresh from `Http.open`.
         connection: The one that it comes over; None if unknown.
+        most_bytes: How much to read at once, 1 MiB at most; asked before each reading.
 
     Raises:
         TransportError: It broke off, or nothing came for the request's timeout.
@@ -43,7 +45,7 @@ def iter_body(response: Response, connection: Connection | None) -> Iterator[byt
     buffer = memoryview(bytearray(READ_BYTES))
     try:
         while left_bytes > 0:
-            n_bytes = sock.recv_into(buffer[: min(left_bytes, READ_BYTES)])
+            n_bytes = sock.recv_into(buffer[: min(left_bytes, most_bytes())])
             if not n_bytes:
                 raise RemoteProtocolError(f"the connection ended {left_bytes} bytes too early")
             left_bytes -= n_bytes

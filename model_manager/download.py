@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from model_manager.partial import PartialFile
 from model_manager.types import DownloadSnapshot
@@ -29,6 +29,8 @@ class Download:
         item: None until the reference was resolved.
         paths: Final paths, in the order of the item's files.
         wish: What it shall be after it was stopped; None while nobody asked.
+        waiting: What its thread waits for before there is a transfer; see `DownloadSnapshot`.
+        retry_at: When that ends, by `time.monotonic`.
         finished_sha256: Of the files that are in place, in order.
         settled: Set while it is not queued, running or verifying.
     """
@@ -42,6 +44,8 @@ class Download:
         self.paths: tuple[Path, ...] = ()
         self.error: ModelManagerError | None = None
         self.wish: DownloadStatus | None = None
+        self.waiting: Literal["network", "server"] | None = None
+        self.retry_at: float | None = None
         self.finished_sha256: list[str] = []
         self.settled = threading.Event()
         self.thread: threading.Thread | None = None
@@ -78,9 +82,10 @@ class Download:
     def count_files(self) -> None:
         """Learn from the disk how much has arrived; for a download that is taken up again."""
         for index, path in enumerate(self.paths):
-            file = path if index < len(self.finished_sha256) else PartialFile(path).path
-            if file.is_file():
-                self._file_bytes[index] = file.stat().st_size
+            if index >= len(self.finished_sha256):
+                self._file_bytes[index] = PartialFile(path).received_on_disk()
+            elif path.is_file():
+                self._file_bytes[index] = path.stat().st_size
 
     def start(self, run: Callable[[Download], None]) -> None:
         """Work on it, on a thread."""
@@ -90,8 +95,8 @@ class Download:
         self.thread.start()
 
     def stop(self, wish: DownloadStatus) -> None:
-        """Ask the thread to end. A cancel is not taken back by a later pause."""
-        if self.wish != "cancelled":
+        """Ask the thread to end. A pause takes back no cancel, and the program's end neither of them."""
+        if self.wish != "cancelled" and not (self.wish == "paused" and wish == "queued"):
             self.wish = wish
 
     def stop_wish_withdrawn(self) -> None:
@@ -118,6 +123,7 @@ class Download:
             self._file_bytes[self._index] = transfer.received_bytes
             self._sizes[self._index] = transfer.size_bytes
         self.thread = None
+        self.waiting = self.retry_at = None
         self._samples.clear()
 
     def discard_files(self, models_dir: Path) -> None:
@@ -139,8 +145,11 @@ class Download:
         self.finished_sha256 = []
         self._file_bytes = [0] * len(self.paths)
 
-    def snapshot(self) -> DownloadSnapshot:
-        """How it is now. The rate is that between the snapshots of the last five seconds."""
+    def snapshot(self, position: int = 0) -> DownloadSnapshot:
+        """How it is now, at this place of the queue.
+
+        The rate is that between the snapshots of the last five seconds.
+        """
         transfer = self._transfer
         received_bytes = sum(self._received())
         sizes = list(self._sizes)
@@ -163,7 +172,18 @@ class Download:
             path=self.paths[0] if is_done else None,
             sha256=self.finished_sha256[0] if is_done else None,
             files=tuple(zip(self.paths, self.finished_sha256, strict=True)) if is_done else (),
+            verified_bytes=min(received_bytes, self._verified()),
+            position=position,
+            n_files=len(self.paths),
+            n_connections=0 if transfer is None else transfer.n_connections,
+            waiting=self.waiting if transfer is None else transfer.waiting,
+            retry_in_s=_until(self.retry_at if transfer is None else transfer.retry_at),
         )
+
+    def _verified(self) -> int:
+        transfer = self._transfer
+        finished_bytes = sum(self._file_bytes[: len(self.finished_sha256)])
+        return finished_bytes + (0 if transfer is None else transfer.verified_bytes)
 
     def _received(self) -> list[int]:
         transfer, received = self._transfer, list(self._file_bytes)
@@ -182,3 +202,7 @@ class Download:
         if now - then < 0.2 or received_bytes == earlier_bytes:
             return None
         return (received_bytes - earlier_bytes) / (now - then)
+
+
+def _until(moment: float | None) -> float | None:
+    return None if moment is None else max(0.0, moment - time.monotonic())

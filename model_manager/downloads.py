@@ -4,85 +4,47 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, cast
 
 from model_manager import failures
 from model_manager.download import ACTIVE, Download
-from model_manager.errors import CannotWrite, ModelManagerError, TransferCancelled
+from model_manager.errors import CannotWrite, FileInUse, ModelManagerError, TransferCancelled
 from model_manager.filenames import safe_path_in
+from model_manager.pace import Pace
+from model_manager.planner import Planner
 from model_manager.references import parse
 from model_manager.transfer import DEFAULT_OPTIONS, Transfer, TransferOptions
-from model_manager.types import DownloadFile, DownloadItem, DownloadSnapshot, DownloadStatus
+from model_manager.types import (
+    DownloadFile,
+    DownloadItem,
+    DownloadLimits,
+    DownloadPlace,
+    DownloadSnapshot,
+    DownloadStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from model_manager.download_store import DownloadRow, DownloadStore
     from model_manager.http import Http
     from model_manager.hub import Hub
 
 log = logging.getLogger(__name__)
 
-MAX_RUNNING = 2
-
-
-class DownloadRow(Protocol):
-    """A row of the store; `types.DownloadRecord` and `storage.records.StoredDownload` are such."""
-
-    @property
-    def id(self) -> int:
-        """Given by the store."""
-
-    @property
-    def ref(self) -> str:
-        """As typed."""
-
-    @property
-    def name(self) -> str:
-        """As added."""
-
-    @property
-    def status(self) -> str:
-        """A `DownloadStatus`."""
-
-    @property
-    def plan(self) -> Mapping[str, Any]:
-        """As `Downloads` wrote it."""
-
-    @property
-    def error(self) -> str | None:
-        """Why it failed, as `failures` wrote it."""
-
-
-class DownloadStore(Protocol):
-    """Where downloads are kept. Called from any thread."""
-
-    def list(self) -> Sequence[DownloadRow]:
-        """All rows, the oldest first."""
-
-    def add(self, ref: str, name: str, plan: Mapping[str, Any]) -> DownloadRow:
-        """A new row with status "queued"."""
-
-    def update(
-        self,
-        download_id: int,
-        *,
-        status: str | None = None,
-        plan: Mapping[str, Any] | None = None,
-        error: str | None = None,
-    ) -> object:
-        """Change what is not None; an empty `error` clears it."""
-
-    def delete(self, download_id: int) -> object:
-        """Forget a row."""
+_UNFINISHED: tuple[DownloadStatus, ...] = (*ACTIVE, "paused")
+_CANCELLING = "cancelling"
+"""In the store alone: files of a cancelled download are still to be removed, should the program end now."""
 
 
 class Downloads:
-    """Runs downloads, two at once, each on a thread of its own. All methods may be called from any thread.
+    """Runs downloads, each on a thread of its own. All methods may be called from any thread.
 
-    Files go to `models_dir/<owner>/<repo>/<file>`; all shards of a split model are one download.
+    Files go to `models_dir/<owner>/<repo>/<file>`; all shards of a split model, and what lets it see, are one
+    download. What a person has asked for is in the store before a method returns, so that it also holds if
+    the program is killed the next moment.
     """
 
     def __init__(
@@ -94,6 +56,8 @@ class Downloads:
         *,
         on_finished: Callable[[DownloadSnapshot], None] | None = None,
         options: TransferOptions = DEFAULT_OPTIONS,
+        limits: Callable[[], DownloadLimits] = DownloadLimits,
+        hub_cache_dir: Path | None = None,
     ) -> None:
         """Take up what the store has: what was running or queued when the program ended goes on.
 
@@ -104,6 +68,8 @@ class Downloads:
             models_dir: The folder that all files go below.
             on_finished: Told of each download that is done or failed, on its thread, before `wait` returns.
             options: For each transfer.
+            limits: What they may take, asked again and again, from any thread; see `limits_changed`.
+            hub_cache_dir: Where half-finished files of the Hub's own library may be; None looks nowhere.
         """
         self._store = store
         self._hub = hub
@@ -111,6 +77,10 @@ class Downloads:
         self._models_dir = models_dir
         self._on_finished = on_finished
         self._options = options
+        self._planner = Planner(hub, options.backoff_s)
+        self._limits = limits
+        self._pace = Pace(lambda: limits().rate_bytes_per_s)
+        self._hub_cache_dir = hub_cache_dir
         self._lock = threading.RLock()
         self._is_closed = False
         self._downloads: dict[int, Download] = {}
@@ -133,7 +103,7 @@ class Downloads:
         parsed = parse(ref, self._hub.endpoint)
         with self._lock:
             for download in self._downloads.values():
-                if download.ref == parsed.ref and download.status in (*ACTIVE, "paused"):
+                if download.ref == parsed.ref and download.status in _UNFINISHED:
                     self.resume(download.id)
                     return download.id
             row = self._store.add(parsed.ref, parsed.ref, {})
@@ -147,6 +117,8 @@ class Downloads:
             download = self._downloads[download_id]
             if download.is_running:
                 download.stop("paused")
+                if download.wish == "paused":
+                    self._store.update(download.id, status="paused")
             elif download.status == "queued":
                 self._settle(download, "paused")
 
@@ -156,6 +128,8 @@ class Downloads:
             download = self._downloads[download_id]
             if download.is_running:
                 download.stop_wish_withdrawn()
+                if download.wish != "cancelled":
+                    self._store.update(download.id, status="running")
             elif download.status in ("paused", "failed", "cancelled"):
                 download.settled.clear()
                 download.error = None
@@ -168,9 +142,50 @@ class Downloads:
             download = self._downloads[download_id]
             if download.is_running:
                 download.stop("cancelled")
+                self._store.update(download.id, status=_CANCELLING)
             elif download.status in ("queued", "paused", "failed"):
                 self._discard_files(download)
                 self._settle(download, "cancelled")
+
+    def pause_all(self) -> None:
+        """Pause what runs or waits."""
+        with self._lock:
+            # From the end, so that none begins because one before it has stopped.
+            for download in reversed(self._downloads.values()):
+                if download.status in ACTIVE:
+                    self.pause(download.id)
+
+    def resume_all(self) -> None:
+        """Go on with all that are paused, in their order."""
+        with self._lock:
+            for download in self._downloads.values():
+                if download.status == "paused" or download.wish == "paused":
+                    self.resume(download.id)
+
+    def move(self, download_id: int, place: DownloadPlace) -> None:
+        """Change the order of the queue, which counts for what waits; what runs is not stopped.
+
+        One that is over stays where it is.
+        """
+        with self._lock:
+            queue = [download.id for download in self._downloads.values() if download.status in _UNFINISHED]
+            if download_id not in queue:
+                return
+            index = queue.index(download_id)
+            queue.pop(index)
+            target = {"first": 0, "up": max(0, index - 1), "down": index + 1, "last": len(queue)}[place]
+            queue.insert(target, download_id)
+            in_order = iter(queue)
+            order = [
+                next(in_order) if download.status in _UNFINISHED else download.id
+                for download in self._downloads.values()
+            ]
+            self._store.reorder(order)
+            self._downloads = {number: self._downloads[number] for number in order}
+
+    def limits_changed(self) -> None:
+        """Begin what may be begun now."""
+        self._start_queued()
 
     def remove(self, download_id: int) -> None:
         """Forget a download, after cancelling it if it is not over; the files of a finished one stay."""
@@ -181,15 +196,16 @@ class Downloads:
                 self._store.delete(download_id)
 
     def snapshots(self) -> list[DownloadSnapshot]:
-        """All downloads as they are now, the oldest first; cheap enough for a timer."""
+        """All downloads as they are now, in the order of the queue; cheap enough for a timer."""
         with self._lock:
-            return [download.snapshot() for download in self._downloads.values()]
+            downloads = list(self._downloads.values())
+        return [download.snapshot(position) for position, download in enumerate(downloads, start=1)]
 
     def wait(self, download_id: int, timeout_s: float | None = None) -> DownloadSnapshot:
         """Block until a download is done, failed, paused or cancelled, or the time is over."""
         download = self._downloads[download_id]
         download.settled.wait(timeout_s)
-        return download.snapshot()
+        return self._snapshot(download)
 
     def close(self) -> None:
         """Stop all, keep everything; the next program goes on."""
@@ -205,7 +221,10 @@ class Downloads:
     # --- the life of one download ---------------------------------------------------------------------------
 
     def _restore(self, row: DownloadRow) -> None:
-        status: DownloadStatus = "queued" if row.status in ACTIVE else cast("DownloadStatus", row.status)
+        was_cancelling = row.status == _CANCELLING
+        status = cast("DownloadStatus", "cancelled" if was_cancelling else row.status)
+        if status in ACTIVE:
+            status = "queued"
         plan = row.plan
         download = Download(row.id, row.ref, plan.get("name", row.name), status)
         if plan.get("files"):
@@ -215,6 +234,8 @@ class Downloads:
             download.count_files()
         if row.error and status == "failed":
             download.error = failures.decode(row.error)
+        if was_cancelling:
+            self._discard_files(download)
         if status not in ACTIVE:
             download.settled.set()
         self._downloads[row.id] = download
@@ -225,7 +246,7 @@ class Downloads:
         with self._lock:
             n_running = sum(download.is_running for download in self._downloads.values())
             for download in self._downloads.values():
-                if n_running >= MAX_RUNNING or self._is_closed:
+                if n_running >= max(1, self._limits().n_files) or self._is_closed:
                     return
                 if download.status == "queued":
                     n_running += 1
@@ -251,18 +272,23 @@ class Downloads:
 
     def _prepare(self, download: Download) -> None:
         if download.item is None:
-            item = self._hub.resolve(download.ref)
-            for file in item.files:
-                safe_path_in(self._models_dir, file.path)
-            with self._lock:
-                download.plan(item, self._models_dir)
-                self._save_plan(download)
+            self._take(download, self._planner.item_of(download))
+        elif (moved := self._planner.where_now(download, download.item)) is not None:
+            self._take(download, moved)
         with self._lock:
             for other in self._downloads.values():
                 if other is not download and other.is_running and set(other.paths) & set(download.paths):
-                    raise CannotWrite(download.paths[0], "another download is writing this file")
+                    raise FileInUse(download.paths[0])
         if download.wish is not None:
             raise TransferCancelled
+
+    def _take(self, download: Download, item: DownloadItem) -> None:
+        for file in item.files:
+            safe_path_in(self._models_dir, file.path)
+        with self._lock:
+            download.plan(item, self._models_dir)
+            download.count_files()
+            self._save_plan(download)
 
     def _fetch(self, download: Download) -> None:
         item = download.item
@@ -278,6 +304,8 @@ class Downloads:
                 sha256=file.sha256,
                 token=self._hub.token_for(file.url),
                 options=self._options_for(download, index),
+                pace=self._pace,
+                hub_cache_dir=self._hub_cache_dir,
             )
             self._allow(file)
             download.begin(index, transfer)
@@ -301,9 +329,8 @@ class Downloads:
             )
             promised_bytes += download.missing_bytes_after(index)
         base = self._options
-        return TransferOptions(
-            base.timeout_s, base.max_retries, base.backoff_s, base.reserve_bytes + promised_bytes
-        )
+        lanes = replace(base.lanes, n_connections=max(1, self._limits().n_connections))
+        return replace(base, reserve_bytes=base.reserve_bytes + promised_bytes, lanes=lanes)
 
     def _end(self, download: Download, status: DownloadStatus) -> None:
         with self._lock:
@@ -314,7 +341,7 @@ class Downloads:
             self._set_status(download, status, error=error)
         if status in ("done", "failed") and self._on_finished is not None:
             try:
-                self._on_finished(download.snapshot())
+                self._on_finished(self._snapshot(download))
             except Exception:
                 log.exception("a listener failed for download %d", download.id)
         with self._lock:
@@ -322,6 +349,12 @@ class Downloads:
             if download.status != "queued" or self._is_closed:
                 download.settled.set()
             self._start_queued()
+
+    def _snapshot(self, download: Download) -> DownloadSnapshot:
+        with self._lock:
+            order = list(self._downloads)
+            position = order.index(download.id) + 1 if download.id in self._downloads else 0
+        return download.snapshot(position)
 
     def _settle(self, download: Download, status: DownloadStatus) -> None:
         self._set_status(download, status)

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote, urlsplit
@@ -20,6 +21,7 @@ from urllib.parse import quote, urlsplit
 from model_manager.errors import (
     AccessDenied,
     HubError,
+    HubFailing,
     HubUnavailable,
     InvalidReference,
     NotOnHub,
@@ -29,8 +31,9 @@ from model_manager.errors import (
 from model_manager.filenames import safe_relative_path
 from model_manager.http import Http, Response, TransportError
 from model_manager.hub_facts import facts_of
+from model_manager.network import unavailable
 from model_manager.partial import without_query
-from model_manager.references import UrlReference, choose, parse
+from model_manager.references import UrlReference, choose, parse, projector
 from model_manager.shards import model_stem
 from model_manager.types import DownloadFile, DownloadItem, HubFacts, HubFile, HubModel
 
@@ -199,10 +202,17 @@ class Hub:
         if isinstance(reference, UrlReference):
             return self._direct(reference)
         model = self.model_info(reference.repo_id, reference.revision)
-        return self.item_of(model, choose(reference, model.files))
+        return self.item_of(model, choose(reference, model.files), with_vision=reference.path is None)
 
-    def item_of(self, model: HubModel, chosen: Sequence[HubFile]) -> DownloadItem:
+    def item_of(
+        self, model: HubModel, chosen: Sequence[HubFile], *, with_vision: bool = False
+    ) -> DownloadItem:
         """What to download for the files of one model of a repository, the first shard first.
+
+        Args:
+            model: The repository.
+            chosen: The model's files.
+            with_vision: Also what lets it see, if the repository has that: it goes beside the model.
 
         Raises:
             UnsafeFilename: The hub's names would leave our folder.
@@ -217,6 +227,12 @@ class Hub:
             )
             for file in chosen
         )
+        tower = projector(model.files) if with_vision else None
+        if tower is not None:
+            name = safe_relative_path(tower.path).name
+            path = str(PurePosixPath(files[0].path).with_name(name))
+            url = self.file_url(model.repo_id, tower.path, model.revision)
+            files += (DownloadFile(url, path, tower.size_bytes or None, tower.sha256),)
         return DownloadItem(model_stem(files[0].path.rpartition("/")[2]), files)
 
     def file_url(self, repo_id: str, path: str, revision: str = "main") -> str:
@@ -305,7 +321,7 @@ class Hub:
                 raise NotOnHub(error.response.status_code, without_query(url)) from error
             raise _translate(error.response.status_code, without_query(url), host) from error
         except TransportError as error:
-            raise HubUnavailable(host, str(error) or type(error).__name__) from error
+            raise unavailable(host, error) from error
         except ValueError as error:
             raise HubUnavailable(host, "an answer that is no JSON") from error
         except (TypeError, KeyError, AttributeError) as error:
@@ -332,5 +348,5 @@ def _translate(status: int, url: str, host: str) -> HubError | HubUnavailable:
     if status == 429:
         return RateLimited(status, url)
     if status >= 500:
-        return HubUnavailable(host, f"status {status}")
+        return HubFailing(host, status)
     return HubError(status, url)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 DownloadStatus = Literal["queued", "running", "verifying", "paused", "failed", "done", "cancelled"]
+DownloadPlace = Literal["first", "up", "down", "last"]
+"""Where to move a download in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,13 @@ class DownloadSnapshot:
         path: The final path of the first file once `status` is "done".
         sha256: Of the first file once `status` is "done".
         files: Path and sha256 of every file once `status` is "done".
+        verified_bytes: How many of `received_bytes` the hash has seen; the rest is left to verify.
+        position: Its place in the queue, from 1; waiting ones are begun in this order.
+        n_files: How many files it has: shards and what lets the model see; 0 while nobody has said.
+        n_connections: How many bring bytes at this moment.
+        waiting: What a running one waits for, between two attempts: the network, which may take as long as it
+            likes, or the server; None while it does not wait.
+        retry_in_s: When it will be tried again; None while it does not wait.
     """
 
     id: int
@@ -134,3 +143,24 @@ class DownloadSnapshot:
     path: Path | None = None
     sha256: str | None = None
     files: tuple[tuple[Path, str], ...] = ()
+    verified_bytes: int = 0
+    position: int = 0
+    n_files: int = 0
+    n_connections: int = 0
+    waiting: Literal["network", "server"] | None = None
+    retry_in_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadLimits:
+    """What a person allows downloads to take.
+
+    Attributes:
+        n_files: So many models are fetched at once; the others wait.
+        n_connections: So many connections share one file, where that helps.
+        rate_bytes_per_s: Of all together; 0 for no limit.
+    """
+
+    n_files: int = 2
+    n_connections: int = 4
+    rate_bytes_per_s: int = 0

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from model_manager.errors import InvalidReference
 from model_manager.shards import model_stem, parse_shard_name
+from model_manager.vision_files import is_vision_name, vision_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +128,12 @@ def choose(reference: HubReference, files: Sequence[HubFile]) -> tuple[HubFile, 
     if not models:
         raise InvalidReference(reference.ref)
     return min(models, key=_preference)
+
+
+def projector(files: Sequence[HubFile]) -> HubFile | None:
+    """What lets the models of a repository see; of several precisions the one to take."""
+    towers = [file for file in files if is_vision_name(file.path.rpartition("/")[2])]
+    return min(towers, key=lambda file: vision_rank(file.path.rpartition("/")[2]), default=None)
 
 
 def label(path: str) -> str:

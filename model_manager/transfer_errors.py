@@ -200,6 +200,22 @@ class HubUnavailable(ModelManagerError):
         self.reason = reason
 
 
+class NetworkAway(HubUnavailable):
+    """This machine has no way to the host at the moment; who waits for it may wait as long as it takes."""
+
+
+class HubFailing(HubUnavailable):
+    """The host can be reached, and answers each time that it cannot serve.
+
+    Attributes:
+        status: The HTTP status, 5xx or 408.
+    """
+
+    def __init__(self, host: str, status: int) -> None:
+        super().__init__(host, f"status {status}")
+        self.status = status
+
+
 class TransferStalled(ModelManagerError):
     """No byte arrived for `timeout_s`, after all retries; what is on disk is kept."""
 
@@ -264,3 +280,14 @@ class CannotWrite(ModelManagerError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class DiskFull(CannotWrite):
+    """The disk filled in the middle; what is on it is kept."""
+
+
+class FileInUse(CannotWrite):
+    """Another program, or another download, is writing this very file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "another program is writing this file")

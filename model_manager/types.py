@@ -39,6 +39,8 @@ from model_manager.entry_types import (
 from model_manager.hub_types import (
     DownloadFile,
     DownloadItem,
+    DownloadLimits,
+    DownloadPlace,
     DownloadRecord,
     DownloadSnapshot,
     DownloadStatus,
@@ -63,6 +65,8 @@ __all__ = [
     "DeviceMemory",
     "DownloadFile",
     "DownloadItem",
+    "DownloadLimits",
+    "DownloadPlace",
     "DownloadRecord",
     "DownloadSnapshot",
     "DownloadStatus",

@@ -23,6 +23,18 @@ def is_vision_file(model: GgufModel) -> bool:
     return model.header.architecture == ARCHITECTURE
 
 
+def is_vision_name(filename: str) -> bool:
+    """Whether a file is named as vision towers are."""
+    return "mmproj" in filename.lower() and filename.lower().endswith(".gguf")
+
+
+def vision_rank(filename: str) -> tuple[int, str]:
+    """Sorts towers of several precisions: the one that loses nothing and takes least comes first."""
+    name = filename.lower()
+    marks = [i for i, mark in enumerate(_PREFERRED) if mark in name]
+    return (min(marks, default=len(_PREFERRED)), name)
+
+
 def find_mmproj(model: GgufModel) -> Path | None:
     """The vision tower of a model: a file named `*mmproj*.gguf` in its folder whose output is as wide as it.
 
@@ -30,12 +42,12 @@ def find_mmproj(model: GgufModel) -> Path | None:
     """
     width = model.header.metadata.get(f"{model.header.architecture}.embedding_length")
     fitting = [path for path in _candidates(model.paths[0].parent) if _width(path) == width]
-    return min(fitting, key=_rank, default=None)
+    return min(fitting, key=lambda path: vision_rank(path.name), default=None)
 
 
 def _candidates(folder: Path) -> Sequence[Path]:
     try:
-        return sorted(path for path in folder.glob("*.gguf") if "mmproj" in path.name.lower())
+        return sorted(path for path in folder.glob("*.gguf") if is_vision_name(path.name))
     except OSError as error:
         log.info("%s cannot be looked through: %s", folder, error)
         return []
@@ -47,9 +59,3 @@ def _width(path: Path) -> object:
     except (ModelFileError, OSError) as error:
         log.info("%s is no vision tower: %s", path, error)
         return None
-
-
-def _rank(path: Path) -> tuple[int, str]:
-    name = path.name.lower()
-    marks = [i for i, mark in enumerate(_PREFERRED) if mark in name]
-    return (min(marks, default=len(_PREFERRED)), name)

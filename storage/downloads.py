@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from storage.database import Database, now_text
@@ -13,22 +13,23 @@ from storage.rows import to_json
 
 
 class Downloads:
-    """Downloads by id, the oldest first."""
+    """Downloads by id, in the order of their queue."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def list(self) -> list[StoredDownload]:
-        """All downloads, in the order in which they were added."""
-        return [_download_of(row) for row in self._database.query("SELECT * FROM downloads ORDER BY id")]
+        """All downloads, in the order in which they were added, or were put since."""
+        rows = self._database.query("SELECT * FROM downloads ORDER BY position, id")
+        return [_download_of(row) for row in rows]
 
     def add(self, ref: str, name: str, plan: Mapping[str, Any]) -> StoredDownload:
-        """A new download, queued."""
+        """A new download, queued, behind all others."""
         now = now_text()
         with self._database.transaction():
             download_id = self._database.execute(
-                "INSERT INTO downloads (ref, name, status, plan, added_at, updated_at)"
-                " VALUES (?, ?, 'queued', ?, ?, ?)",
+                "INSERT INTO downloads (ref, name, status, plan, added_at, updated_at, position)"
+                " SELECT ?, ?, 'queued', ?, ?, ?, coalesce(max(position), 0) + 1 FROM downloads",
                 [ref, name, to_json(plan), now, now],
             )
             rows = self._database.query("SELECT * FROM downloads WHERE id = ?", [download_id])
@@ -65,6 +66,14 @@ class Downloads:
                     "now": now_text(),
                 },
             )
+
+    def reorder(self, download_ids: Sequence[int]) -> None:
+        """Put downloads into this order; those that are not named keep their place number."""
+        with self._database.transaction():
+            for position, download_id in enumerate(download_ids, start=1):
+                self._database.execute(
+                    "UPDATE downloads SET position = ? WHERE id = ?", [position, download_id]
+                )
 
     def delete(self, download_id: int) -> None:
         """Forget a download; nothing happens where there is none."""

@@ -367,3 +367,12 @@ def m011_keep_models(db: Database) -> None:
 
         CREATE INDEX generations_by_model_name ON generations (model_name, message_id);
     """)
+
+
+@migrations()
+def m012_order_downloads(db: Database) -> None:
+    """The queue's own order; until now it was that of the ids."""
+    db.executescript("""
+        ALTER TABLE downloads ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+        UPDATE downloads SET position = id;
+    """)

@@ -17,6 +17,9 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "backup_every_days": 7,  # days between backups that are made by themselves; 0: none are
         "backups_kept": 3,  # of these
         "default_model": None,  # name in the library; None: the first one there is
+        "download_connections": 4,  # that share one file
+        "download_rate": 0,  # bytes a second, of all downloads together; 0: no limit
+        "downloads_at_once": 2,  # the others wait
         "hub_endpoint": "https://huggingface.co",
         "language": "system",  # "system", "en" or "zh_CN"
         "last_conversation_id": None,

@@ -186,6 +186,23 @@ def _hub_unavailable(error: models.HubUnavailable) -> str:
     )
 
 
+def _network_away(error: models.NetworkAway) -> str:
+    return tr(
+        "This computer has no connection to {host} at the moment. "
+        "Check the network; downloads go on by themselves once it is back.",
+        host=error.host,
+    )
+
+
+def _hub_failing(error: models.HubFailing) -> str:
+    return tr(
+        "{host} answers that it cannot serve at the moment (error {status}). "
+        "What has arrived is kept; try again later.",
+        host=error.host,
+        status=error.status,
+    )
+
+
 def _transfer_stalled(error: models.TransferStalled) -> str:
     return tr(
         "No data came from {host} for {time}, so the download stopped; what has arrived is kept. "
@@ -245,6 +262,21 @@ def _cannot_write(error: models.CannotWrite) -> str:
     )
 
 
+def _disk_full(error: models.DiskFull) -> str:
+    return tr(
+        "The disk is full, so “{file}” could not be written on. What has arrived is kept: "
+        "make room, then resume.",
+        file=file_name(error.path),
+    )
+
+
+def _file_in_use(error: models.FileInUse) -> str:
+    return tr(
+        "Another program is fetching “{file}” just now. Wait until it is done, then try again.",
+        file=file_name(error.path),
+    )
+
+
 SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.ModelFileError: _model_file,
     models.OnlyVision: _only_vision,
@@ -268,6 +300,8 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.NotOnHub: _not_on_hub,
     models.RateLimited: _rate_limited,
     models.HubUnavailable: _hub_unavailable,
+    models.NetworkAway: _network_away,
+    models.HubFailing: _hub_failing,
     models.TransferStalled: _transfer_stalled,
     models.NoSuchDownload: _no_such_download,
     models.TransferCancelled: _transfer_cancelled,
@@ -276,4 +310,6 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.UnsafeFilename: _unsafe_filename,
     models.NotEnoughDisk: _not_enough_disk,
     models.CannotWrite: _cannot_write,
+    models.DiskFull: _disk_full,
+    models.FileInUse: _file_in_use,
 }

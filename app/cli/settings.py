@@ -102,6 +102,9 @@ def _is_address(value: Any) -> bool:
 _FITS: Mapping[str, Callable[[Any], bool]] = {
     "backup_every_days": lambda value: type(value) is int and 0 <= value <= 3650,
     "backups_kept": lambda value: type(value) is int and 1 <= value <= 1000,
+    "download_connections": lambda value: type(value) is int and 1 <= value <= 16,
+    "download_rate": lambda value: type(value) is int and value >= 0,
+    "downloads_at_once": lambda value: type(value) is int and 1 <= value <= 16,
     "hub_endpoint": _is_address,
     "language": ("system", "en", "zh_CN").__contains__,
     "models_memory_bytes": lambda value: type(value) is int and value >= 0,

@@ -11,7 +11,7 @@ from app.bridge import Bridge
 from app.controllers.library import free_bytes_of
 from app.keep_awake import keep_awake
 from app.services import Services
-from model_manager.types import DownloadSnapshot
+from model_manager.types import DownloadPlace, DownloadSnapshot
 
 PUBLISH_INTERVAL_MS = 250
 _ROOM_EVERY = 20
@@ -86,6 +86,18 @@ class DownloadsController(QObject):
                 self._downloads.cancel(download_id)
 
         self._then_publish(work)
+
+    def pause_all(self) -> None:
+        """Stop all, and keep what has arrived."""
+        self._then_publish(self._downloads.pause_all)
+
+    def resume_all(self) -> None:
+        """Go on with all that are paused."""
+        self._then_publish(self._downloads.resume_all)
+
+    def move(self, download_id: int, place: DownloadPlace) -> None:
+        """Change the order of what waits."""
+        self._then_publish(lambda: self._downloads.move(download_id, place))
 
     def close(self) -> None:
         """Stop publishing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ class MemoryStore:
     def update(self, download_id: int, **changes: Any) -> None:
         changes = {key: value for key, value in changes.items() if value is not None}
         self.rows[download_id] = replace(self.rows[download_id], **changes)
+
+    def reorder(self, download_ids: Sequence[int]) -> None:
+        self.rows = {number: self.rows[number] for number in download_ids}
 
     def delete(self, download_id: int) -> None:
         del self.rows[download_id]

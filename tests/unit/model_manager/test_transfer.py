@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from model_manager.errors import (
     AccessDenied,
     CannotWrite,
+    DiskFull,
     HashMismatch,
     HubError,
     HubUnavailable,
@@ -32,6 +32,7 @@ from model_manager.errors import (
 )
 from model_manager.http import Http
 from model_manager.partial import PartialFile
+from model_manager.pieces import Piece
 from model_manager.transfer import Transfer, TransferOptions
 from tests.helpers.hub_server import HubFileContent, HubServer, random_bytes
 
@@ -392,7 +393,7 @@ def test_after_a_reboot_only_synced_bytes_count(
     cut_first(hub_server, make)
     sidecar = path.with_name(path.name + ".part.json")
     record = json.loads(sidecar.read_text())
-    sidecar.write_text(json.dumps(record | {"synced_bytes": 400_000, "booted_at": psutil.boot_time() - 9999}))
+    sidecar.write_text(json.dumps(record | {"runs": [[0, 400_000]], "boot": "another run"}))
     part_of(path).write_bytes(file.content[:400_000] + b"\0" * (CUT - 400_000))
     make().run(never)
     assert_right(path, file)
@@ -425,15 +426,15 @@ def test_too_little_disk_is_refused_when_only_the_server_knew_the_size(make, pat
 def test_system_that_refuses_in_the_middle_keeps_bytes(
     make, path, file, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    append = PartialFile.append
+    write = PartialFile.write
 
-    def refuse(self: PartialFile, data: bytes) -> None:
+    def refuse(self: PartialFile, piece: Piece, data: bytes) -> None:
         room = 500_000 - self.size_bytes
-        append(self, data[: max(0, room)])
+        write(self, piece, data[: max(0, room)])
         if len(data) > room:
             raise CannotWrite(self.path, os.strerror(code))
 
-    monkeypatch.setattr(PartialFile, "append", refuse)
+    monkeypatch.setattr(PartialFile, "write", refuse)
     with pytest.raises(CannotWrite):
         make().run(never)
     assert_kept(path, file, 500_000)
@@ -448,8 +449,8 @@ def test_full_disk_is_a_typed_error(tmp_path: Path) -> None:
     partial.open()
     partial._file.close()
     partial._file = open("/dev/full", "r+b", buffering=0)  # noqa: SIM115  (closed with the partial file)
-    with pytest.raises(CannotWrite):
-        partial.append(b"x")
+    with pytest.raises(DiskFull):
+        partial.write(partial.open_front(), b"x")
     assert partial.size_bytes == 0
     partial.close()
 

@@ -1,0 +1,62 @@
+"""Whether an error means that this machine has no network, which passes by itself, or something else."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+
+from model_manager.errors import HubUnavailable, NetworkAway
+from model_manager.http import ConnectTimeout, TransportError
+
+_AWAY = frozenset(
+    getattr(errno, name)
+    for name in (
+        "ENETUNREACH",
+        "ENETDOWN",
+        "EHOSTUNREACH",
+        "EHOSTDOWN",
+        "EADDRNOTAVAIL",
+        "ETIMEDOUT",
+        "ENONET",
+    )
+    if hasattr(errno, name)
+)
+_DOCUMENTATION_ADDRESS = ("192.0.2.1", 9)
+
+
+def unavailable(host: str, error: TransportError) -> HubUnavailable:
+    """What a request without an answer means for who waits: `NetworkAway` if the network is.
+
+    A name that nobody knows is a typing error where there is a network, and the network's absence where there
+    is none; some systems say the same of both.
+    """
+    reason = str(error) or type(error).__name__
+    kind = NetworkAway if _is_away(error) else HubUnavailable
+    return kind(host, reason)
+
+
+def has_route() -> bool:
+    """Whether the system would know where to send a packet to the world outside. None is sent."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(_DOCUMENTATION_ADDRESS)
+    except OSError:
+        return False
+    return True
+
+
+def _is_away(error: TransportError) -> bool:
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return cause.errno == socket.EAI_AGAIN or not has_route()
+        if isinstance(cause, OSError) and cause.errno in _AWAY:
+            return True
+    return isinstance(error, ConnectTimeout)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
