@@ -19,7 +19,7 @@ from ui.i18n import tr
 
 _PUBLISH_INTERVAL_S = 0.3
 _ACTIVE = ("queued", "running", "verifying")
-_OVER = ("done", "failed", "cancelled")
+_OVER = ("done", "cancelled")
 
 
 def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> None:
