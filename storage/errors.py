@@ -121,3 +121,45 @@ class BackupUnusable(StorageError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class ArchiveRefused(StorageError):
+    """A zip or folder that must not or cannot be read; nothing of it was.
+
+    Attributes:
+        path: The file.
+        reason: "damaged", "too_many_files", "too_large", "overlapping", "leads_out" or "encrypted".
+        detail: Technical text: the file in it, or a number.
+    """
+
+    def __init__(self, path: Path, reason: str, detail: str) -> None:
+        super().__init__(f"{path}: {reason}: {detail}")
+        self.path = path
+        self.reason = reason
+        self.detail = detail
+
+
+class UnknownExport(StorageError):
+    """A file that is none of the formats that can be imported.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
+class ForeignDatabaseUnreadable(StorageError):
+    """Another program's database cannot be read.
+
+    Attributes:
+        path: The file.
+        reason: SQLite's own message.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason

@@ -376,3 +376,20 @@ def m012_order_downloads(db: Database) -> None:
         ALTER TABLE downloads ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
         UPDATE downloads SET position = id;
     """)
+
+
+@migrations()
+def m013_create_origins(db: Database) -> None:
+    """Where imported conversations and their messages came from, so that a second import finds them."""
+    db.executescript("""
+        CREATE TABLE origins (
+            conversation_id INTEGER PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+            origin TEXT NOT NULL UNIQUE,
+            imported_at TEXT NOT NULL
+        ) STRICT;
+
+        CREATE TABLE message_origins (
+            message_id INTEGER PRIMARY KEY REFERENCES messages (id) ON DELETE CASCADE,
+            key TEXT NOT NULL
+        ) STRICT;
+    """)

@@ -7,6 +7,7 @@ from pathlib import Path
 from storage.conversations import Conversations
 from storage.database import Database
 from storage.downloads import Downloads
+from storage.exchange.filing import Filing
 from storage.images import Images
 from storage.models import Models
 from storage.prompts import Prompts
@@ -44,6 +45,7 @@ class Store:
         self.upkeep = Upkeep(self._database, self.search)
         self.ratings = Ratings(self._database)
         self.prompts = Prompts(self._database)
+        self.filing = Filing(self._database, self.search)
         self.settings = Settings(self._database)
         self.models = Models(self._database)
         self.downloads = Downloads(self._database)

@@ -10,7 +10,7 @@ import json
 import math
 import sqlite3
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -65,6 +65,22 @@ class Traces:
                     row,
                 )
 
+    def insert(self, message_id: int, kind: str, dtype: str, shape: Sequence[int], data: bytes) -> None:
+        """Keep an array that comes compressed, as another database held it; inside a transaction.
+
+        Raises:
+            ValueError: It is not of the form of its kind, or cannot be read.
+        """
+        if kind not in _FORMATS:
+            raise ValueError(f"there is no trace {kind}")
+        array = _unpacked({"kind": kind, "dtype": dtype, "shape": json.dumps(list(shape)), "data": data})
+        if problem := _problem_of(kind, array):
+            raise ValueError(problem)
+        self._database.execute(
+            "INSERT INTO traces (message_id, kind, dtype, shape, data) VALUES (?, ?, ?, ?, ?)",
+            [message_id, kind, dtype, json.dumps(list(shape)), data],
+        )
+
     def get(self, message_id: int, kind: TraceKind) -> Array | None:
         """One array of a message; None where there is none, or none that can be read."""
         rows = self._database.query(
@@ -104,7 +120,11 @@ def _problem(row: sqlite3.Row) -> str:
         array = _unpacked(row)
     except ValueError as error:
         return f"cannot be read: {error}"
-    if row["kind"] in ("prompt_tokens", "answer_tokens") and min(array.tolist(), default=0) < 0:
+    return _problem_of(row["kind"], array)
+
+
+def _problem_of(kind: str, array: Array) -> str:
+    if kind in ("prompt_tokens", "answer_tokens") and min(array.tolist(), default=0) < 0:
         return "holds an id below 0"
     return ""
 
@@ -121,7 +141,7 @@ def _packed(kind: TraceKind, numbers: ArrayLike | PackedArray) -> tuple[str, str
     return dtype, json.dumps(list(array.shape)), data
 
 
-def _unpacked(row: sqlite3.Row) -> Array:
+def _unpacked(row: sqlite3.Row | Mapping[str, Any]) -> Array:
     dtype, n_dimensions = _FORMATS.get(row["kind"], (row["dtype"], None))
     if row["dtype"] != dtype:
         raise ValueError(f"its numbers are {row['dtype']}")

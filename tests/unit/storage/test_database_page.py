@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from storage.exchange.carried import Carried, CarriedMessage
 from storage.migrations import APPLICATION_ID, known_steps
 from storage.settings import DEFAULTS
 from storage.store import Store
@@ -27,6 +28,7 @@ def connection(path: Path, store: Store) -> Iterator[sqlite3.Connection]:
     store.conversations.flush_answer(answer.id, text("so"))
     store.conversations.flush_answer(answer.id, text("so far"))
     store.settings.set("language", "en")
+    store.filing.file(Carried("chatgpt:6650", "Imported", (CarriedMessage("q", None, "user", text("Hi")),)))
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         yield connection
 

@@ -1,0 +1,118 @@
+"""HTML: one page that needs nothing else, for reading and printing.
+
+Everything that anybody wrote is escaped; the page has no script, and its policy forbids loading anything. Of
+Markdown only code blocks are set apart: the rest stands as it was written.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from typing import IO
+
+from storage.exchange.carried import Carried, CarriedMessage
+from storage.exchange.exporters.branches import reasoning_of, shown_branch, text_of
+from storage.exchange.exporters.labels import Labels
+from storage.exchange.foreign import image_format
+
+# HTML cannot hold these, not even as a reference.
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
+PAPER_STYLE = """
+body { font-family: sans-serif; font-size: 10pt; color: #000; }
+h1 { font-size: 16pt; } h2 { font-size: 9pt; color: #555; }
+.text { white-space: pre-wrap; } .note { color: #555; font-style: italic; }
+pre { font-family: monospace; font-size: 8.5pt; white-space: pre-wrap; background: #f4f4f4; }
+details { color: #444; } summary { font-weight: bold; }
+"""
+"""In the little that Qt's rich text understands, for printing."""
+_STYLE = """
+body { font: 16px/1.55 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1d1d1f; background: #fff; }
+h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: .85rem; color: #6b6b70; margin: 0 0 .35rem; }
+section { margin: 1.6rem 0; } .user { background: #f2f2f4; border-radius: .6rem; padding: .8rem 1rem; }
+.text { white-space: pre-wrap; overflow-wrap: anywhere; }
+pre { background: #f6f6f8; border: 1px solid #e3e3e7; border-radius: .4rem; padding: .7rem; overflow-x: auto;
+  font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+details { color: #55555a; border-left: 3px solid #d8d8dd; padding-left: .8rem; margin: .6rem 0; }
+summary { cursor: pointer; } img { max-width: 100%; } .note { color: #6b6b70; font-style: italic; }
+@media (prefers-color-scheme: dark) { body { color: #e8e8ea; background: #1b1b1d; }
+  .user { background: #29292c; } pre { background: #232326; border-color: #38383c; }
+  h2, .note { color: #a0a0a6; }
+  details { color: #b5b5ba; border-color: #44444a; } }
+@media print { body { max-width: none; margin: 0; color: #000; background: #fff; } h2 { break-after: avoid; }
+  pre { break-inside: avoid; } .user { background: none; border: 1px solid #ccc; }
+  details::details-content { content-visibility: visible; block-size: auto; } }
+"""
+
+
+def write(conversation: Carried, file: IO[str], labels: Labels, *, style: str = _STYLE) -> None:
+    """The whole page."""
+    title = _escaped(conversation.title.strip() or labels.untitled)
+    file.write(
+        f'<!DOCTYPE html>\n<html lang="{_escaped(labels.language)}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:;'
+        " style-src 'unsafe-inline'\">\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n<h1 dir="auto">{title}</h1>\n'
+    )
+    if conversation.system_prompt:
+        file.write(f'<section class="system">\n<h2>{_escaped(labels.system)}</h2>\n')
+        _write_text(conversation.system_prompt, file)
+        file.write("</section>\n")
+    for message in shown_branch(conversation):
+        _write_message(message, file, labels)
+    file.write("</body>\n</html>\n")
+
+
+def _write_message(message: CarriedMessage, file: IO[str], labels: Labels) -> None:
+    speaker = {"user": labels.user, "assistant": labels.assistant, "system": labels.system}[message.role]
+    if message.generation is not None:
+        speaker = message.generation.model_name
+    file.write(f'<section class="{message.role}">\n<h2 dir="auto">{_escaped(speaker)}</h2>\n')
+    for image in message.images:
+        kind = image_format(image.data)
+        if kind is not None:
+            data = base64.b64encode(image.data).decode()
+            file.write(f'<p><img alt="{_escaped(image.name)}" src="data:image/{kind};base64,{data}"></p>\n')
+    reasoning = reasoning_of(message).strip()
+    if reasoning:
+        file.write(f"<details>\n<summary>{_escaped(labels.reasoning)}</summary>\n")
+        _write_text(reasoning, file)
+        file.write("</details>\n")
+    _write_text(text_of(message), file)
+    if message.status != "complete":
+        file.write(f'<p class="note">{_escaped(labels.unfinished)}</p>\n')
+    file.write("</section>\n")
+
+
+def _write_text(text: str, file: IO[str]) -> None:
+    """Fenced code as code, the rest as it stands."""
+    end = 0
+    opening: re.Match[str] | None = None
+    for fence in _FENCE.finditer(text):
+        if opening is None:
+            _write_plain(text[end : fence.start()], file)
+            opening = fence
+        elif fence[1].startswith(opening[1]) and not fence[2].strip():
+            _write_code(text[opening.end() : fence.start()], file)
+            opening, end = None, fence.end()
+    if opening is not None:  # it was cut off before its end
+        _write_code(text[opening.end() :], file)
+    else:
+        _write_plain(text[end:], file)
+
+
+def _write_plain(text: str, file: IO[str]) -> None:
+    text = text.strip("\r\n")
+    if text.strip():
+        file.write(f'<div class="text" dir="auto">{_escaped(text)}</div>\n')
+
+
+def _write_code(text: str, file: IO[str]) -> None:
+    file.write(f'<pre dir="ltr"><code>{_escaped(text.strip(chr(10)))}</code></pre>\n')
+
+
+def _escaped(text: str) -> str:
+    return html.escape(_CONTROLS.sub("\ufffd", text))

@@ -1,0 +1,159 @@
+"""Open WebUI: the file of "Export chats", an array.
+
+The tree is `chat.history.messages`; a chat without it has the shown path in `chat.messages`. Until 0.10
+the reasoning stood in the answer as a quotation in `<details type="reasoning">`.
+
+Source: https://github.com/open-webui/open-webui (backend/open_webui/models/chats.py,
+backend/open_webui/utils/middleware.py); reasoning apart: issue #26461
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from storage.exchange.carried import Carried, CarriedMessage
+from storage.exchange.foreign import (
+    Losses,
+    count,
+    generation,
+    identifier,
+    image_of_base64,
+    items,
+    mapping,
+    moment,
+    number,
+    objects,
+    text,
+)
+from storage.exchange.foreign import role as role_of
+from storage.exchange.weaving import path_of, surviving, woven
+from storage.records import Generation, Image, Part
+
+PROGRAM = "open_webui"
+_OPENING = re.compile(r'<details\b[^>]{0,400}?\btype="(reasoning|tool_calls|code_interpreter)"[^>]{0,400}>')
+_CLOSING = "</details>"
+_DURATION = re.compile(r'\bduration="([\d.]+)"')
+_SUMMARY = re.compile(r"\A\s*<summary>.*?</summary>\s*", re.DOTALL)
+_QUOTED = re.compile(r"^(?:>|&gt;) ?", re.MULTILINE)
+
+
+def recognizes(value: Mapping[str, Any]) -> bool:
+    """Whether this is one of its conversations."""
+    chat = mapping(value.get("chat"))
+    return bool(chat) and (isinstance(chat.get("history"), dict) or isinstance(chat.get("messages"), list))
+
+
+def convert(value: Mapping[str, Any]) -> Carried:
+    """One conversation."""
+    lost = Losses()
+    chat = mapping(value.get("chat"))
+    history = mapping(chat.get("history"))
+    stored = mapping(history.get("messages"))
+    nodes = [_message(str(key), mapping(message), lost) for key, message in stored.items()]
+    if not nodes:
+        listed = enumerate(objects(chat.get("messages")))
+        nodes = list(path_of([_message(str(place), message, lost) for place, message in listed]))
+    messages = woven(nodes, join_answers=False)
+    meta = mapping(value.get("meta"))
+    tags = [
+        identifier(tag) or text(mapping(tag).get("name"))
+        for tag in items(meta.get("tags") or chat.get("tags"))
+    ]
+    marks = {"is_pinned": value.get("pinned"), "is_archived": value.get("archived")}
+    return Carried(
+        origin=f"{PROGRAM}:{identifier(value.get('id')) or identifier(chat.get('id'))}",
+        title=text(value.get("title")) or text(chat.get("title")),
+        messages=messages,
+        head_key=surviving(identifier(history.get("currentId")) or None, nodes, messages),
+        created_at=moment(value.get("created_at")) or moment(chat.get("timestamp")),
+        updated_at=moment(value.get("updated_at")),
+        system_prompt=text(chat.get("system")) or text(mapping(chat.get("params")).get("system")),
+        tags=tuple(tag for tag in tags if tag),
+        more={name: True for name, mark in marks.items() if mark is True},
+        lost=lost,
+    )
+
+
+def _message(key: str, message: Mapping[str, Any], lost: Losses) -> CarriedMessage:
+    role = role_of(message.get("role"))
+    if role is None:
+        lost.add("tool_result")
+    said, images = _content(message, lost)
+    parts, reasoning_ms = _parts(said, lost) if role == "assistant" else ((Part("text", said),), None)
+    thought = text(message.get("reasoning_content")) or text(message.get("reasoning"))
+    if thought:
+        parts = (Part("reasoning", thought), *parts)
+    has_failed = bool(message.get("error"))
+    return CarriedMessage(
+        key=identifier(message.get("id")) or key,
+        parent_key=identifier(message.get("parentId")) or None,
+        role=role or "assistant",
+        parts=tuple(part for part in parts if part.text) if role else (),
+        created_at=moment(message.get("timestamp")),
+        status="failed" if has_failed else "interrupted" if message.get("done") is False else "complete",
+        generation=_generation(message, reasoning_ms) if role == "assistant" else None,
+        images=tuple(images) if role else (),
+    )
+
+
+def _content(message: Mapping[str, Any], lost: Losses) -> tuple[str, list[Image]]:
+    content = message.get("content")
+    said = text(content) or "\n\n".join(text(piece.get("text")) for piece in objects(content))
+    images = []
+    for file in objects(message.get("files")):
+        found = (
+            image_of_base64(text(file.get("name")), file.get("url")) if file.get("type") == "image" else None
+        )
+        if found is not None:
+            images.append(found)
+        else:
+            lost.add("image" if file.get("type") == "image" else "file")
+    lost.add("citation", len(items(message.get("sources")) or items(message.get("citations"))))
+    return said, images
+
+
+def _parts(said: str, lost: Losses) -> tuple[tuple[Part, ...], float | None]:
+    """The answer with its foldable blocks apart, and how long it thought, in milliseconds."""
+    parts = []
+    end = 0
+    reasoning_ms = None
+    for opening in _OPENING.finditer(said):
+        if opening.start() < end:
+            continue
+        closing = said.find(_CLOSING, opening.end())
+        if closing < 0:
+            break
+        parts.append(Part("text", said[end : opening.start()].strip("\n")))
+        inside = said[opening.end() : closing]
+        end = closing + len(_CLOSING)
+        if opening[1] != "reasoning":
+            lost.add("tool_call")
+            continue
+        quoted = _SUMMARY.sub("", inside, count=1)
+        parts.append(Part("reasoning", html.unescape(_QUOTED.sub("", quoted)).strip()))
+        if duration := _DURATION.search(opening.group()):
+            reasoning_ms = (reasoning_ms or 0.0) + 1000 * (number(_float(duration[1])) or 0.0)
+    parts.append(Part("text", said[end:].lstrip("\n") if end else said))
+    return tuple(part for part in parts if part.text.strip()), reasoning_ms
+
+
+def _generation(message: Mapping[str, Any], reasoning_ms: float | None) -> Generation:
+    usage = mapping(message.get("usage") or message.get("info"))
+    return generation(
+        text(message.get("model")) or text(message.get("modelName")),
+        engine="Open WebUI",
+        prompt_tokens=count(usage.get("prompt_tokens")) or count(usage.get("prompt_eval_count")),
+        completion_tokens=count(usage.get("completion_tokens")) or count(usage.get("eval_count")),
+        reasoning_ms=reasoning_ms,
+        error=text(mapping(message.get("error")).get("content")) or None,
+    )
+
+
+def _float(digits: str) -> float | None:
+    try:
+        return float(digits)
+    except ValueError:
+        return None

@@ -1,0 +1,322 @@
+"""Every importer on its samples in tests/data/exchange; none is a real export (docs/exchange.md)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from storage.errors import UnknownExport
+from storage.exchange.carried import Broken, Carried, CarriedMessage, Recognized, Skipped
+from storage.exchange.filing import Filing
+from storage.exchange.reading import PROGRAMS, read
+from storage.store import Store
+from tests.helpers.exports import ChatWriter, database, zipped
+
+
+def conversations(path: Path, program: str) -> list[Carried]:
+    items = list(read(path))
+    assert {item.program for item in items if isinstance(item, Recognized)} == {program}
+    return [item for item in items if isinstance(item, Carried)]
+
+
+def said(message: CarriedMessage) -> list[tuple[str, str]]:
+    return [(part.kind, part.text) for part in message.parts]
+
+
+def tree(carried: Carried) -> list[tuple[str, str | None, str]]:
+    return [(message.key, message.parent_key, message.role) for message in carried.messages]
+
+
+def test_chatgpt(samples: Path) -> None:
+    full, empty = conversations(samples / "chatgpt" / "conversations.json", "chatgpt")
+    assert full.origin == "chatgpt:c-1"
+    assert full.title == "Experts <b>bold</b>"
+    assert full.system_prompt == "I build compilers.\n\nBe brief."
+    assert full.created_at == datetime(2024, 5, 31, 16, 8, 37, 123456, UTC)
+    assert full.more == {"is_archived": True}
+    assert tree(full) == [
+        ("q1", None, "user"),
+        ("t1", "q1", "assistant"),
+        ("a1b", "q1", "assistant"),
+        ("q2", "t1", "user"),
+        ("a2", "q2", "assistant"),
+    ]
+    question, answer, version, _, last = full.messages
+    assert said(question) == [("text", "What is an expert? <script>alert(1)</script>")]
+    assert said(answer) == [
+        ("reasoning", "**Recalling**\n\nMixtures route tokens."),
+        ("text", "A small network that sees some tokens."),
+    ]
+    assert answer.generation is not None
+    assert answer.generation.model_name == "gpt-5-2-thinking"
+    assert version.generation is not None
+    assert version.generation.model_name == "gpt-4o"
+    assert last.status == "interrupted"
+    assert full.head_key == "a2"
+    assert full.lost == {"image": 1, "file": 1, "tool_call": 1, "tool_result": 1}
+    assert empty.messages == ()
+
+
+def test_chatgpt_of_many_files_in_a_zip(samples: Path, tmp_path: Path) -> None:
+    path = zipped(samples / "chatgpt" / "conversations-2026", tmp_path / "export.zip")
+    items = list(read(path))
+    first, second = (item for item in items if isinstance(item, Carried))
+    assert [item.where for item in items if isinstance(item, Skipped)] == ["user.json"]
+    assert tree(first) == [("a", None, "user"), ("b", "a", "assistant")]
+    assert first.messages[1].generation is not None
+    assert first.messages[1].generation.model_name == "gpt-5-6"
+    assert second.origin == "chatgpt:n-2"
+
+
+def test_claude(samples: Path) -> None:
+    newer, older = conversations(samples / "claude" / "conversations.json", "claude")
+    assert tree(newer) == [
+        ("m-1", None, "user"),
+        ("m-2", "m-1", "assistant"),
+        ("m-2b", "m-1", "assistant"),
+        ("m-3", "m-2", "user"),
+    ]
+    assert said(newer.messages[0]) == [("text", "a long paste of words")]
+    assert said(newer.messages[1]) == [("reasoning", "Let me look."), ("text", "It is a paste.")]
+    assert newer.head_key == "m-3"
+    assert newer.lost == {"file": 1, "tool_call": 1, "tool_result": 1}
+    assert tree(older) == [("o-1", None, "user"), ("o-2", "o-1", "assistant")]
+    assert said(older.messages[1]) == [("text", "Old answer")]
+
+
+def test_lm_studio(samples: Path) -> None:
+    (found,) = conversations(samples / "lm_studio" / "1760000000000.conversation.json", "lm_studio")
+    question, other, answer, next_question = found.messages
+    assert found.system_prompt == "Answer in verse."
+    assert found.more == {"is_pinned": True}
+    assert said(question) == [("text", "A rose?")]
+    assert said(other) == [("text", "Blue.")]
+    assert said(answer) == [("reasoning", "Roses are red."), ("text", "Red.")]
+    assert other.parent_key == answer.parent_key == question.key
+    assert next_question.parent_key == answer.key
+    assert answer.generation is not None
+    assert answer.generation.model_name == "qwen/qwen3-30b-a3b"
+    assert answer.generation.decode_tokens_per_s == 21.5
+    assert answer.generation.ttft_ms == 250
+    assert answer.generation.stop_reason == "stop"
+    assert found.lost == {"image": 1, "tool_call": 1, "tool_result": 1}
+
+
+def test_jan(samples: Path, tmp_path: Path) -> None:
+    items = list(read(samples / "jan"))
+    (found,) = (item for item in items if isinstance(item, Carried))
+    (broken,) = (item for item in items if isinstance(item, Broken))
+    assert broken.where == "threads/jan_1/messages.jsonl, 3"
+    assert found.title == "From Jan"
+    assert found.system_prompt == "You are Jan."
+    question, answer = found.messages  # an answer in two pieces is one
+    assert [image.name for image in question.images] == ["image.png"]
+    assert said(answer) == [
+        ("reasoning", "A dot."),
+        ("text", "One pixel."),
+        ("reasoning", "More."),
+        ("text", "And more."),
+    ]
+    assert answer.generation is not None
+    assert answer.generation.model_name == "gpt-oss-20b"
+    assert found.lost == {"tool_call": 1}
+    alone = list(read(samples / "jan" / "threads" / "jan_1" / "messages.jsonl"))
+    assert found in alone
+    assert found in list(read(zipped(samples / "jan", tmp_path / "jan.zip")))
+
+
+def test_open_webui(samples: Path) -> None:
+    found, without_tree = conversations(samples / "open_webui.json", "open_webui")
+    assert tree(found) == [("x1", None, "user"), ("x2", "x1", "assistant"), ("x3", "x1", "assistant")]
+    assert said(found.messages[2]) == [
+        ("reasoning", "Divisors of 7:\n1 and 7."),
+        ("text", "Yes, 7 is prime."),
+    ]
+    made = found.messages[2].generation
+    assert made is not None
+    assert (made.reasoning_ms, made.prompt_tokens, made.completion_tokens) == (5000, 12, 30)
+    assert found.tags == ("maths", "moe")
+    assert found.system_prompt == "Be exact."
+    assert found.more == {"is_pinned": True}
+    assert found.lost == {"file": 1}
+    assert [message.role for message in without_tree.messages] == ["user", "assistant"]
+    assert without_tree.more == {"is_archived": True}
+
+
+def test_llama_ui(samples: Path, tmp_path: Path) -> None:
+    (found,) = conversations(samples / "llama_ui.jsonl", "llama_ui")
+    question, answer = found.messages
+    assert said(question) == [("text", "Read this"), ("text", "\n\na.txt\n\nfile words")]
+    assert [image.name for image in question.images] == ["d.png"]
+    assert said(answer) == [("reasoning", "I need the tool."), ("text", "It says words.")]
+    assert answer.generation is not None
+    assert answer.generation.prompt_tokens == 25
+    assert answer.generation.decode_tokens_per_s == 20
+    assert found.head_key == answer.key or found.head_key is not None
+    assert found.lost == {"audio": 1, "tool_call": 1, "tool_result": 1}
+    (older,) = conversations(samples / "llama_ui_older.json", "llama_ui")
+    assert said(older.messages[1]) == [("reasoning", "Greet."), ("text", "Hello")]
+    folder = tmp_path / "export"
+    folder.mkdir()
+    (folder / "a_conv.jsonl").write_bytes((samples / "llama_ui.jsonl").read_bytes())
+    assert found in list(read(zipped(folder, tmp_path / "all.zip")))
+
+
+def test_ollama(tmp_path: Path) -> None:
+    found, second = conversations(database("ollama", tmp_path / "db.sqlite"), "ollama")
+    assert found.created_at == datetime(2026, 2, 3, 3, 5, 6, 123456, UTC)
+    question, answer = found.messages
+    assert [image.name for image in question.images] == ["dot.png"]
+    assert said(answer) == [("reasoning", "Search first."), ("text", "Because.")]
+    assert answer.generation is not None
+    assert answer.generation.model_name == "qwen3:30b"
+    assert found.lost == {"tool_call": 1, "tool_result": 1, "file": 1}
+    assert second.lost == {"state": 1}
+
+
+def test_ollama_with_rows_in_the_log(tmp_path: Path) -> None:
+    import sqlite3
+
+    path = database("ollama", tmp_path / "db.sqlite")
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("INSERT INTO chats VALUES ('o-3', 'In the log', '2026-02-05 00:00:00', NULL)")
+    connection.commit()
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    found = conversations(path, "ollama")
+    after = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    connection.close()
+    assert [conversation.title for conversation in found] == ["From Ollama", "Second", "In the log"]
+    assert after == before
+
+
+def test_alpaca(tmp_path: Path) -> None:
+    (found,) = conversations(database("alpaca", tmp_path / "alpaca.db"), "alpaca")
+    question, answer = found.messages
+    assert found.folder == ("Work", "Models")
+    assert said(question) == [("text", "Sum this up"), ("text", "\n\nnotes.txt\n\nwords of the file")]
+    assert [image.name for image in question.images] == ["d.png"]
+    assert said(answer) == [
+        ("reasoning", "Short."),
+        ("text", "A summary."),
+        ("reasoning", "Once more."),
+        ("text", "Again."),
+    ]
+    assert found.created_at == datetime(2025, 5, 6, 7, 8, 9, tzinfo=UTC)
+    assert found.lost == {"tool_call": 1}
+
+
+@pytest.mark.parametrize("version", range(1, 13))
+def test_gpt4all(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "gpt4all-chat-1.chat"
+    writer = ChatWriter(path, version)
+    writer.items(2)
+    attachments = (("file:///home/x/notes%20a.txt", "words é".encode()),) if version >= 10 else ()
+    writer.item("Prompt: ", "Question 专家", attachments=attachments)
+    if version >= 12:
+        writer.item("Response: ", "2.", liked=True, n_children=2)
+        writer.child("Response: ", "", n_children=2)
+        writer.child("Think: ", "<think>Adding.</think>")
+        writer.child("ToolCall: ", "```js\n1 + 1\n```")
+        writer.child("ToolResponse: ", "2")
+    else:
+        writer.item("Response: ", "<think>Adding.</think>\n\n2.", stopped=True)
+    writer.close()
+    (found,) = conversations(path, "gpt4all")
+    question, answer = found.messages
+    assert found.title == "From GPT4All"
+    assert found.created_at == datetime(2025, 2, 19, 21, 20, tzinfo=UTC)
+    assert question.parts[0].text == "Question 专家"
+    assert [part.text for part in question.parts[1:]] == (
+        ["\n\nnotes a.txt\n\nwords é"] if version >= 10 else []
+    )
+    assert said(answer) == [("reasoning", "Adding."), ("text", "2.")]
+    assert answer.generation is not None
+    assert answer.generation.model_name == "Reasoner v1"
+    assert answer.status == ("complete" if version >= 12 else "interrupted")
+    assert answer.more == ({"rating": 1} if version >= 12 else {})
+
+
+def test_gpt4all_cut_off_at_every_byte(tmp_path: Path) -> None:
+    path = tmp_path / "gpt4all-x.chat"
+    writer = ChatWriter(path, 11)
+    writer.items(1)
+    writer.item("Prompt: ", "Question")
+    writer.close()
+    data = path.read_bytes()
+    for n_bytes in range(8, len(data)):
+        path.write_bytes(data[:n_bytes])
+        (broken,) = (item for item in read(path) if isinstance(item, Broken))
+        assert "ends too early" in broken.reason
+
+
+def test_every_program_is_named() -> None:
+    assert len(PROGRAMS) == 10
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "chatgpt/conversations.json",
+        "claude/conversations.json",
+        "lm_studio",
+        "jan",
+        "open_webui.json",
+        "llama_ui.jsonl",
+        "llama_ui_older.json",
+    ],
+)
+def test_a_second_import_adds_nothing(samples: Path, filing: Filing, store: Store, name: str) -> None:
+    for outcome in ("new", "known"):
+        for item in read(samples / name):
+            if isinstance(item, Carried) and item.messages:
+                assert filing.preview(item).outcome == outcome
+                assert filing.file(item).outcome == outcome
+    assert store.conversations.verify() == []
+
+
+def test_a_conversation_that_has_grown_gets_what_is_new(samples: Path, filing: Filing, store: Store) -> None:
+    from dataclasses import replace
+
+    full = next(
+        item for item in read(samples / "chatgpt" / "conversations.json") if isinstance(item, Carried)
+    )
+    filed = filing.file(replace(full, messages=full.messages[:2], head_key="t1"))
+    store.conversations.rename(filed.conversation_id, "Mine")
+    grown = filing.file(full)
+    assert (grown.outcome, grown.n_messages, grown.conversation_id) == ("grown", 3, filed.conversation_id)
+    assert [message.role for message in store.conversations.path(filed.conversation_id)] == [
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+    ]
+    assert store.conversations.get(filed.conversation_id).title == "Mine"
+    assert store.conversations.verify() == []
+
+
+def test_markup_stays_text(samples: Path, filing: Filing, store: Store) -> None:
+    full = next(
+        item for item in read(samples / "chatgpt" / "conversations.json") if isinstance(item, Carried)
+    )
+    conversation_id = filing.file(full).conversation_id
+    path = store.conversations.path(conversation_id)
+    assert path[0].text == "What is an expert? <script>alert(1)</script>"
+    assert [hit.message_id for hit in store.search.find("专家")] == [path[2].id]
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"{}", b"[]", b'[{"a": 1}]', b"\0" * 100, b"[[[", b'"text"', b"7"]
+)
+def test_what_is_no_export_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "x.json"
+    path.write_bytes(data)
+    with pytest.raises(UnknownExport):
+        list(read(path))
+
+
+def test_a_database_of_another_program_is_refused(tmp_path: Path, store: Store) -> None:
+    with pytest.raises(UnknownExport):
+        list(read(store.path))
