@@ -35,6 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from model_manager.engine import devices
 
         return devices.main()
+    if arguments[:1] == ["print-pdf"]:
+        from ui import printing
+
+        return printing.main(arguments[1:])
     # While modules are loaded Ctrl+C ends the process at once: nothing is open yet, and an exception in the
     # middle of an extension's loading is printed as a crash. Commands and the window then take over.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -112,3 +112,25 @@ class UnusableAddress(AppError):
     def __init__(self, url: str) -> None:
         super().__init__("unusable address")  # it may hold a secret, and this goes into the log
         self.url = url
+
+
+class OutputExists(AppError):
+    """The file that was to be written is there already."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
+class PrintingFailed(AppError):
+    """A PDF could not be made.
+
+    Attributes:
+        path: Of the PDF.
+        reason: What Qt said last.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason

@@ -12,8 +12,10 @@ from app.errors import (
     Interrupted,
     ModelChanged,
     NotAnAnswer,
+    OutputExists,
     OwnerGone,
     OwnerSilent,
+    PrintingFailed,
     RoutingNotKept,
     TokensNotKept,
     UnusableAddress,
@@ -85,6 +87,12 @@ def sentence(error: BaseException) -> str:
                 "This is no address of an engine. Write one like https://host:port/v1, without a user name"
                 " or a key in it."
             )
+        case OutputExists():
+            return tr(
+                "{path} is there already. Choose another name, or replace it with --force.", path=error.path
+            )
+        case PrintingFailed():
+            return tr("{path} could not be printed. Export as HTML and print that.", path=error.path)
         case Interrupted():
             return tr("Stopped.")
         case BadUsage():

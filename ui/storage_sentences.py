@@ -102,6 +102,44 @@ def _backup_unusable(error: storage.BackupUnusable) -> str:
     )
 
 
+def _archive_refused(error: storage.ArchiveRefused) -> str:
+    match error.reason:
+        case "encrypted":
+            return tr(
+                "“{path}” is locked with a password. Unpack it, then import the folder.", path=error.path
+            )
+        case "leads_out":
+            return tr(
+                "“{path}” was not opened: it holds a path that leads out of it ({name}). "
+                "Get the export anew from where it came from.",
+                path=error.path,
+                name=error.detail,
+            )
+        case "too_large" | "overlapping" | "too_many_files":
+            return tr(
+                "“{path}” was not opened: unpacked it would be absurdly large. "
+                "If you trust it, unpack it, then import the folder.",
+                path=error.path,
+            )
+    return tr("“{path}” is damaged and cannot be opened. Get the export anew.", path=error.path)
+
+
+def _unknown_export(error: storage.UnknownExport) -> str:
+    return tr(
+        "“{path}” holds no conversations of a known format. "
+        "Import the file, zip or folder that the other program exported, unchanged.",
+        path=error.path,
+    )
+
+
+def _foreign_database_unreadable(error: storage.ForeignDatabaseUnreadable) -> str:
+    return tr(
+        "The database {path} cannot be read ({reason}). End the program that it belongs to, then try again.",
+        path=error.path,
+        reason=error.reason,
+    )
+
+
 # --- what Python itself raises -----------------------------------------------------------------------
 
 
@@ -132,6 +170,9 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     storage.NoSuchPrompt: _no_such_prompt,
     storage.NotRatable: _not_ratable,
     storage.BackupUnusable: _backup_unusable,
+    storage.ArchiveRefused: _archive_refused,
+    storage.UnknownExport: _unknown_export,
+    storage.ForeignDatabaseUnreadable: _foreign_database_unreadable,
     MemoryError: _memory,
     OSError: _os_error,
 }

@@ -63,6 +63,7 @@ ARGUMENTS: dict[str, Any] = {
     "store": "ollama",
     "store_name": "qwen3:8b",
     "where": "lmstudio",
+    "detail": "../a",
 }
 
 

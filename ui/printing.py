@@ -1,0 +1,39 @@
+"""Prints a page of HTML to a PDF file, in a process of its own: nothing of it can hold the window up.
+
+`python -m app print-pdf FILE` reads the page from its standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from PySide6.QtCore import QMarginsF
+from PySide6.QtGui import QGuiApplication, QPageLayout, QPageSize, QPdfWriter, QTextDocument
+
+_MARGIN_MM = 18
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what comes; returns the exit code, 1 where the file could not be written."""
+    (path,) = arguments
+    page = sys.stdin.buffer.read().decode("utf-8", "replace")
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    application = QGuiApplication.instance() or QGuiApplication(sys.argv[:1])
+    assert application is not None  # it lives until the end of this function
+    return 0 if print_pdf(page, path) else 1
+
+
+def print_pdf(page: str, path: str) -> bool:
+    """Print a page of HTML; needs a QGuiApplication. Returns whether the file could be written."""
+    writer = QPdfWriter(path)
+    writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
+    margins = QMarginsF(_MARGIN_MM, _MARGIN_MM, _MARGIN_MM, _MARGIN_MM)
+    writer.setPageMargins(margins, QPageLayout.Unit.Millimeter)
+    writer.setCreator("Coterie")
+    document = QTextDocument()
+    document.setHtml(page)  # loads nothing: a QTextDocument of its own knows no network and no scripts
+    writer.setTitle(document.metaInformation(QTextDocument.MetaInformation.DocumentTitle))
+    document.print_(writer)
+    return os.path.exists(path) and os.path.getsize(path) > 0
