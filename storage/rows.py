@@ -63,7 +63,7 @@ def message_of(
         status=status,
         created_at=datetime.fromisoformat(created_at),
         parts=tuple(parts),
-        generation=_generation_of(generation),
+        generation=generation_of(generation),
         sibling_ids=tuple(sibling_ids),
         image_names=tuple(image_names),
         rating=rating,
@@ -86,7 +86,8 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _generation_of(values: list[Any]) -> Generation | None:
+def generation_of(values: list[Any]) -> Generation | None:
+    """The values of `GENERATION_COLUMNS`, all of them None where there is none."""
     if values[_MODEL_NAME] is None:
         return None
     for column in _OF_JSON:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import unicodedata
+from collections.abc import Iterable
 
 from storage.database import Database, now_text
 from storage.errors import NoSuchConversation, NoSuchFolder, UnusableLabel
@@ -63,12 +65,7 @@ class Shelf:
         name = label(name)
         with self._database.transaction():
             self._require(conversation_id)
-            # Written as it was the first time: one tag has one spelling.
-            self._database.execute(
-                "INSERT OR IGNORE INTO tags (conversation_id, name)"
-                " VALUES (:id, coalesce((SELECT name FROM tags WHERE name = :name LIMIT 1), :name))",
-                {"id": conversation_id, "name": name},
-            )
+            self._add_tag(conversation_id, name)
 
     def untag(self, conversation_id: int, name: str) -> bool:
         """Take a tag away; returns whether it had it.
@@ -84,6 +81,21 @@ class Shelf:
             )
             self._database.execute("DELETE FROM tags WHERE conversation_id = ? AND name = ?", parameters)
         return bool(had)
+
+    def place(self, conversation_id: int, path: str, tags: Iterable[str]) -> None:
+        """Put one that is being stored into its folder and under its tags, inside that transaction.
+
+        What cannot be a name is left out: other programs have other rules.
+        """
+        with contextlib.suppress(UnusableLabel):
+            if path := folder_path(path):
+                self._database.execute(
+                    "UPDATE conversations SET folder_id = ? WHERE id = ?",
+                    [self._folder_id(path), conversation_id],
+                )
+        for name in tags:
+            with contextlib.suppress(UnusableLabel):
+                self._add_tag(conversation_id, label(name))
 
     def folders(self) -> list[Folder]:
         """All folders, by path."""
@@ -160,6 +172,14 @@ class Shelf:
             {"path": path},
         )
         return [(row["id"], row["path"]) for row in rows]
+
+    def _add_tag(self, conversation_id: int, name: str) -> None:
+        """Written as it was the first time: one tag has one spelling."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO tags (conversation_id, name)"
+            " VALUES (:id, coalesce((SELECT name FROM tags WHERE name = :name LIMIT 1), :name))",
+            {"id": conversation_id, "name": name},
+        )
 
     def _folder_id(self, path: str) -> int:
         """Of the folder of this path, which is made with all above it."""

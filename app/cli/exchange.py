@@ -42,6 +42,7 @@ def add_actions(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
     training.add_argument("--min-characters", metavar="N", type=int, default=1, help="of the answers")
     training.add_argument("--max-characters", metavar="N", type=int, default=0, help="of the whole example")
     training.add_argument("--min-rating", metavar="N", type=int, choices=(-1, 1), help="of rated answers")
+    training.add_argument("--max-entropy", metavar="BITS", type=float, help="of a token's choice, on average")
     training.add_argument(
         "--similarity",
         metavar="SHARE",
@@ -137,6 +138,7 @@ def _quality(arguments: argparse.Namespace) -> Quality:
         max_characters=arguments.max_characters,
         similarity=arguments.similarity,
         min_rating=arguments.min_rating,
+        max_entropy_bits=arguments.max_entropy,
     )
 
 
@@ -146,6 +148,7 @@ def _print_left_out(selection: Selection, console: Console) -> None:
         "too_short": tr("too short"),
         "too_long": tr("too long"),
         "low_rating": tr("with a bad rating"),
+        "unsure": tr("of an unsure model"),
         "near_duplicate": tr("nearly the same as another"),
     }
     for reason, n in selection.left_out.items():

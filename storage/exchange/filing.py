@@ -17,11 +17,20 @@ from typing import Any, Literal
 
 from storage.database import Database, now_text, storable
 from storage.exchange.carried import Carried, CarriedMessage, CarriedTrace
+from storage.exchange.foreign import moment
 from storage.exchange.naming import Names, is_ours, moment_text, own_origin
 from storage.images import Images
 from storage.records import Generation, Part
-from storage.rows import GENERATION_COLUMNS, generation_values, to_json
+from storage.rows import (
+    GENERATION_COLUMNS,
+    SELECT_CONVERSATIONS,
+    conversation_of,
+    generation_of,
+    generation_values,
+    to_json,
+)
 from storage.search import Search
+from storage.shelf import Shelf
 from storage.streams import Streams
 from storage.traces import Traces
 
@@ -48,6 +57,7 @@ class Filing:
         self._database = database
         self._search = search
         self._images = Images(database)
+        self._shelf = Shelf(database)
         self._streams = Streams(database)
         self._traces = Traces(database)
 
@@ -75,27 +85,34 @@ class Filing:
             pass
 
     def ids(self) -> list[int]:
-        """All conversations, the oldest first."""
-        return [row["id"] for row in self._database.query("SELECT id FROM conversations ORDER BY id")]
+        """All conversations but those in the trash, the oldest first."""
+        rows = self._database.query("SELECT id FROM conversations WHERE deleted_at IS NULL ORDER BY id")
+        return [row["id"] for row in rows]
 
     def carried(self, conversation_id: int) -> Carried | None:
         """A stored conversation with all its branches; None where it is gone."""
-        rows = self._database.query("SELECT * FROM conversations WHERE id = ?", [conversation_id])
+        rows = self._database.query(f"{SELECT_CONVERSATIONS} WHERE conversations.id = ?", [conversation_id])
         if not rows:
             return None
-        row = rows[0]
+        stored = conversation_of(rows[0])
         messages, names = self._read_messages(conversation_id)
+        more: dict[str, Any] = {"is_pinned": True} if stored.is_pinned else {}
+        if stored.archived_at is not None:
+            more["archived_at"] = moment_text(stored.archived_at)
         return Carried(
-            origin=_origin_of(row, messages),
-            title=row["title"],
+            origin=_origin_of(rows[0], messages),
+            title=stored.title,
             messages=tuple(messages),
-            head_key=names.get(row["head_id"]),
-            created_at=datetime.fromisoformat(row["created_at"]),
-            updated_at=datetime.fromisoformat(row["updated_at"]),
-            model_name=row["model_name"],
-            system_prompt=row["system_prompt"],
-            sampling=json.loads(row["sampling"]),
-            title_is_automatic=bool(row["title_is_automatic"]),
+            head_key=None if stored.head_id is None else names[stored.head_id],
+            created_at=stored.created_at,
+            updated_at=stored.updated_at,
+            model_name=stored.model_name,
+            system_prompt=stored.system_prompt,
+            sampling=stored.sampling,
+            title_is_automatic=stored.title_is_automatic,
+            folder=tuple(stored.folder.split("/")) if stored.folder else (),
+            tags=stored.tags,
+            more=more,
         )
 
     # Finding what came before
@@ -138,9 +155,12 @@ class Filing:
         moments = [message.created_at for message in carried.messages if message.created_at]
         created_at = carried.created_at or min(moments, default=datetime.now(UTC))
         updated_at = carried.updated_at or max([created_at, *moments])
+        archived_at = moment(carried.more.get("archived_at"))
+        if archived_at is None and carried.more.get("is_archived") is True:
+            archived_at = updated_at
         conversation_id = self._database.execute(
             "INSERT INTO conversations (title, title_is_automatic, created_at, updated_at, model_name,"
-            " system_prompt, sampling) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " system_prompt, sampling, is_pinned, archived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 carried.title,
                 carried.title_is_automatic or not carried.title,
@@ -149,8 +169,12 @@ class Filing:
                 carried.model_name,
                 carried.system_prompt,
                 to_json(carried.sampling),
+                carried.more.get("is_pinned") is True,
+                None if archived_at is None else moment_text(archived_at),
             ],
         )
+        self._search.name(conversation_id, storable(carried.title))
+        self._shelf.place(conversation_id, "/".join(map(_folder_name, carried.folder)), carried.tags)
         if not is_ours(carried.origin):
             self._database.execute(
                 "INSERT INTO origins (conversation_id, origin, imported_at) VALUES (?, ?, ?)",
@@ -180,6 +204,7 @@ class Filing:
                 self._insert_generation(message_id, message, before)
             traces = {trace.kind: trace for trace in message.traces}
             n_lost += sum(not self._insert_trace(message_id, trace) for trace in traces.values())
+            self._insert_rating(message_id, message, before)
             if not is_ours(carried.origin):
                 self._database.execute(
                     "INSERT INTO message_origins (message_id, key) VALUES (?, ?)", [message_id, message.key]
@@ -208,6 +233,15 @@ class Filing:
                 None if ended_at is None else moment_text(ended_at),
             ],
         )
+
+    def _insert_rating(self, message_id: int, message: CarriedMessage, created_at: datetime) -> None:
+        rating = message.more.get("rating")
+        if message.role == "assistant" and rating in (1, -1):
+            rated_at = moment(message.more.get("rated_at")) or message.ended_at or created_at
+            self._database.execute(
+                "INSERT INTO ratings (message_id, rating, rated_at) VALUES (?, ?, ?)",
+                [message_id, rating, moment_text(rated_at)],
+            )
 
     def _insert_trace(self, message_id: int, trace: CarriedTrace) -> bool:
         try:
@@ -255,6 +289,7 @@ class Filing:
         parts = self._parts(conversation_id)
         generations = self._by_message("generations", conversation_id) if whole else {}
         traces = self._by_message("traces", conversation_id) if whole else {}
+        ratings = self._by_message("ratings", conversation_id) if whole else {}
         rows = self._database.query(
             "SELECT * FROM messages WHERE conversation_id = ? ORDER BY id", [conversation_id]
         )
@@ -283,6 +318,11 @@ class Filing:
                     ended_at=_moment(made, "ended_at"),
                     images=images.get(message_id, ()),
                     traces=tuple(_trace(trace) for trace in traces.get(message_id, ())),
+                    more={
+                        name: row[name]
+                        for row in ratings.get(message_id, ())
+                        for name in ("rating", "rated_at")
+                    },
                 )
             )
         return messages, keys
@@ -312,11 +352,13 @@ def _origin_of(row: sqlite3.Row, messages: list[CarriedMessage]) -> str:
     return own_origin(row["created_at"], messages[0].key if messages else None)
 
 
+def _folder_name(name: str) -> str:
+    """Elsewhere a name may have a slash; here it parts names."""
+    return name.replace("/", "-")
+
+
 def _generation(row: sqlite3.Row | None) -> Generation | None:
-    if row is None:
-        return None
-    known: dict[str, Any] = {name: row[name] for name in GENERATION_COLUMNS}
-    return Generation(**known | {"parameters": json.loads(row["parameters"])})
+    return None if row is None else generation_of([row[name] for name in GENERATION_COLUMNS])
 
 
 def _trace(row: sqlite3.Row) -> CarriedTrace:

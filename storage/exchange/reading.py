@@ -111,9 +111,18 @@ def _of_files(files: Sequence[Member], *, is_alone: bool) -> Iterator[Item]:
         if not is_alone and PurePosixPath(file.name).suffix.lower() not in _SUFFIXES:
             continue
         try:
-            yield from _of_file(file)
+            yield from _in_folders(_of_file(file), file)
         except (OSError, ForeignDatabaseUnreadable) as error:
             yield Broken(file.name, str(error))
+
+
+def _in_folders(found: Iterator[Item], file: Member) -> Iterator[Item]:
+    """LM Studio's folders are those of the disk."""
+    names = tuple(name for name in PurePosixPath(file.name).parent.parts if name != "conversations")
+    for item in found:
+        if isinstance(item, Carried) and names and item.origin.startswith(f"{lm_studio.PROGRAM}:"):
+            item = replace(item, folder=names)
+        yield item
 
 
 def _of_file(file: Member) -> Iterator[Item]:

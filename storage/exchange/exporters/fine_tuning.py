@@ -16,10 +16,11 @@ from typing import IO, Any, Literal
 
 from storage.exchange.carried import Carried, CarriedMessage
 from storage.exchange.exporters.branches import reasoning_of, shown_branch, text_of
+from storage.exchange.exporters.entropy import mean_entropy_bits
 from storage.exchange.near_duplicates import NearDuplicates
 
 Shape = Literal["sharegpt", "openai"]
-Reason = Literal["no_answer", "too_short", "too_long", "low_rating", "near_duplicate"]
+Reason = Literal["no_answer", "too_short", "too_long", "low_rating", "unsure", "near_duplicate"]
 _SPEAKERS = {"system": "system", "user": "human", "assistant": "gpt"}
 
 
@@ -32,12 +33,14 @@ class Quality:
         max_characters: Of all that is said; 0: any.
         similarity: From 0 to 1; an example that is this like an earlier one is left out. None: keep all.
         min_rating: Every answer that was rated must be rated at least so; None: any.
+        max_entropy_bits: Of the choice of a token, on the average of each answer whose likelihoods were kept.
     """
 
     min_characters: int = 1
     max_characters: int = 0
     similarity: float | None = None
     min_rating: int | None = None
+    max_entropy_bits: float | None = None
 
 
 @dataclass(slots=True)
@@ -113,6 +116,9 @@ def _refusal(turns: Sequence[CarriedMessage], quality: Quality) -> Reason | None
     ratings = [answer.more["rating"] for answer in answers if isinstance(answer.more.get("rating"), int)]
     if quality.min_rating is not None and any(rating < quality.min_rating for rating in ratings):
         return "low_rating"
+    entropies = map(mean_entropy_bits, answers) if quality.max_entropy_bits is not None else ()
+    if any(bits is not None and bits > (quality.max_entropy_bits or 0.0) for bits in entropies):
+        return "unsure"
     return None
 
 

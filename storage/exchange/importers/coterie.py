@@ -95,7 +95,8 @@ def _generation(value: Any) -> Generation | None:
         return None
     known = {name: found[name] for name, kind in _GENERATION_FIELDS.items() if name in found}
     fitting = {name: value for name, value in known.items() if _fits(value, _GENERATION_FIELDS[name])}
-    return Generation(**fitting | {"parameters": _plain(mapping(found.get("parameters")))})
+    plain = {name: _plain(value) for name, value in fitting.items() if isinstance(value, dict)}
+    return Generation(**fitting | plain)
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

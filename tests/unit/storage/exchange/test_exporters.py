@@ -3,13 +3,16 @@ from __future__ import annotations
 import io
 import json
 import re
+import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from storage.exchange.carried import Carried, CarriedMessage
+from storage.exchange.carried import Carried, CarriedMessage, CarriedTrace
 from storage.exchange.exporters import fine_tuning, markdown, web_page
+from storage.exchange.exporters.entropy import mean_entropy_bits
 from storage.exchange.exporters.fine_tuning import Quality
 from storage.exchange.exporters.labels import Labels
 from storage.exchange.near_duplicates import NearDuplicates
@@ -170,6 +173,19 @@ def test_what_is_not_good_enough_is_left_out() -> None:
     assert lines(bad, min_rating=1) == ([], {"low_rating": 1})
     assert len(lines(bad)[0]) == 1
     assert lines(GOOD, GOOD, similarity=1.0)[1] == {"near_duplicate": 1}
+
+
+def test_what_the_model_was_unsure_of_is_left_out() -> None:
+    def answer(shares: list[list[float]]) -> Carried:
+        logprobs = np.log(np.array(shares, "<f4"))
+        trace = CarriedTrace("top_logprobs", "<f4", logprobs.shape, zlib.compress(logprobs.tobytes()))
+        return replace(GOOD, messages=(GOOD.messages[0], replace(GOOD.messages[1], traces=(trace,))))
+
+    sure, unsure = answer([[0.999, 0.001]]), answer([[0.25, 0.25], [0.5, 0.5]])
+    assert mean_entropy_bits(unsure.messages[1]) == pytest.approx(1.25)
+    assert lines(sure, unsure, GOOD, max_entropy_bits=1.0)[1] == {"unsure": 1}
+    damaged = replace(unsure.messages[1], traces=(CarriedTrace("top_logprobs", "<f4", (2, 2), b"x"),))
+    assert mean_entropy_bits(damaged) is None
 
 
 def text_of(n_words: int, *, from_word: int = 0) -> str:

@@ -11,6 +11,7 @@ from storage.errors import UnknownExport
 from storage.exchange.carried import Broken, Carried, CarriedMessage, Recognized, Skipped
 from storage.exchange.filing import Filing
 from storage.exchange.reading import PROGRAMS, read
+from storage.records import Filter
 from storage.store import Store
 from tests.helpers.exports import ChatWriter, database, zipped
 
@@ -250,6 +251,30 @@ def test_gpt4all_cut_off_at_every_byte(tmp_path: Path) -> None:
         path.write_bytes(data[:n_bytes])
         (broken,) = (item for item in read(path) if isinstance(item, Broken))
         assert "ends too early" in broken.reason
+
+
+def test_folders_tags_and_marks_come_over(
+    samples: Path, tmp_path: Path, filing: Filing, store: Store
+) -> None:
+    (tmp_path / "conversations" / "Poems").mkdir(parents=True)
+    sample = samples / "lm_studio" / "1760000000000.conversation.json"
+    (tmp_path / "conversations" / "Poems" / sample.name).write_bytes(sample.read_bytes())
+    paths = (
+        tmp_path / "conversations",
+        samples / "open_webui.json",
+        database("alpaca", tmp_path / "alpaca.db"),
+    )
+    for path in paths:
+        for item in read(path):
+            if isinstance(item, Carried):
+                filing.file(item)
+    found = {conversation.title: conversation for conversation in store.conversations.list(where=Filter())}
+    assert found["From LM Studio"].folder == "Poems"
+    assert found["From Alpaca"].folder == "Work/Models"
+    assert found["From Open WebUI"].tags == ("maths", "moe")
+    assert found["From Open WebUI"].is_pinned
+    assert found["Without a tree"].archived_at is not None
+    assert [hit.part for hit in store.search.find("Alpaca")] == ["title"]
 
 
 def test_every_program_is_named() -> None:

@@ -53,6 +53,7 @@ MESSAGES = st.lists(
             "status": st.sampled_from(["complete", "interrupted", "failed"]),
             "generation": st.one_of(st.none(), GENERATIONS),
             "images": st.lists(st.builds(Image, NASTY, st.binary(max_size=8)), max_size=2),
+            "rating": st.sampled_from([None, 1, -1]),
             "tokens": st.one_of(st.none(), st.lists(st.integers(0, 1 << 20), max_size=4)),
         }
     ),
@@ -88,6 +89,14 @@ def built(store: Store, title: str, system_prompt: str, messages: list[dict[str,
         ids.append(stored.id)
         if message["role"] == "assistant" and message["tokens"] is not None:
             store.traces.put(stored.id, {"answer_tokens": message["tokens"]})
+        if message["role"] == "assistant" and message["rating"]:
+            store.ratings.rate(stored.id, message["rating"])
+    if messages:
+        store.shelf.move(conversation.id, "Work/专家")
+        store.shelf.tag(conversation.id, "moe")
+        store.shelf.tag(conversation.id, "数学")
+        store.shelf.pin(conversation.id)
+        store.shelf.archive(conversation.id)
     if len(ids) > 2 and ids[1] is not None:
         store.conversations.select(conversation.id, ids[1])
     return conversation.id
@@ -107,8 +116,8 @@ def test_import_of_an_export_gives_an_equal_tree(tmp_path: Path) -> None:
         assert exported(there, filed.conversation_id) == before
         assert there.filing.file(arrived).outcome == "known"
         assert here.filing.preview(arrived).outcome == "known"
-        here.conversations.delete(conversation_id)
-        there.conversations.delete(filed.conversation_id)
+        here.trash.delete(conversation_id)
+        there.trash.delete(filed.conversation_id)
 
     try:
         carries()
