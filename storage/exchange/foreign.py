@@ -59,7 +59,7 @@ def identifier(value: Any) -> str:
     return storable(str(value)) if isinstance(value, str | int) else ""
 
 
-def role(value: Any) -> Role | None:
+def role_of(value: Any) -> Role | None:
     """Who speaks; None for a tool and everything else that is nobody."""
     return _ROLES.get(value.lower()) if isinstance(value, str) else None
 

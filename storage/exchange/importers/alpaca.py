@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from storage.exchange.carried import Carried, CarriedMessage
-from storage.exchange.foreign import Losses, generation, identifier, image_of_base64, moment, text
-from storage.exchange.foreign import role as role_of
+from storage.exchange.foreign import Losses, generation, identifier, image_of_base64, moment, role_of, text
 from storage.exchange.foreign_database import ForeignDatabase
 from storage.exchange.weaving import path_of, woven
 from storage.records import Image, Part

@@ -14,8 +14,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from storage.exchange.carried import Carried, CarriedMessage
-from storage.exchange.foreign import Losses, digest, generation, identifier, items, moment, objects, text
-from storage.exchange.foreign import role as role_of
+from storage.exchange.foreign import (
+    Losses,
+    digest,
+    generation,
+    identifier,
+    items,
+    moment,
+    objects,
+    role_of,
+    text,
+)
 from storage.exchange.weaving import path_of, surviving, woven
 from storage.records import Part
 

@@ -26,9 +26,9 @@ from storage.exchange.foreign import (
     number,
     objects,
     rate,
+    role_of,
     text,
 )
-from storage.exchange.foreign import role as role_of
 from storage.exchange.weaving import surviving, woven
 from storage.records import Generation, Image, Part
 

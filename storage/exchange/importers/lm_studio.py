@@ -25,9 +25,9 @@ from storage.exchange.foreign import (
     moment,
     number,
     objects,
+    role_of,
     text,
 )
-from storage.exchange.foreign import role as role_of
 from storage.exchange.weaving import surviving, woven
 from storage.records import Generation, Part
 

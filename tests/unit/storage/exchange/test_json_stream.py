@@ -6,8 +6,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from storage.exchange import json_stream
 from storage.exchange.json_stream import BadValue, Value, values
