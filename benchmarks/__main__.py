@@ -26,6 +26,8 @@ MODULES = (
     "cancelling",
     "tracing",
     "memory",
+    "forecast",
+    "fit",
     "lookup",
     "download",
     "transcript",

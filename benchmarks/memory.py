@@ -61,18 +61,7 @@ def rows(effort: Effort) -> Iterator[Row]:
 def _row(name: str, plan: LoadPlan, folder: Path) -> Row:
     forecast = Prober((sys.executable, "-m", "model_manager.engine.probe")).forecast(plan)
     expected = next(memory.peak_bytes for memory in forecast.memory if memory.device == "CPU")
-    supervisor = Supervisor((sys.executable, "-m", "model_manager.engine.worker"), folder, lambda _: None)
-    supervisor.start(plan)
-    try:
-        info = supervisor.wait_ready(300)
-        assert info.placement is not None
-        assert supervisor.pid is not None
-        sampling = SamplingParams(temperature=0.0, max_tokens=32)
-        for _ in supervisor.client.chat(ChatRequest((ChatMessage("user", _PROMPT),), sampling)):
-            pass
-        taken = peak_bytes(supervisor.pid) - info.placement.own_bytes
-    finally:
-        supervisor.stop()
+    taken = taken_bytes(plan, folder)
     allowed = _SHARE * expected + _ALLOWANCE_BYTES
     return Row(
         what="peak memory off the forecast by",
@@ -85,6 +74,27 @@ def _row(name: str, plan: LoadPlan, folder: Path) -> Row:
         unit="MiB",
         spread=((taken - expected) / MIB,),
     )
+
+
+def taken_bytes(plan: LoadPlan, folder: Path) -> int:
+    """What a worker takes at its peak for a model and a chat, beyond what it held before it loaded anything.
+
+    Args:
+        plan: How it is loaded.
+        folder: For the worker's socket.
+    """
+    supervisor = Supervisor((sys.executable, "-m", "model_manager.engine.worker"), folder, lambda _: None)
+    supervisor.start(plan)
+    try:
+        info = supervisor.wait_ready(300)
+        assert info.placement is not None
+        assert supervisor.pid is not None
+        sampling = SamplingParams(temperature=0.0, max_tokens=32)
+        for _ in supervisor.client.chat(ChatRequest((ChatMessage("user", _PROMPT),), sampling)):
+            pass
+        return peak_bytes(supervisor.pid) - info.placement.own_bytes
+    finally:
+        supervisor.stop()
 
 
 if __name__ == "__main__":

@@ -15,3 +15,4 @@ compile --allow-unsafe --no-emit-package llama-cpp-python --no-emit-package pip 
 compile --no-deps $locks/engine.in -o $locks/engine.txt
 compile --no-deps $locks/starter.in -o $locks/starter.txt
 compile $locks/peer.in -o $locks/peer.txt
+compile -c $locks/runtime.txt $locks/fit_peers.in -o $locks/fit_peers.txt

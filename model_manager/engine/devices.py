@@ -18,6 +18,7 @@ from model_manager.engine.backends import library, register
 
 # Source: ggml/include/ggml-backend.h, enum ggml_backend_dev_type.
 _KINDS = ("cpu", "gpu", "igpu", "accel")
+_CARD_BACKENDS = ("cuda", "vulkan", "metal", "hip", "sycl", "musa", "opencl", "cann", "webgpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,17 @@ def devices() -> list[Device]:
         _device(base, _call(ggml, "ggml_backend_dev_get", ctypes.c_void_p, index))
         for index in range(n_devices)
     ]
+
+
+def may_have_cards() -> bool:
+    """Whether the build could use a graphics card; loads nothing, and is not sure of a build in one piece."""
+    spec = importlib.util.find_spec("llama_cpp")
+    if spec is None or spec.origin is None:
+        return False
+    folder = Path(spec.origin).parent / "lib"
+    names = [path.name for path in folder.glob("*ggml*")]
+    is_in_pieces = any("ggml-cpu" in name for name in names)
+    return not is_in_pieces or any(backend in name for name in names for backend in _CARD_BACKENDS)
 
 
 def main() -> int:

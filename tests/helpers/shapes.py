@@ -28,6 +28,7 @@ class Shape:
     n_experts_used: int = 0
     n_ff_expert: int = 0
     head: int = 128
+    n_merges: int = 1
 
 
 BIG_SHAPES = (
@@ -60,7 +61,7 @@ def write_shape(path: Path, shape: Shape) -> Path:
     writer.add_tokenizer_pre("default")
     writer.add_token_list([f"t{number}" for number in range(shape.n_vocab)])
     writer.add_token_types([1] * shape.n_vocab)
-    writer.add_token_merges(["a b"])
+    writer.add_token_merges([f"a{number} b" for number in range(shape.n_merges)])
     data_bytes = 0
 
     def add(name: str, *dimensions: int) -> None:
