@@ -14,6 +14,7 @@ from app.controllers.chat import ChatController
 from app.controllers.conversations import ConversationsController
 from app.controllers.discover import DiscoverController
 from app.controllers.downloads import DownloadsController
+from app.controllers.exchange import STOP, ExchangeController
 from app.controllers.library import LibraryController
 from app.services import Services
 from app.words import notice_for
@@ -21,6 +22,7 @@ from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
 from storage.records import Conversation, Message
 from ui import formats
 from ui.conversation_list import shown_title
+from ui.exchange_dialogs import ExchangeDialogs
 from ui.i18n import tr
 from ui.library.values import Shelf
 from ui.main_window import MainWindow
@@ -47,6 +49,8 @@ class WindowWiring(QObject):
         self.library = LibraryController(services, bridge, self)
         self.downloads = DownloadsController(services, bridge, self)
         self.discover = DiscoverController(services, bridge, self)
+        self.exchange = ExchangeController(services, bridge, self)
+        self.exchange_dialogs = ExchangeDialogs(window)
         self._tray = Tray(window)
         self._engine_states: Latest[EngineState] = Latest(bridge, self._on_engine_state)
         services.engines.subscribe(self._engine_states.offer)
@@ -54,6 +58,7 @@ class WindowWiring(QObject):
         self._connect_conversations()
         self._connect_models()
         self._connect_discover()
+        self._connect_exchange()
         window.notice_action_requested.connect(self._on_notice_action)
         window.setting_changed.connect(self._on_setting_changed)
 
@@ -90,6 +95,7 @@ class WindowWiring(QObject):
         self.library.close()
         self.downloads.close()
         self.discover.close()
+        self.exchange.stop()
 
     def show_error(self, error: BaseException) -> None:
         """Say it in the notice bar."""
@@ -169,6 +175,17 @@ class WindowWiring(QObject):
         discover.page_failed.connect(lambda error: rooms.show_page_problem(_asking_notice(error)))
         discover.fit_found.connect(rooms.set_fit)
         discover.fit_failed.connect(rooms.show_fit_error)
+
+    def _connect_exchange(self) -> None:
+        window, dialogs, exchange = self._window, self.exchange_dialogs, self.exchange
+        window.commands.insert("Choose a model", dialogs.commands(window.sidebar.export_current))
+        window.sidebar.export_requested.connect(dialogs.export)
+        dialogs.import_requested.connect(exchange.import_path)
+        dialogs.export_requested.connect(exchange.export)
+        dialogs.export_all_requested.connect(exchange.export_all)
+        exchange.told.connect(window.show_notice)
+        exchange.imported.connect(self.conversations.refresh)
+        exchange.failed.connect(self.show_error)
 
     def _on_send(self, text: str) -> None:
         self._window.show_notice(None)
@@ -286,6 +303,8 @@ class WindowWiring(QObject):
             self.chat.go_on_larger(int(message_id), int(n_ctx_tokens))
         elif action_id.startswith("restore:"):
             self.conversations.restore(int(action_id.removeprefix("restore:")))
+        elif action_id == STOP:
+            self.exchange.stop()
         elif action_id == "show_log":
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._services.paths.log_file)))
 

@@ -33,18 +33,25 @@ class Commands:
 
     def __init__(self, window: QWidget, table: list[Command]) -> None:
         self._window = window
-        self._entries: list[tuple[Command, QAction]] = []
-        for command in table:
-            action = QAction(window)
-            if command.do is None:
-                action.setSeparator(True)
-            else:
-                action.setShortcuts([QKeySequence(keys) for keys in command.shortcuts])
-                action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
-                action.triggered.connect(lambda _checked=False, do=command.do: do())
-                window.addAction(action)
-            self._entries.append((command, action))
+        self._entries = [(command, self._action_of(command)) for command in table]
         self.retranslate()
+
+    def insert(self, before: str, table: list[Command]) -> None:
+        """Add commands before one that is there, named in English."""
+        place = next(n for n, (command, _) in enumerate(self._entries) if command.name == before)
+        self._entries[place:place] = [(command, self._action_of(command)) for command in table]
+        self.retranslate()
+
+    def _action_of(self, command: Command) -> QAction:
+        action = QAction(self._window)
+        if command.do is None:
+            action.setSeparator(True)
+            return action
+        action.setShortcuts([QKeySequence(keys) for keys in command.shortcuts])
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        action.triggered.connect(lambda _checked=False, do=command.do: do())
+        self._window.addAction(action)
+        return action
 
     def action(self, name: str) -> QAction:
         """The action of a command by its English name."""

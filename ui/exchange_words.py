@@ -48,7 +48,11 @@ def lost(counts: Mapping[str, int]) -> list[str]:
         "message": tr("unreadable messages"),
         "other": tr("other things"),
     }
-    return [f"{formats.number(counts[kind])} {name}" for kind, name in names.items() if counts.get(kind)]
+    return [
+        tr("{what}: {n}", what=name, n=formats.number(counts[kind]))
+        for kind, name in names.items()
+        if counts.get(kind)
+    ]
 
 
 def broken(n_broken: int) -> str:

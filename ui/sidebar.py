@@ -36,6 +36,7 @@ class Sidebar(QWidget):
         settings_requested: What was pressed.
         conversation_chosen: id; also of the one that is shown already.
         rename_requested: id, title.
+        export_requested: Conversation.
         delete_requested: id; it goes into the trash, and can be taken back from there.
         search_changed: What to look for; empty when the search ended.
         hit_chosen: conversation id, message id.
@@ -50,6 +51,7 @@ class Sidebar(QWidget):
     conversation_chosen = Signal(object)
     rename_requested = Signal(object, str)
     delete_requested = Signal(object)
+    export_requested = Signal(object)
     search_changed = Signal(str)
     hit_chosen = Signal(object, object)
 
@@ -216,6 +218,12 @@ class Sidebar(QWidget):
         if index.isValid():
             self.list_view.edit(index)
 
+    def export_current(self) -> None:
+        """Export the current conversation, if there is one."""
+        conversation = self.conversations.conversation(self.conversations.index_of(self._current_id))
+        if conversation is not None:
+            self.export_requested.emit(conversation)
+
     def delete_current(self) -> None:
         """Ask, and delete the current conversation."""
         index = self.conversations.index_of(self._current_id)
@@ -239,13 +247,16 @@ class Sidebar(QWidget):
 
     def _on_context_menu(self, where: QPoint) -> None:
         index = self.list_view.indexAt(where)
-        if self.conversations.conversation(index) is None:
+        conversation = self.conversations.conversation(index)
+        if conversation is None:
             return
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         rename = menu.addAction(icons.icon("pencil"), tr("Rename"))
         rename.setShortcut(Qt.Key.Key_F2)
         rename.triggered.connect(lambda: self.list_view.edit(index))
+        export = menu.addAction(icons.icon("export"), tr("Export…"))
+        export.triggered.connect(lambda: self.export_requested.emit(conversation))
         delete = menu.addAction(icons.icon("trash"), tr("Move to the trash"))
         delete.setShortcut(QKeySequence.StandardKey.Delete)
         delete.triggered.connect(lambda: self._on_delete_pressed(index))

@@ -99,11 +99,11 @@ def test_delete_asks_nothing_as_it_can_be_taken_back(qtbot: QtBot, sidebar: Side
     assert deleted == [4]
 
 
-def test_the_context_menu_offers_rename_and_delete(qtbot: QtBot, sidebar: Sidebar) -> None:
+def test_the_context_menu_offers_rename_export_and_delete(qtbot: QtBot, sidebar: Sidebar) -> None:
     sidebar.list_view.customContextMenuRequested.emit(sidebar.list_view.visualRect(row(sidebar, 1)).center())
     menu = sidebar.findChild(QMenu)
     assert isinstance(menu, QMenu)
-    assert [action.text() for action in menu.actions()] == ["Rename", "Move to the trash"]
+    assert [action.text() for action in menu.actions()] == ["Rename", "Export…", "Move to the trash"]
     menu.close()
 
 
