@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
@@ -58,8 +60,6 @@ def test_the_dialog_tells_the_formats_apart(
 def test_a_title_becomes_the_name_of_a_file(
     monkeypatch: pytest.MonkeyPatch, dialogs: ExchangeDialogs
 ) -> None:
-    from dataclasses import replace
-
     names: list[str] = []
     monkeypatch.setattr(ExportFile, "ask", lambda _parent, name: (names.append(name), ("", ""))[1])
     conversation = samples.conversations()[0]
