@@ -17,6 +17,7 @@ from typing import Any
 from app.answering import Answering
 from app.engines import Engines
 from app.inspecting import Inspecting
+from app.keeping import Keeping
 from app.paths import Paths
 from app.quantizing import Quantizing
 from app.remotes import RemoteEngines
@@ -61,6 +62,7 @@ class Services:
         downloads: Running, waiting and ended downloads.
         vetting: Forecasts what models would take, and lets them be loaded.
         engines: The loaded models.
+        keeping: Imports from other programs' stores, and the library's other large jobs.
         answering: Makes answers.
         inspecting: Looks into them.
         quantizing: Makes smaller models out of larger ones.
@@ -128,6 +130,7 @@ class Services:
                 on_used=self._note_use,
             )
             opened.callback(self.engines.close)
+            self.keeping = Keeping(self.library, self.engines)
             self.engines.subscribe(self._note_memory)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)
             self.inspecting = Inspecting(self.storage, self.library, self.engines)
@@ -175,17 +178,17 @@ class Services:
                 return self.library.get(name)
         return self.library.list()[0]
 
-    def remove_model(self, name: str) -> None:
+    def remove_model(self, name: str, *, delete_foreign_files: bool = False) -> None:
         """End its worker, forget it, and delete its files if they are ours; for a remote engine, its key.
 
         Raises:
-            ModelNotFound, CannotRemoveStarter, CannotWrite: As `Library.remove`.
+            ModelNotFound, CannotRemoveStarter, KeptByStore, CannotWrite: As `Library.remove`.
         """
         if any(engine.name == name for engine in self.remotes.list()):
             self.remotes.remove(name)
             return
         self.engines.unload(name)
-        self.library.remove(name)
+        self.library.remove(name, delete_foreign_files=delete_foreign_files)
         prompt_cache.clear(self.paths.prompt_cache_dir, name)
 
     def forget_conversation(self, conversation_id: int) -> None:
