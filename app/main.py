@@ -16,6 +16,7 @@ from app.lifecycle import SystemSignals, report_uncaught, settle_memory
 from app.owner import Owner
 from app.paths import Paths
 from app.services import Services
+from app.upkeep import look_after
 from app.window import WindowWiring
 from app.words import sentence
 from storage.errors import StorageError
@@ -54,6 +55,7 @@ def run(paths: Paths, owner: Owner, _arguments: argparse.Namespace) -> int:
     owner.control.serve(relay_runner(services), lambda: bridge.post(lambda: _raise(window)))
     QTimer.singleShot(0, window, lambda: log.info("window ready"))
     QTimer.singleShot(_SETTLE_AFTER_MS, window, settle_memory)
+    QTimer.singleShot(_SETTLE_AFTER_MS, window, lambda: look_after(services))
     try:
         return app.exec()
     finally:

@@ -118,6 +118,7 @@ class Backups:
         # One from the future (the clock was put back) does not count, or there might be none for years.
         if any(limit < file.made_at <= datetime.now(UTC) for file in made):
             return None
+        self._tidy()
         path = self.create("auto")
         for file in [file for file in self.list() if file.kind == "auto"][max(1, n_kept) :]:
             file.path.unlink(missing_ok=True)
@@ -180,6 +181,14 @@ class Backups:
                 if connection.execute(query, [conversation_id, text]).fetchone():
                     found.append(file.path)
         return tuple(found)
+
+    def _tidy(self) -> None:
+        """Remove what a program left that was killed while it made a backup."""
+        yesterday = (datetime.now(UTC) - timedelta(days=1)).timestamp()
+        for unfinished in self.folder.glob(f"{self._database.stem}-*.sqlite.part*"):
+            with contextlib.suppress(OSError):
+                if unfinished.stat().st_mtime < yesterday:
+                    unfinished.unlink()
 
     def _set_aside(self) -> Path | None:
         """Move the database with its log under another name, the file itself last."""

@@ -27,7 +27,7 @@ class StorageThread:
         """
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="storage")
         try:
-            self._ident = self._executor.submit(threading.get_ident).result()
+            self._ident: int | None = self._executor.submit(threading.get_ident).result()
             self._store = self._executor.submit(Store, path).result()
         except BaseException:
             self._executor.shutdown()
@@ -58,4 +58,5 @@ class StorageThread:
         except RuntimeError:
             return
         self._executor.shutdown()
+        self._ident = None  # the system may give this number to another thread now
         closed.result()

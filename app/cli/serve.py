@@ -15,6 +15,7 @@ from app.console import Console
 from app.errors import BadUsage
 from app.gateway import ServedLibrary
 from app.services import Services
+from app.upkeep import look_after
 from app.words import sentence
 from model_manager.engine.client import Cancel
 from model_manager.hosts import is_loopback
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
     )
     with contextlib.closing(gateway):
         _announce(arguments, console, gateway.url, None if given else key)
+        look_after(services)
         stopped = threading.Event()
         cancel = Cancel()
 

@@ -48,7 +48,7 @@ def test_answer_streams_and_is_kept(data_dir: Path) -> None:
     assert events(more)[-1]["usage"]["prompt_tokens"] > last["usage"]["prompt_tokens"]
 
     hits = json.loads(succeed(coterie(data_dir, "conversations", "search", "mixt", "--json")).stdout)
-    assert {"conversation_id", "message_id", "part", "snippet"} == set(hits[0])
+    assert {"conversation_id", "message_id", "part", "snippet", "title", "created_at"} == set(hits[0])
     assert {hit["message_id"] for hit in hits} >= {1}
 
 

@@ -14,21 +14,13 @@ import pytest
 import sqlite_utils
 
 from storage.errors import DatabaseCorrupt, DatabaseDiskFull, DatabaseTooNew
-from storage.migrations import APPLICATION_ID, known_steps, migrations
+from storage.migrations import known_steps, migrations
 from storage.records import Filter, StoredModel
 from storage.store import Store
 from tests.helpers.databases import read_sql, run_sql, text
+from tests.helpers.old_databases import FOLDER, plant, unpack
 
-RELEASES = sorted((Path(__file__).parents[2] / "data" / "databases").glob("*.sqlite"))
-
-
-def plant(path: Path, *, stop_before: str) -> None:
-    """A database as a program wrote it that did not know `stop_before` yet."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        db = sqlite_utils.Database(connection)
-        migrations.apply(db, stop_before=stop_before)
-        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={len(migrations.applied(db))}")
+RELEASES = sorted(FOLDER.glob("*.sqlite"))
 
 
 CONVERSATION = """
@@ -231,5 +223,47 @@ def test_database_of_every_release_opens(release: Path, path: Path) -> None:
         assert store.search.find("专家", Filter(part="reasoning"))
         assert store.settings.get("theme") == "dark"
         assert store.models.get("starter") is not None
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("version", range(1, len(known_steps()) + 1))
+def test_stored_database_of_every_schema_opens_with_its_rows(version: int, path: Path) -> None:
+    unpack(FOLDER / f"schema{version}.sqlite.gz", path)
+    assert read_sql(path, "PRAGMA user_version") == [(version,)]
+    store = Store(path)
+    try:
+        assert store.conversations.verify() == []
+        (conversation,) = store.conversations.list()
+        assert (conversation.title, conversation.system_prompt) == ("Mixtures", "Be brief.")
+        question, answer = store.conversations.path(conversation.id)
+        assert (question.text, answer.reasoning) == ("What is a mixture of experts?", "混合专家")
+        assert answer.sibling_ids == (10, 12)
+        generation = answer.generation
+        assert generation is not None
+        assert (generation.parameters["seed"], generation.think_budget_tokens) == (7, 64)
+        hits = store.search.find("专家", Filter(part="reasoning"))
+        assert [hit.message_id for hit in hits] == [10]
+        assert [hit.part for hit in store.search.find("mixtures")] == ["title"]
+        if version >= 2:
+            assert store.settings.get("theme") == "dark"
+        if version >= 3:
+            assert store.models.get("starter") is not None
+            assert [download.status for download in store.downloads.list()] == ["paused"]
+        if version >= 4:
+            tokens = store.traces.get(10, "answer_tokens")
+            assert tokens is not None
+            assert tokens.tolist() == [3, 1, 4]
+        if version >= 5:
+            images = store.images.of([9, 13])
+            assert [image.data for image in images[9]] == [b"\x89PNG", b"\x89PNH"]
+            assert images[13] == images[9][:1]
+            assert store._database.query("SELECT count(*) FROM blobs")[0][0] == 2
+            assert [hit.part for hit in store.search.find("square")] == ["file", "file"]
+        if version >= 6:
+            assert (conversation.folder, conversation.tags, answer.rating) == ("Work/Models", ("moe",), 1)
+            assert store.prompts.get("brief").text == "Be brief."
+        if version >= 7:
+            assert (generation.load_plan, generation.thinking_ended_by) == ({"n_ctx_tokens": 4096}, "model")
     finally:
         store.close()
