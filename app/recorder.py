@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from app.energy import EnergyMeter
 from model_manager.types import (
     IMPOSSIBLE_LOGPROB,
     ChatFinished,
@@ -42,6 +43,7 @@ class Recorder:
         self._texts: dict[str, list[str]] = {"reasoning": [], "text": []}
         self._logprobs: list[TokenLogprobs] = []
         self._is_dirty = False
+        self._energy = EnergyMeter()
         self._first_reasoning_at: float | None = None
         self._last_reasoning_at: float | None = None
         self._is_ended = threading.Event()
@@ -93,6 +95,7 @@ class Recorder:
             stop_reason=stop_reason,
             error=None if error is None else f"{type(error).__name__}: {error}",
             reasoning_ms=self._reasoning_ms(),
+            energy_j=self._energy.joules(),
         )
         if finished is not None:
             generation = replace(

@@ -393,3 +393,9 @@ def m013_create_origins(db: Database) -> None:
             key TEXT NOT NULL
         ) STRICT;
     """)
+
+
+@migrations()
+def m014_note_energy(db: Database) -> None:
+    """What the processor took while an answer was made."""
+    db.executescript("ALTER TABLE generations ADD COLUMN energy_j REAL;")

@@ -10,6 +10,7 @@ from typing import Any, Literal
 Role = Literal["system", "user", "assistant"]
 PartKind = Literal["text", "reasoning"]
 MessageStatus = Literal["complete", "streaming", "interrupted", "failed"]
+ThoughtOrder = Literal["newest", "tokens", "time", "rate", "share"]
 TraceKind = Literal[
     "prompt_tokens",
     "answer_tokens",
@@ -73,6 +74,7 @@ class Generation:
         think_budget_tokens: Most reasoning that was allowed; None for no limit.
         thinking_ended_by: "model", "budget", "person" (who wanted the answer now) or "limit" (the end of the
             answer itself); None where there was no reasoning, or nobody told.
+        energy_j: Of the processor while it was made, with all that ran besides; None where it cannot be read.
     """
 
     model_name: str
@@ -93,6 +95,7 @@ class Generation:
     template_sha256: str | None = None
     think_budget_tokens: int | None = None
     thinking_ended_by: str | None = None
+    energy_j: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,62 @@ class Speed:
     decode_tokens_per_s: float
     prefill_tokens_per_s: float | None
     n_answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """How long a model thought before an answer; the text is part of the message.
+
+    Attributes:
+        reasoning_tokens: Of the thinking.
+        completion_tokens: Of all that was written, thinking included.
+        reasoning_ms: Wall time between its first and its last token; None where it was not measured.
+        think_budget_tokens: Most tokens that it was allowed; None: as many as it wanted.
+        thinking_ended_by: See `Generation`.
+    """
+
+    message_id: int
+    conversation_id: int
+    title: str
+    created_at: datetime
+    model_name: str
+    reasoning_tokens: int
+    completion_tokens: int | None
+    reasoning_ms: float | None
+    think_budget_tokens: int | None
+    thinking_ended_by: str | None
+
+    @property
+    def share(self) -> float | None:
+        """Part of all tokens that were written, 0 to 1."""
+        return self.reasoning_tokens / self.completion_tokens if self.completion_tokens else None
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """How fast it went."""
+        return 1000 * self.reasoning_tokens / self.reasoning_ms if self.reasoning_ms else None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the answers of a model took together.
+
+    Attributes:
+        prompt_tokens: Of all prompts; each turn reads the ones before it again.
+        cached_tokens: Those of the prompts that were still there.
+        completion_tokens: Written, thinking included.
+        duration_s: From question to end, waiting included.
+        energy_j: Of the processor's packages; None where it could never be read.
+    """
+
+    model_name: str
+    n_answers: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    reasoning_tokens: int
+    duration_s: float
+    energy_j: float | None
 
 
 @dataclass(frozen=True, slots=True)

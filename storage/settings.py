@@ -27,6 +27,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "models_memory_bytes": 0,  # what all loaded models may take together; 0: as the machine allows
         "n_ctx_tokens": 0,  # 0: the model's own, at most 8192
         "offline": False,
+        "prices": {},  # see `app.prices.is_price_list`; empty: there is no list
         "prompt_cache_bytes": 8 * 1024**3,  # most disk that conversations' states may take; 0: keep none
         "remote_engines": [],  # objects with name, url and model; their keys are in the system's keyring
         "sampling_defaults": {},  # by parameter name

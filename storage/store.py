@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage.conversations import Conversations
+from storage.costs import Costs
 from storage.database import Database
 from storage.downloads import Downloads
 from storage.exchange.filing import Filing
@@ -16,6 +17,7 @@ from storage.search import Search
 from storage.settings import Settings
 from storage.shelf import Shelf
 from storage.speeds import Speeds
+from storage.thoughts import Thoughts
 from storage.traces import Traces
 from storage.trash import Trash
 from storage.upkeep import Upkeep
@@ -51,6 +53,8 @@ class Store:
         self.downloads = Downloads(self._database)
         self.traces = Traces(self._database)
         self.speeds = Speeds(self._database)
+        self.thoughts = Thoughts(self._database)
+        self.costs = Costs(self._database)
         try:
             self.search.fill()
         except BaseException:

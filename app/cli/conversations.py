@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from app.cli import compare, conversation_care, exchange, filters, rerun
+from app.cli import compare, conversation_care, cost, exchange, filters, rerun, thoughts
 from app.cli.choices import positive
 from app.cli.conversation_json import MARKS, conversation_json, hit_json, message_json
 from app.cli.output import print_json, print_table, printable
@@ -45,6 +45,8 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     compare.add_parser(actions, parents)
     rerun.add_parser(actions, parents)
     exchange.add_actions(actions, parents)
+    thoughts.add_actions(actions, parents)
+    cost.add_parser(actions, parents)
 
 
 def list_conversations(arguments: argparse.Namespace, services: Services, console: Console) -> int:

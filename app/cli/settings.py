@@ -13,6 +13,7 @@ from app.cli.choices import model_name
 from app.cli.output import print_json, print_table
 from app.console import Console
 from app.errors import BadUsage
+from app.prices import is_price_list
 from app.services import Services
 from storage.errors import NoSuchSetting
 from storage.settings import DEFAULTS
@@ -110,6 +111,7 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "models_memory_bytes": lambda value: type(value) is int and value >= 0,
     "n_ctx_tokens": lambda value: type(value) is int and value >= 0,
     "offline": lambda value: type(value) is bool,
+    "prices": is_price_list,
     "prompt_cache_bytes": lambda value: type(value) is int and value >= 0,
     "sampling_defaults": lambda value: type(value) is dict,
     "trace": ("replay", "live").__contains__,

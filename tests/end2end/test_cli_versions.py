@@ -72,3 +72,37 @@ def test_what_cannot_be_made_again_says_why(data_dir: Path) -> None:
     both = ("rerun", str(first["message_id"]), "--exact", "--seed", "1")
     done = coterie(data_dir, "conversations", *both)
     assert (done.returncode, "--exact" in done.stderr) == (2, True)
+
+
+def test_thoughts_their_steps_and_their_cost(data_dir: Path) -> None:
+    how = ("-m", "starter-thinking", "--seed", "3", "--think-budget", "24", "--max-tokens", "48")
+    answer = ask(data_dir, "chat", "--json", *how, "Why is the sky blue?")
+    number = str(answer["message_id"])
+
+    def told(*arguments: str) -> Any:
+        return json.loads(succeed(coterie(data_dir, "conversations", *arguments, "--json")).stdout)
+
+    (thought,) = told("thoughts", "--by", "share", "--ended-by", "budget")
+    assert thought["message_id"] == answer["message_id"]
+    assert thought["think_budget_tokens"] == 24 <= thought["reasoning_tokens"]
+    assert 0 < thought["share"] <= 1
+    assert told("thoughts", "--ended-by", "person") == []
+
+    steps = told("outline", number, "--tokens")["steps"]
+    assert steps[0]["start"] == 0
+    assert [step["start"] for step in steps[1:]] == [step["end"] for step in steps[:-1]]
+    assert all(step["first_token"] < step["end_token"] for step in steps)
+
+    prices = json.dumps({"currency": "USD", "per_million": {"*": {"input": 1, "output": 2}}})
+    succeed(coterie(data_dir, "settings", "set", "prices", prices))
+    cost = told("cost", str(answer["conversation_id"]))
+    (model,) = cost["models"]
+    assert cost["currency"] == "USD"
+    assert model["completion_tokens"] == answer["usage"]["completion_tokens"]
+    read, written = model["prompt_tokens"], model["completion_tokens"]
+    assert model["price"] == pytest.approx((read + 2 * written) / 1e6)
+    assert "USD" in succeed(coterie(data_dir, "conversations", "cost")).stdout
+    assert number in succeed(coterie(data_dir, "conversations", "thoughts")).stdout
+    refuse(coterie(data_dir, "conversations", "cost", "999"), "999")
+    done = coterie(data_dir, "settings", "set", "prices", "{}x")
+    assert done.returncode == 2
