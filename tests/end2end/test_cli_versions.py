@@ -103,6 +103,6 @@ def test_thoughts_their_steps_and_their_cost(data_dir: Path) -> None:
     assert model["price"] == pytest.approx((read + 2 * written) / 1e6)
     assert "USD" in succeed(coterie(data_dir, "conversations", "cost")).stdout
     assert number in succeed(coterie(data_dir, "conversations", "thoughts")).stdout
-    refuse(coterie(data_dir, "conversations", "cost", "999"), "999")
+    refuse(coterie(data_dir, "conversations", "cost", "999"), "no longer exists")
     done = coterie(data_dir, "settings", "set", "prices", "{}x")
     assert done.returncode == 2
