@@ -64,6 +64,13 @@ class Judged:
     probe_error: Exception | None = None
     measured: MeasuredMemory | None = None
 
+    @property
+    def fits_file_bytes(self) -> int:
+        """Size of a file like this that would fit with this context; 0 where not even an empty one would."""
+        beside_weights = self.fit.memory.total_bytes - self.fit.anatomy.size_bytes
+        room = self.fit.memory.total_bytes - self.fit.paged_bytes
+        return max(0, room - beside_weights)
+
 
 def judge(
     services: Services, ref: str, wishes: Wishes, machine: Machine | None = None, *, with_probe: bool = True

@@ -12,6 +12,7 @@ from app.services import Services
 from model_manager import catalogue
 from model_manager.catalogue import CatalogueEntry
 from model_manager.engine.room import total_main_memory_bytes
+from model_manager.file_facts import FileFacts
 from model_manager.fit import FitPlan, Machine, MemoryParts
 from model_manager.fit_places import split
 from model_manager.offers import Offer, verdict_by_size
@@ -19,6 +20,7 @@ from model_manager.types import HubFacts
 from ui.i18n import language
 from ui.library.card_html import card_html
 from ui.library.values import (
+    FileFigures,
     FitFigures,
     FoundModel,
     HubPage,
@@ -134,6 +136,18 @@ def fit_figures(ref: str, judged: Judged) -> FitFigures:
         prefill_tokens_per_s=judged.forecast.prefill_tokens_per_s,
         basis=judged.forecast.basis,
         ctx_choices=(*(n for n in _CTX_CHOICES if n < longest), longest),
+    )
+
+
+def file_figures(facts: FileFacts) -> FileFigures:
+    """What a model's files say, as the library shows it; norms and the like are left out."""
+    return FileFigures(
+        license=facts.license,
+        types=tuple((kind, tuple(part.types)) for kind, part in facts.classes.items() if kind != "other"),
+        template_verdict=facts.template.verdict,
+        template_known_as=facts.template.known_as,
+        template_expected=facts.template.expected,
+        n_template_changes=len(facts.template.changes),
     )
 
 

@@ -54,7 +54,12 @@ def context_reason(name: str) -> str:
 
 
 def verdict(
-    name: str, needed_bytes: int, over_bytes: int, fits_ctx_tokens: int, rate: float | None = None
+    name: str,
+    needed_bytes: int,
+    over_bytes: int,
+    fits_ctx_tokens: int,
+    rate: float | None = None,
+    fits_file_bytes: int = 0,
 ) -> str:
     """One sentence for a verdict of `model_manager.fit`.
 
@@ -64,6 +69,7 @@ def verdict(
         over_bytes: By how much that is too much.
         fits_ctx_tokens: The longest context that would fit; 0 for none.
         rate: Tokens a second that are forecast; None where nobody knows.
+        fits_file_bytes: Size of a file like this one that would fit; 0 where nobody knows.
     """
     needed, over = formats.size(needed_bytes), formats.size(over_bytes)
     if name == "fits":
@@ -92,6 +98,13 @@ def verdict(
             needed=needed,
             over=over,
             n=formats.number(fits_ctx_tokens),
+        )
+    if fits_file_bytes > 0:
+        return tr(
+            "It does not fit: it needs {needed}, {over} more than is free. Choose one of at most {most}.",
+            needed=needed,
+            over=over,
+            most=formats.size(fits_file_bytes),
         )
     return tr(
         "It does not fit: it needs {needed}, {over} more than is free. Choose a smaller one.",

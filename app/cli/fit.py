@@ -46,12 +46,7 @@ def show_fit(arguments: argparse.Namespace, services: Services, console: Console
     if arguments.json:
         print_json(console, _as_json(judged))
         return 0
-    found = judged.fit
-    rate = judged.forecast.decode_tokens_per_s
-    words = fit_words.verdict(
-        found.verdict, found.memory.total_bytes, found.paged_bytes, found.fits_ctx_tokens, rate
-    )
-    console.out(f"{judged.name}: {words}\n\n")
+    console.out(f"{judged.name}: {_verdict(judged)}\n\n")
     _print_places(judged, console)
     _print_plan(judged, console)
     _print_figures(judged, console)
@@ -194,13 +189,7 @@ def _as_json(judged: Judged) -> dict[str, Any]:
             },
         },
         "verdict": found.verdict,
-        "verdict_words": fit_words.verdict(
-            found.verdict,
-            found.memory.total_bytes,
-            found.paged_bytes,
-            found.fits_ctx_tokens,
-            judged.forecast.decode_tokens_per_s,
-        ),
+        "verdict_words": _verdict(judged),
         "plan": asdict(found.plan) | {"context_reason": judged.context_reason},
         "forecast": asdict(judged.forecast),
         "free_bytes": {"ram": machine.ram_bytes, "vram": machine.vram_bytes},
@@ -209,7 +198,20 @@ def _as_json(judged: Judged) -> dict[str, Any]:
             "loaded": [{"name": name, "bytes": n_bytes} for name, n_bytes in machine.loaded],
         },
         "fits_ctx_tokens": found.fits_ctx_tokens,
+        "fits_file_bytes": judged.fits_file_bytes,
     }
+
+
+def _verdict(judged: Judged) -> str:
+    found = judged.fit
+    return fit_words.verdict(
+        found.verdict,
+        found.memory.total_bytes,
+        found.paged_bytes,
+        found.fits_ctx_tokens,
+        judged.forecast.decode_tokens_per_s,
+        judged.fits_file_bytes,
+    )
 
 
 def _parts(memory: MemoryParts) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from app.bridge import Bridge, Latest
 from app.services import Services
 from model_manager.best_fit import Wishes
 from model_manager.errors import ModelFileError, ModelManagerError
+from model_manager.file_facts import facts_of
 from model_manager.measured_memory import kept_measured
 from model_manager.types import Forecast, ModelEntry
 from ui.library.values import ModelFigures, Shelf
@@ -144,7 +145,8 @@ class LibraryController(QObject):
             )
         except (ModelFileError, ModelManagerError) as error:
             return replace(figures, failure=error)
-        return replace(figures, fit=pages.fit_figures(name, judged))
+        facts = facts_of(judged.model, source=entry.source, chat_template=entry.chat_template)
+        return replace(figures, fit=pages.fit_figures(name, judged), file=pages.file_figures(facts))
 
     def _probed(self, name: str, figures: ModelFigures) -> ModelFigures:
         """The same with what llama.cpp says; without it where it says nothing."""

@@ -162,7 +162,7 @@ class EntryPanel(QFrame):
         self.setAccessibleName(entry.name)
         while self.facts.rowCount():
             self.facts.removeRow(0)
-        for name, value in fact_rows(entry):
+        for name, value in fact_rows(entry, self._figures.file if self._figures is not None else None):
             title, words = QLabel(name), _label()
             title.setProperty("muted", True)
             words.setText(value)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model_manager.types import ModelEntry
-from ui import formats
+from ui import file_words, formats
 from ui.chat.model_picker import describe
 from ui.i18n import tr
 from ui.library.faces import Badge, Face
-from ui.library.values import Shelf
+from ui.library.values import FileFigures, Shelf
 
 
 def entry_faces(shelf: Shelf, wanted: str, progress: dict[str, int]) -> list[Face]:
@@ -71,8 +71,13 @@ def first_line(entry: ModelEntry) -> str:
     return describe(entry).partition(" · ")[2]
 
 
-def fact_rows(entry: ModelEntry) -> Sequence[tuple[str, str]]:
-    """What is known of it, name and value; what is unknown is left out."""
+def fact_rows(entry: ModelEntry, file: FileFigures | None = None) -> Sequence[tuple[str, str]]:
+    """What is known of it, name and value; what is unknown is left out.
+
+    Args:
+        entry: It.
+        file: What is in its files, once they were read.
+    """
     rows = []
     if entry.address:
         return [(tr("Server"), entry.address)]
@@ -90,6 +95,20 @@ def fact_rows(entry: ModelEntry) -> Sequence[tuple[str, str]]:
         rows.append((tr("Context"), tr("{n} tokens", n=formats.number(entry.n_ctx_train_tokens))))
     if entry.source:
         rows.append((tr("From"), entry.source))
-    if entry.chat_template is not None:
-        rows.append((tr("Template"), tr("not the file's own")))
+    words = [tr("not the file's own")] if entry.chat_template is not None else []
+    if file is not None:
+        if file.license:
+            rows.append((tr("Licence"), file.license))
+        kinds = [f"{file_words.tensor_class(name)} {' + '.join(types)}" for name, types in file.types]
+        rows.append((tr("Number formats"), ", ".join(kinds)))
+        words.append(
+            file_words.template(
+                file.template_verdict,
+                file.template_known_as,
+                file.template_expected,
+                file.n_template_changes,
+            )
+        )
+    if words:
+        rows.append((tr("Template"), "; ".join(words)))
     return rows

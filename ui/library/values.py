@@ -182,6 +182,25 @@ class FitFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class FileFigures:
+    """What the files of a model say of themselves.
+
+    Attributes:
+        license: "" where neither they nor the catalogue tell.
+        types: For each class of tensors (`model_manager.file_facts`) its number formats, the most first.
+        template_verdict, template_known_as, template_expected: See `known_templates.TemplateCheck`.
+        n_template_changes: Places where the template differs from the expected one.
+    """
+
+    license: str
+    types: tuple[tuple[str, tuple[str, ...]], ...]
+    template_verdict: str
+    template_known_as: str
+    template_expected: str
+    n_template_changes: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFigures:
     """What is known of an entry of the library beyond its files.
 
@@ -194,6 +213,7 @@ class ModelFigures:
         decode_tokens_per_s, prefill_tokens_per_s: Of its own newest answers; None where there are none.
         n_answers: So many.
         failure: Why the file cannot be judged; an error for a sentence.
+        file: What is in it; None where it cannot be read.
     """
 
     fit: FitFigures | None = None
@@ -205,6 +225,7 @@ class ModelFigures:
     prefill_tokens_per_s: float | None = None
     n_answers: int = 0
     failure: Exception | None = None
+    file: FileFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)

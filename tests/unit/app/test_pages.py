@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from app import pages
 from app.discovering import Hit
 from model_manager import catalogue
+from model_manager.file_facts import facts_of
 from model_manager.fit import FitPlan, Machine, MemoryParts
+from model_manager.shards import read_model
 from model_manager.types import ALL_LAYERS, HubFacts
+from tests.helpers.ggufs import QWEN3MOE, write_model
 
 GB = 10**9
 MEMORY = MemoryParts(1 * GB, 16 * GB, 2 * GB, 1 * GB, 1 * GB)
@@ -58,3 +63,12 @@ def test_what_pages_is_experts_on_the_disk() -> None:
     assert disk.parts == (("experts", 5 * GB),)
     assert main.model_bytes == 16 * GB
     assert dict(main.parts)["experts"] == 11 * GB
+
+
+def test_what_is_in_a_file(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "m.gguf", QWEN3MOE, n_experts=4, metadata={"general.license": "mit"})
+    figures = pages.file_figures(facts_of(read_model(path)))
+    assert figures.license == "mit"
+    assert dict(figures.types)["experts"] == ("F32",)
+    assert "other" not in dict(figures.types)
+    assert (figures.template_verdict, figures.n_template_changes) == ("unknown", 0)
