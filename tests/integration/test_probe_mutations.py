@@ -20,9 +20,9 @@ from tests.helpers.mutants import for_llama_cpp, originals
 
 N_MUTANTS = int(os.environ.get("COTERIE_MUTANTS", "24")) // 12 * 12
 BATCH = 12
-SEED = 15
-MAX_CALLER_BYTES = 32 << 20
-"""Of which 16 MiB are room for what a probe may write at most."""
+SEED = int(os.environ.get("COTERIE_SEED", "15"))
+MAX_CALLER_BYTES = 48 << 20
+"""Of which two times 16 MiB are room for what a probe may write at most."""
 MAX_CHILD_BYTES = 2 << 30
 
 
