@@ -1,4 +1,4 @@
-"""Looking for models on a hub, and which of them this machine can run."""
+"""Looking for models where they are, and which of them this machine can run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from model_manager.kv_cache import ContextSize
 from model_manager.offers import Offer, Shelf, by_preference, recommended, shelf_of
 from model_manager.references import HubReference, parse
 from model_manager.remote_model import read_remote
-from model_manager.types import HubFacts, HubModel
+from model_manager.types import HubFacts, HubModel, Source
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,7 @@ def search(
     services: Services,
     text: str,
     *,
+    source: Source = "hub",
     author: str | None = None,
     sort: SearchOrder = "downloads",
     license_name: str | None = None,
@@ -81,8 +82,9 @@ def search(
     Raises:
         ModelManagerError: The hub does not answer, or nothing sensible.
     """
-    found = services.hub.search(
+    found = services.sources.search(
         text,
+        source=source,
         author=author,
         sort=sort,
         license_name=license_name,
@@ -116,10 +118,10 @@ def page(services: Services, ref: str, *, with_headers: bool = False, card: bool
         InvalidReference: It is no repository, or has no such file.
         ModelManagerError: The hub does not answer, or nothing sensible.
     """
-    reference = parse(ref, services.hub.endpoint)
+    reference = parse(ref, services.sources.endpoint)
     if not isinstance(reference, HubReference):
         raise InvalidReference(ref)
-    model = services.hub.model_info(reference.repo_id, reference.revision)
+    model = services.sources.model_info(reference)
     machine = this_machine(services)
     shelf = shelf_of(model, machine)
     offers: Sequence[Offer] = _meant(reference, shelf.offers)
@@ -144,7 +146,7 @@ def _meant(reference: HubReference, offers: Sequence[Offer]) -> Sequence[Offer]:
 
 def _card(services: Services, model: HubModel) -> str:
     try:
-        return services.hub.card(model)
+        return services.sources.card(model)
     except ModelManagerError as error:
         log.info("%s: the card cannot be read: %s", model.repo_id, error)
         return ""
@@ -152,7 +154,7 @@ def _card(services: Services, model: HubModel) -> str:
 
 def _judged(services: Services, model: HubModel, offer: Offer, machine: Machine) -> Offer:
     try:
-        found = read_remote(services.hub.item_of(model, offer.files), services.hub, services.http)
+        found = read_remote(services.sources.item_of(model, offer.files), services.sources, services.http)
         verdict = fit(found, machine, fits.context_for(found, ContextSize(0))).verdict
     except (ModelFileError, UnsafeFilename, HubError) as error:
         log.info("%s is judged by its size: %s", offer.ref, error)
@@ -165,7 +167,7 @@ def _first_that_fits(services: Services, facts: HubFacts, machine: Machine) -> O
     if facts.total_params * _SMALLEST_BITS // 8 > room:
         return None
     try:
-        model = services.hub.model_info(facts.repo_id)
+        model = services.sources.of(facts.source).model_info(facts.repo_id)
     except (AccessDenied, NotOnHub, InvalidReference) as error:
         log.info("%s cannot be looked at: %s", facts.repo_id, error)
         return None

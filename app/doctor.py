@@ -165,9 +165,9 @@ def _database(services: Services, report: Report) -> None:
 
 def _network(services: Services, report: Report) -> None:
     report.facts["network"] = {
-        "hub_endpoint": services.hub.endpoint,
+        "hub_endpoint": services.sources.endpoint,
         "is_offline": bool(services.setting("offline")),
-        "has_token": services.hub.token is not None,
+        "has_token": services.sources.hub.has_token,
     }
 
 

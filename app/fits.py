@@ -140,8 +140,8 @@ def find(services: Services, ref: str) -> tuple[str, GgufModel]:
     except ModelNotFound:
         if ref.startswith((".", "/", "~")):
             raise
-        item = services.hub.resolve(ref)
-        return item.name, read_remote(item, services.hub, services.http)
+        item = services.sources.resolve(ref)
+        return item.name, read_remote(item, services.sources, services.http)
     return entry.name, read_files(_path_of(entry))
 
 

@@ -1,4 +1,4 @@
-"""Keys of remote engines: in the system's keyring, or in memory for the run where there is none.
+"""Keys of remote engines and tokens of hubs: in the system's keyring, or in memory for the run where there is none.
 
 They never reach the database, an export, the log or a command line. Where the keyring cannot be used, a key
 may also come from the environment: `COTERIE_ENGINE_KEY`.
@@ -17,9 +17,15 @@ _SERVICE = "coterie"
 
 
 class Secrets:
-    """A store of keys by the name of their engine. For any thread; a keyring may ask its person."""
+    """A store of keys by the name of what they open. For any thread; a keyring may ask its person."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "engine") -> None:
+        """Prepare.
+
+        Args:
+            kind: Of what they open; keeps names of different kinds apart.
+        """
+        self._kind = kind
         self._in_memory: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -28,11 +34,11 @@ class Secrets:
         with self._lock:
             if name in self._in_memory:
                 return self._in_memory[name]
-        return _from_keyring(name)
+        return _from_keyring(self._user(name))
 
     def set(self, name: str, key: str) -> bool:
         """Keep a key; False where it is kept for this run only."""
-        if _to_keyring(name, key):
+        if _to_keyring(self._user(name), key):
             with self._lock:
                 self._in_memory.pop(name, None)
             return True
@@ -44,7 +50,10 @@ class Secrets:
         """Forget a key; nothing happens where there is none."""
         with self._lock:
             self._in_memory.pop(name, None)
-        _delete_from_keyring(name)
+        _delete_from_keyring(self._user(name))
+
+    def _user(self, name: str) -> str:
+        return f"{self._kind}:{name}"
 
 
 def from_environment() -> str | None:
@@ -60,7 +69,7 @@ def _from_keyring(name: str) -> str | None:
     from keyring.errors import KeyringError
 
     try:
-        return keyring.get_password(_SERVICE, _username(name))
+        return keyring.get_password(_SERVICE, name)
     except KeyringError as error:
         log.info("no key of %s from the keyring: %s", name, type(error).__name__)
         return None
@@ -71,9 +80,9 @@ def _to_keyring(name: str, key: str) -> bool:
     from keyring.errors import KeyringError
 
     try:
-        keyring.set_password(_SERVICE, _username(name), key)
+        keyring.set_password(_SERVICE, name, key)
         # Some backends take everything and keep nothing.
-        return keyring.get_password(_SERVICE, _username(name)) == key
+        return keyring.get_password(_SERVICE, name) == key
     except KeyringError as error:
         log.info("the keyring does not keep the key of %s: %s", name, type(error).__name__)
         return False
@@ -84,11 +93,7 @@ def _delete_from_keyring(name: str) -> None:
     from keyring.errors import KeyringError
 
     try:
-        if keyring.get_password(_SERVICE, _username(name)) is not None:
-            keyring.delete_password(_SERVICE, _username(name))
+        if keyring.get_password(_SERVICE, name) is not None:
+            keyring.delete_password(_SERVICE, name)
     except KeyringError as error:
         log.info("the key of %s stays in the keyring: %s", name, type(error).__name__)
-
-
-def _username(name: str) -> str:
-    return f"engine:{name}"

@@ -22,6 +22,7 @@ from app.paths import Paths
 from app.quantizing import Quantizing
 from app.remotes import RemoteEngines
 from app.replaying import Replaying
+from app.kept_tokens import KeptTokens
 from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
 from app.vetting import Vetting
@@ -36,6 +37,9 @@ from model_manager.http import Http
 from model_manager.hub import Hub
 from model_manager.library import Library
 from model_manager.measured_memory import kept_measured, measured_values
+from model_manager.modelscope import ModelScope
+from model_manager.sources import Sources
+from model_manager.tokens import Tokens, tokens_of
 from model_manager.types import DownloadLimits, DownloadSnapshot, EngineState, HubModel, ModelEntry
 from model_manager.vision_files import is_vision_name
 from storage.errors import StorageError
@@ -68,6 +72,9 @@ class Services:
         quantizing: Makes smaller models out of larger ones.
         replaying: Makes them again.
         http: The door to the network, with its log of requests.
+        sources: Where models come from.
+        tokens: What opens gated repositories, each for its own host.
+        kept_tokens: Those of them that the system's keyring keeps.
         n_interrupted: Answers that the last owner left unfinished; they are marked now.
     """
 
@@ -85,16 +92,19 @@ class Services:
             self._settings = self.storage.call(lambda store: store.settings.all())
             self.http = Http(
                 offline=lambda: bool(self._settings["offline"]),
+                proxy=lambda: str(self._settings["proxy"]),
+                ca_file=lambda: self._settings["ca_file"] or None,
                 log_path=paths.data_dir / "logs" / "network.jsonl",
             )
             opened.callback(self.http.close)
-            self.hub = Hub(
-                self.http,
-                os.environ.get("HF_ENDPOINT") or self._settings["hub_endpoint"],
-                os.environ.get("HF_TOKEN") or None,
-            )
-            self.hub.on_seen = self._verify_entry
-            opened.callback(self.hub.close)
+            self.kept_tokens = KeptTokens(Secrets("token"))
+            self.tokens = Tokens(tokens_of(os.environ.get), self.kept_tokens.get)
+            endpoint = os.environ.get("HF_ENDPOINT") or self._settings["hub_endpoint"]
+            hub = Hub(self.http, endpoint, self.tokens)
+            hub.on_seen = self._verify_entry
+            opened.callback(hub.close)
+            endpoint = os.environ.get("MODELSCOPE_ENDPOINT") or self._settings["modelscope_endpoint"]
+            self.sources = Sources(hub, ModelScope(self.http, endpoint, self.tokens))
             models_dir = Path(self._settings["models_dir"] or paths.models_dir)
             self.remotes = RemoteEngines(
                 self.http,
@@ -108,7 +118,7 @@ class Services:
             self._on_downloaded: list[Callable[[DownloadSnapshot], None]] = []
             self.downloads = Downloads(
                 DownloadStore(self.storage),
-                self.hub,
+                self.sources,
                 self.http,
                 models_dir,
                 on_finished=self._on_finished,
@@ -148,7 +158,7 @@ class Services:
         return dict(self._settings)
 
     def set_setting(self, key: str, value: Any) -> None:
-        """Keep a setting; it holds from now on (the hub and the models folder from the next start).
+        """Keep a setting; it holds from now on (hubs and the models folder from the next start).
 
         Raises:
             NoSuchSetting: The key is not declared.
@@ -157,6 +167,8 @@ class Services:
         self._settings = self._settings | {key: value}
         if key == "downloads_at_once":
             self.downloads.limits_changed()
+        if key == "offline" and value:
+            self.http.hang_up()
 
     def set_context(self, model: str, n_ctx_tokens: int) -> None:
         """Use so much context from now on: for all models, unless this one has a length of its own.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from model_manager.download_store import DownloadRow, DownloadStore
     from model_manager.http import Http
-    from model_manager.hub import Hub
+    from model_manager.sources import FileSource
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Downloads:
     def __init__(
         self,
         store: DownloadStore,
-        hub: Hub,
+        hub: FileSource,
         http: Http,
         models_dir: Path,
         *,

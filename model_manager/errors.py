@@ -16,8 +16,10 @@ from model_manager.quantize_errors import (
 )
 from model_manager.transfer_errors import (
     AccessDenied as AccessDenied,
+    BadCertificateFile as BadCertificateFile,
     CannotRemoveStarter as CannotRemoveStarter,
     CannotWrite as CannotWrite,
+    CertificateRefused as CertificateRefused,
     DamagedGguf as DamagedGguf,
     DiskFull as DiskFull,
     FileInUse as FileInUse,
@@ -41,6 +43,8 @@ from model_manager.transfer_errors import (
     NotOnHub as NotOnHub,
     Offline as Offline,
     OnlyVision as OnlyVision,
+    ProxyFailed as ProxyFailed,
+    ProxyUnusable as ProxyUnusable,
     RateLimited as RateLimited,
     RemoteFileChanged as RemoteFileChanged,
     SizeMismatch as SizeMismatch,

@@ -1,14 +1,8 @@
 """The one door to the network: every socket this package opens towards another program is opened here.
 
-Who may be asked, decided by rule:
-
-- a host that somebody named: the hub's endpoint, or a URL that was typed in (`Http.allow`);
-- a host that the answer to a download of such a host leads to, over https (the hub hands its large files to
-  storage servers that change): asking is allowed for the rest of the run, the token stays behind;
-- this machine itself, always, also offline; but no redirect from outside leads to it.
-
-Everything else raises `HostRefused` before a packet leaves, and everything off this machine raises `Offline`
-while the switch is on.
+Who may be asked is decided in `admission`: what that does not admit raises `HostRefused` before a packet goes,
+and everything off this machine raises `Offline` while the switch is on. Turning it on (`Http.hang_up`) also
+cuts what is under way.
 """
 
 from __future__ import annotations
@@ -16,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import socket
-import ssl
 import threading
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -33,6 +25,7 @@ from httpx2 import (
     HTTPTransport,
     InvalidURL,
     Limits,
+    ProxyError,
     ReadError,
     ReadTimeout,
     RemoteProtocolError,
@@ -45,11 +38,15 @@ from httpx2 import (
     Timeout,
     TimeoutException,
     TransportError,
+    create_ssl_context,
 )
 
-from model_manager.errors import HostRefused, Offline
-from model_manager.hosts import is_file, is_loopback, origin_of, proxy_for
+from model_manager.admission import Admission
+from model_manager.connection import Call, Connection
+from model_manager.errors import HostRefused, Offline, ProxyUnusable
+from model_manager.hosts import is_loopback, proxy_for, without_secrets
 from model_manager.request_log import OpenEntry, RequestLog
+from model_manager.tls import authorities, no_tls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -65,6 +62,7 @@ __all__ = [
     "HTTPError",
     "Http",
     "InvalidURL",
+    "ProxyError",
     "ReadError",
     "ReadTimeout",
     "RemoteProtocolError",
@@ -96,65 +94,63 @@ def count_body(response: Response, n_bytes: int) -> None:
         entry.received_bytes += n_bytes
 
 
-class Connection:
-    """The socket below a request, so that another thread can end a wait on it."""
-
-    def __init__(self, stream: Any) -> None:
-        """Take the socket out of the library's stream."""
-        self._socket: socket.socket = stream.get_extra_info("socket")
-        self._tls = stream.get_extra_info("ssl_object")
-
-    def abort(self) -> None:
-        """Make a blocked read return at once; harmless when the socket is closed already."""
-        with contextlib.suppress(OSError):
-            # Not the method of an SSLSocket: that one would discard its TLS state under a running read.
-            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-    def direct_socket(self) -> socket.socket | None:
-        """The socket, if reading from it gives the plain bytes: no TLS, or TLS that it does itself."""
-        return self._socket if self._tls in (None, self._socket) else None
-
-
 class Http:
     """Requests to the world outside, under the rules above. Thread-safe; connects when first asked.
 
     Attributes:
         log: Every request, also the failed ones.
+        rules: Who may be asked.
+        proxy: Through whom, now.
+        ca_file: Whom to believe besides the system's authorities, now.
     """
 
-    def __init__(self, *, offline: Callable[[], bool] = lambda: False, log_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        offline: Callable[[], bool] = lambda: False,
+        proxy: Callable[[], str] = lambda: "system",
+        ca_file: Callable[[], str | None] = lambda: None,
+        log_path: Path | None = None,
+    ) -> None:
         """Make the door.
 
         Args:
             offline: The switch, asked before every request, from any thread; `HF_HUB_OFFLINE` is one, too.
+            proxy: As `hosts.proxy_for` takes it; asked likewise.
+            ca_file: A certificate authority to believe besides the system's; asked likewise.
             log_path: JSON lines are appended here.
         """
         _silence_libraries()
         self.log = RequestLog(log_path)
+        self.rules = Admission()
+        self.proxy = proxy
+        self.ca_file = ca_file
         self._offline = offline
-        self._allowed: set[str] = set()
-        self._token_origins: set[str] = set()
+        self._calls: set[Call] = set()
         self._lock = threading.Lock()
         # Transfers get a connection each, so that one can be aborted without touching another.
         self._transfers = Client(transport=_Door(self, Limits(max_keepalive_connections=0)), trust_env=False)
 
-    def allow(self, url: str, *, may_carry_token: bool = False) -> None:
+    def allow(self, url: str, *, may_carry_token: bool = False, is_file: bool = False) -> None:
         """Let the origin (scheme, host, port) of a URL that a person or a setting named be asked.
 
         Args:
             url: Any URL of that origin.
             may_carry_token: An `Authorization` header may go there; from all other requests it is taken away.
+            is_file: This very URL is a download, so its answer may lead to a storage server.
         """
-        origin = origin_of(url)
-        with self._lock:
-            self._allowed.add(origin)
-            if may_carry_token:
-                self._token_origins.add(origin)
+        self.rules.allow(url, may_carry_token=may_carry_token, is_file=is_file)
 
     def allowed(self) -> tuple[str, ...]:
         """The origins (scheme, host and port) that may be asked now, besides this machine itself; sorted."""
+        return self.rules.allowed()
+
+    def hang_up(self) -> None:
+        """Cut every request that is under way to another machine, as the offline switch demands."""
         with self._lock:
-            return tuple(sorted(self._allowed))
+            calls = list(self._calls)
+        for call in calls:
+            call.cut()
 
     def new_client(self) -> Client:
         """A client behind this door, for a library that wants one of its own. It keeps no cookies."""
@@ -240,33 +236,17 @@ class Http:
         return self._offline() or os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
 
     def _admit(self, url: URL) -> None:
-        if is_loopback(url.host):
-            return
-        if self.is_offline():
+        if self.is_offline() and not is_loopback(url.host):
             raise Offline(url.host)
-        with self._lock:
-            if origin_of(str(url)) not in self._allowed:
-                raise HostRefused(url.host)
+        self.rules.admit(str(url))
 
-    def _admit_redirect(self, source: URL, target: URL) -> None:
-        """Decide where an answer may lead, and remember a storage server that it may lead to."""
-        if origin_of(str(target)) == origin_of(str(source)):
-            return
-        if is_loopback(target.host):
-            if not is_loopback(source.host):
-                raise HostRefused(target.host)
-            return
+    def _begin(self, call: Call) -> None:
         with self._lock:
-            if origin_of(str(target)) in self._allowed:
-                return
-            if target.scheme == "https" and (is_file(source.path) or target.host == source.host):
-                self._allowed.add(origin_of(str(target)))
-                return
-        raise HostRefused(target.host)
+            self._calls.add(call)
 
-    def _carries_token(self, url: URL) -> bool:
+    def _end(self, call: Call) -> None:
         with self._lock:
-            return origin_of(str(url)) in self._token_origins
+            self._calls.discard(call)
 
 
 def engine_client(
@@ -287,7 +267,7 @@ def engine_client(
         raise ValueError("an engine needs a socket or an address")
     _silence_libraries()
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    verify = True if socket_path is None and URL(base_url or "").scheme == "https" else _no_tls()
+    verify = True if socket_path is None and URL(base_url or "").scheme == "https" else no_tls()
     transport = HTTPTransport(
         uds=None if socket_path is None else str(socket_path), verify=verify, trust_env=False
     )
@@ -308,31 +288,40 @@ class _Door(BaseTransport):
         self._http = http
         self._why = why
         self._limits = limits
-        self._transports: dict[tuple[str, str | None], HTTPTransport] = {}
+        self._transports: dict[tuple[str, str | None, str | None], HTTPTransport] = {}
         self._lock = threading.Lock()
 
     def handle_request(self, request: Request) -> Response:
-        url = request.url
-        self._http._admit(url)
-        if not self._http._carries_token(url):
-            request.headers.pop("Authorization", None)
-        request.headers["User-Agent"] = USER_AGENT
-        timeouts = request.extensions.get("timeout", {})
-        if timeouts.get("read") is None:  # the hub library asks for no timeout at all
-            forced = Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
-            request.extensions = {**request.extensions, "timeout": forced}
-        entry = OpenEntry(self._http.log, request.method, url.host, url.path, why=_why.get() or self._why)
+        url, rules = request.url, self._http.rules
+        proxy = proxy_for(str(url), self._http.proxy())
+        # A name that is asked through a proxy is looked up there.
+        call = Call(
+            url.host, rules.must_be_public(str(url)) and proxy is None, request.extensions.get("trace")
+        )
+        self._http._begin(call)  # before the switch is asked: no gap between the two
         try:
-            response = self._transport_for(url).handle_request(request)
-        except TransportError as error:
-            entry.close(None, type(error).__name__)
+            self._http._admit(url)
+            if not rules.carries_token(str(url)):
+                request.headers.pop("Authorization", None)
+            request.headers["User-Agent"] = USER_AGENT
+            timeouts = request.extensions.get("timeout", {})
+            if timeouts.get("read") is None:  # the hub library asks for no timeout at all
+                timeouts = Timeout(READ_TIMEOUT_S, connect=CONNECT_TIMEOUT_S).as_dict()
+            request.extensions = {**request.extensions, "timeout": timeouts, "trace": call.trace}
+            response = self._send(request, proxy)
+        except BaseException:
+            self._http._end(call)
             raise
+        stream = response.extensions.get("network_stream")
+        if stream is not None:  # a connection that was open already
+            call.hold(Connection(stream))
         response.headers.pop("Set-Cookie", None)
-        response.extensions[_ENTRY] = entry
-        response.stream = _LoggedStream(response.stream, entry, response.status_code)
+        response.stream = _LoggedStream(
+            response.stream, response.extensions[_ENTRY], response.status_code, lambda: self._http._end(call)
+        )
         if response.is_redirect and "Location" in response.headers:
             try:
-                self._http._admit_redirect(url, url.join(response.headers["Location"]))
+                rules.admit_redirect(str(url), str(url.join(response.headers["Location"])))
             except (HostRefused, InvalidURL):
                 response.close()
                 raise
@@ -344,22 +333,43 @@ class _Door(BaseTransport):
                 transport.close()
             self._transports.clear()
 
-    def _transport_for(self, url: URL) -> HTTPTransport:
-        key = url.scheme, proxy_for(str(url))
+    def _send(self, request: Request, proxy: str | None) -> Response:
+        """Ask, and write it down; the entry is in the response's extensions."""
+        url = request.url
+        transport = self._transport_for(url.scheme, proxy)
+        entry = OpenEntry(self._http.log, request.method, url.host, url.path, why=_why.get() or self._why)
+        try:
+            response = transport.handle_request(request)
+        except (TransportError, HostRefused) as error:
+            entry.close(None, type(error).__name__)
+            if proxy is not None and isinstance(error, ConnectError) and "CERTIFICATE" not in str(error):
+                # Nobody but the proxy was connected to.
+                raise ProxyError(f"{without_secrets(proxy)}: {error}", request=request) from error
+            raise
+        response.extensions[_ENTRY] = entry
+        return response
+
+    def _transport_for(self, scheme: str, proxy: str | None) -> HTTPTransport:
+        key = scheme, proxy, self._http.ca_file() if scheme == "https" else None
         with self._lock:
             if key not in self._transports:
-                verify = True if url.scheme == "https" else _no_tls()
-                self._transports[key] = HTTPTransport(proxy=key[1], limits=self._limits, verify=verify)
+                verify = authorities(create_ssl_context, key[2]) if scheme == "https" else no_tls()
+                try:
+                    transport = HTTPTransport(proxy=proxy, limits=self._limits, verify=verify)
+                except (ValueError, InvalidURL) as error:
+                    raise ProxyUnusable(without_secrets(proxy or "")) from error
+                self._transports[key] = transport
             return self._transports[key]
 
 
 class _LoggedStream(SyncByteStream):
     """A body that counts itself."""
 
-    def __init__(self, stream: Any, entry: OpenEntry, status: int) -> None:
+    def __init__(self, stream: Any, entry: OpenEntry, status: int, on_end: Callable[[], None]) -> None:
         self._stream = stream
         self._entry: OpenEntry | None = entry
         self._status = status
+        self._on_end = on_end
         self._error = ""
 
     def __iter__(self) -> Iterator[bytes]:
@@ -375,14 +385,10 @@ class _LoggedStream(SyncByteStream):
 
     def close(self) -> None:
         self._stream.close()
+        self._on_end()
         if self._entry is not None:
             self._entry.close(self._status, self._error)
             self._entry = None
-
-
-def _no_tls() -> ssl.SSLContext:
-    """A context that trusts nobody, where none is needed: loading the system's roots takes 50 ms."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _silence_libraries() -> None:

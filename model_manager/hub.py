@@ -16,17 +16,14 @@ from itertools import islice
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
+from model_manager.direct import item_at
 from model_manager.errors import (
-    AccessDenied,
-    HubError,
-    HubFailing,
     HubUnavailable,
     InvalidReference,
     NotOnHub,
     Offline,
-    RateLimited,
 )
 from model_manager.filenames import safe_relative_path
 from model_manager.http import Http, Response, TransportError
@@ -34,7 +31,9 @@ from model_manager.hub_facts import facts_of
 from model_manager.network import unavailable
 from model_manager.partial import without_query
 from model_manager.references import UrlReference, choose, parse, projector
+from model_manager.refusals import refusal_of
 from model_manager.shards import model_stem
+from model_manager.tokens import HUB_ENDPOINT, Tokens, tokens_of
 from model_manager.types import DownloadFile, DownloadItem, HubFacts, HubFile, HubModel
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DEFAULT_ENDPOINT = "https://huggingface.co"
 TIMEOUT_S = 30.0
 
 SearchOrder = Literal["downloads", "likes", "trending", "modified"]
@@ -60,7 +58,7 @@ _SORTS: Final[Mapping[SearchOrder, str]] = MappingProxyType(
 _EXPANDED: Final = ("downloads", "gated", "gguf", "lastModified", "likes", "tags", "trendingScore")
 _SIFT_FACTOR = 10
 _PAGE_SIZE = 100
-_MOST_CARD_BYTES = 256 << 10
+MOST_CARD_BYTES = 256 << 10
 
 
 class Hub:
@@ -68,23 +66,20 @@ class Hub:
 
     Attributes:
         endpoint: Its address, without a slash at the end.
-        token: Sent to this endpoint alone; None asks without.
         on_seen: Gets every repository that `model_info` was told of, on the thread that asked; None at first.
     """
 
-    def __init__(self, http: Http, endpoint: str | None = None, token: str | None = None) -> None:
+    def __init__(self, http: Http, endpoint: str | None = None, tokens: Tokens | None = None) -> None:
         """Prepare.
 
         Args:
             http: The door; the endpoint is allowed there.
             endpoint: None takes `HF_ENDPOINT`, else the public hub.
-            token: None takes `HF_TOKEN`, if the endpoint is the one that this token is for: a token of the
-                environment never goes to a mirror that only our settings name.
+            tokens: Those that may be sent; None takes what the environment names, each for its own host. So
+                a token of the environment never goes to a mirror that only our settings name.
         """
-        home = os.environ.get("HF_ENDPOINT", "") or DEFAULT_ENDPOINT
-        self.endpoint = (endpoint or home).rstrip("/")
-        is_home = urlsplit(self.endpoint).netloc == urlsplit(home).netloc
-        self.token = token or (os.environ.get("HF_TOKEN") if is_home else None) or None
+        self.endpoint = (endpoint or os.environ.get("HF_ENDPOINT", "") or HUB_ENDPOINT).rstrip("/")
+        self._tokens = Tokens(tokens_of(os.environ.get)) if tokens is None else tokens
         self.on_seen: Callable[[HubModel], None] | None = None
         self._http = http
         self._lock = threading.Lock()
@@ -104,7 +99,11 @@ class Hub:
         """
         with self._translated(f"{self.endpoint}/{repo_id}", repo_id), self._http.purpose("model info"):
             info = self._api().model_info(
-                repo_id, revision=revision, files_metadata=True, timeout=TIMEOUT_S, token=self.token or False
+                repo_id,
+                revision=revision,
+                files_metadata=True,
+                timeout=TIMEOUT_S,
+                token=self._token(repo_id) or False,
             )
         files = tuple(
             HubFile(
@@ -182,13 +181,13 @@ class Hub:
             self._api()
             from huggingface_hub import get_session
 
-            with get_session().stream("GET", url, headers=self._headers()) as response:
+            with get_session().stream("GET", url, headers=self._headers(model.repo_id)) as response:
                 self._require_ok(response, url)
                 for chunk in response.iter_bytes():
                     content += chunk
-                    if len(content) >= _MOST_CARD_BYTES:
+                    if len(content) >= MOST_CARD_BYTES:
                         break
-        return content[:_MOST_CARD_BYTES].decode("utf-8", "replace")
+        return content[:MOST_CARD_BYTES].decode("utf-8", "replace")
 
     def resolve(self, ref: str) -> DownloadItem:
         """The files that a reference means, pinned to a commit, with sizes and hashes as the hub states them.
@@ -200,7 +199,7 @@ class Hub:
         """
         reference = parse(ref, self.endpoint)
         if isinstance(reference, UrlReference):
-            return self._direct(reference)
+            return item_at(self._http, reference)
         model = self.model_info(reference.repo_id, reference.revision)
         return self.item_of(model, choose(reference, model.files), with_vision=reference.path is None)
 
@@ -240,9 +239,12 @@ class Hub:
         return f"{self.endpoint}/{quote(repo_id)}/resolve/{quote(revision, safe='')}/{quote(path)}"
 
     def token_for(self, url: str) -> str | None:
-        """The token, if a URL is of this hub."""
+        """The token for a repository's file, if a URL is of this hub."""
         hub, other = urlsplit(self.endpoint), urlsplit(url)
-        return self.token if (hub.scheme, hub.netloc) == (other.scheme, other.netloc) else None
+        if (hub.scheme, hub.netloc) != (other.scheme, other.netloc):
+            return None
+        path = unquote(other.path).removeprefix(hub.path.rstrip("/")).strip("/")
+        return self._token("/".join(path.split("/")[:2]))
 
     def _pages(self, path: str, params: Mapping[str, Any]) -> Iterator[Any]:
         """The entries of a listing, page by page.
@@ -263,18 +265,21 @@ class Hub:
             yield from entries
             url, given = response.links.get("next", {}).get("url"), None
 
-    def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+    @property
+    def has_token(self) -> bool:
+        """Whether it is asked with a token."""
+        return self._token() is not None
+
+    def _token(self, repo_id: str = "") -> str | None:
+        return self._tokens.for_url(self.endpoint, repo_id)
+
+    def _headers(self, repo_id: str = "") -> dict[str, str]:
+        token = self._token(repo_id)
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _require_ok(self, response: Response, url: str) -> None:
         if response.status_code != 200:
-            raise _translate(response.status_code, without_query(url), urlsplit(url).hostname or "")
-
-    def _direct(self, reference: UrlReference) -> DownloadItem:
-        self._http.allow(reference.url)
-        host = (urlsplit(reference.url).hostname or "").replace(":", "_")
-        path = safe_relative_path(f"{host}/{reference.filename}")
-        return DownloadItem(model_stem(path.name), (DownloadFile(reference.url, str(path), None, None),))
+            raise refusal_of(response.status_code, without_query(url), urlsplit(url).hostname or "")
 
     def close(self) -> None:
         """End the library's idle connections."""
@@ -301,7 +306,7 @@ class Hub:
         # It would print to the terminal by itself; the program's own handlers suffice.
         logging.getLogger("huggingface_hub").handlers.clear()
         set_client_factory(self._http.new_client)
-        return HfApi(endpoint=self.endpoint, token=self.token or False)
+        return HfApi(endpoint=self.endpoint, token=False)
 
     @contextmanager
     def _translated(self, url: str, repo_id: str) -> Iterator[None]:
@@ -319,7 +324,7 @@ class Hub:
             # A hub tells strangers 401 for what does not exist, so that they cannot learn what does.
             if error.response.headers.get("X-Error-Code") == "RepoNotFound":
                 raise NotOnHub(error.response.status_code, without_query(url)) from error
-            raise _translate(error.response.status_code, without_query(url), host) from error
+            raise refusal_of(error.response.status_code, without_query(url), host) from error
         except TransportError as error:
             raise unavailable(host, error) from error
         except ValueError as error:
@@ -338,15 +343,3 @@ def _facts_of_entry(entry: Any) -> HubFacts | None:
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         log.info("an entry of the hub's listing makes no sense: %s", error)
         return None
-
-
-def _translate(status: int, url: str, host: str) -> HubError | HubUnavailable:
-    if status in (401, 403):
-        return AccessDenied(status, url)
-    if status in (404, 410):
-        return NotOnHub(status, url)
-    if status == 429:
-        return RateLimited(status, url)
-    if status >= 500:
-        return HubFailing(host, status)
-    return HubError(status, url)

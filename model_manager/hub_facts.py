@@ -44,7 +44,6 @@ def facts_of(info: Any) -> HubFacts:
     repo_id = str(info.id)
     architecture = _text(gguf.get("architecture"))
     name = repo_id.rpartition("/")[2]
-    words = {tag.lower() for tag in tags}
     return HubFacts(
         repo_id=repo_id,
         downloads=_count(info.downloads),
@@ -55,13 +54,27 @@ def facts_of(info: Any) -> HubFacts:
         architecture=architecture,
         total_params=_count(gguf.get("total")),
         n_ctx_train_tokens=_count(gguf.get("context_length")),
-        is_moe=architecture in _MOE_ARCHITECTURES
-        or not _MOE_TAGS.isdisjoint(words)
-        or _MOE_NAME.search(name) is not None,
+        is_moe=says_moe(architecture, tags, name),
         is_gated=bool(info.gated),
-        is_reasoning=architecture in _REASONING_ARCHITECTURES
-        or not _REASONING_TAGS.isdisjoint(words)
-        or _REASONING_NAME.search(name) is not None,
+        is_reasoning=says_reasoning(architecture, tags, name),
+    )
+
+
+def says_moe(architecture: str, tags: list[str], name: str) -> bool:
+    """Whether something about a repository says that it is a mixture of experts."""
+    return (
+        architecture in _MOE_ARCHITECTURES
+        or not _MOE_TAGS.isdisjoint(tag.lower() for tag in tags)
+        or _MOE_NAME.search(name) is not None
+    )
+
+
+def says_reasoning(architecture: str, tags: list[str], name: str) -> bool:
+    """Whether something about a repository says that the model reasons before it answers."""
+    return (
+        architecture in _REASONING_ARCHITECTURES
+        or not _REASONING_TAGS.isdisjoint(tag.lower() for tag in tags)
+        or _REASONING_NAME.search(name) is not None
     )
 
 

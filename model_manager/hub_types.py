@@ -7,9 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+Source = Literal["hub", "modelscope"]
+"""Which kind of service has a repository: one with the Hugging Face API, or one with ModelScope's."""
+
 DownloadStatus = Literal["queued", "running", "verifying", "paused", "failed", "done", "cancelled"]
 DownloadPlace = Literal["first", "up", "down", "last"]
 """Where to move a download in the queue."""
+
+
+def ref_of(source: Source, repo_id: str) -> str:
+    """What to type to name a repository."""
+    return repo_id if source == "hub" else f"{source}:{repo_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class HubFacts:
     """What a hub says of a repository; all of it may be wrong, and none of it was seen in a file.
 
     Attributes:
-        downloads: Of the last month.
+        downloads: Of the last month; all there ever were on ModelScope.
         modified_at: ISO 8601, UTC.
         license: As the card names it, for example "apache-2.0"; "" where it does not.
         architecture: By llama.cpp's name; "" where the hub does not tell.
@@ -52,6 +60,12 @@ class HubFacts:
     is_moe: bool = False
     is_gated: bool = False
     is_reasoning: bool = False
+    source: Source = "hub"
+
+    @property
+    def ref(self) -> str:
+        """What to type to name it."""
+        return ref_of(self.source, self.repo_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,12 @@ class HubModel:
     files: tuple[HubFile, ...]
     is_gated: bool = False
     facts: HubFacts | None = None
+    source: Source = "hub"
+
+    @property
+    def ref(self) -> str:
+        """What to type to name it."""
+        return ref_of(self.source, self.repo_id)
 
 
 @dataclass(frozen=True, slots=True)

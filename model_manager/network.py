@@ -6,8 +6,8 @@ import errno
 import socket
 from collections.abc import Iterator
 
-from model_manager.errors import HubUnavailable, NetworkAway
-from model_manager.http import ConnectTimeout, TransportError
+from model_manager.errors import CertificateRefused, HubUnavailable, NetworkAway, ProxyFailed
+from model_manager.http import ConnectTimeout, HTTPError, ProxyError
 
 _AWAY = frozenset(
     getattr(errno, name)
@@ -25,15 +25,21 @@ _AWAY = frozenset(
 _DOCUMENTATION_ADDRESS = ("192.0.2.1", 9)
 
 
-def unavailable(host: str, error: TransportError) -> HubUnavailable:
+def unavailable(host: str, error: HTTPError) -> HubUnavailable:
     """What a request without an answer means for who waits: `NetworkAway` if the network is.
 
     A name that nobody knows is a typing error where there is a network, and the network's absence where there
-    is none; some systems say the same of both.
+    is none; some systems say the same of both. `ProxyFailed` and `CertificateRefused` name what stands between.
     """
     reason = str(error) or type(error).__name__
-    kind = NetworkAway if _is_away(error) else HubUnavailable
-    return kind(host, reason)
+    if _is_away(error):
+        return NetworkAway(host, reason)
+    if isinstance(error, ProxyError):
+        return ProxyFailed(host, reason)
+    # The library keeps only the words of OpenSSL's error.
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return CertificateRefused(host, reason)
+    return HubUnavailable(host, reason)
 
 
 def has_route() -> bool:
@@ -46,7 +52,7 @@ def has_route() -> bool:
     return True
 
 
-def _is_away(error: TransportError) -> bool:
+def _is_away(error: HTTPError) -> bool:
     for cause in _causes(error):
         if isinstance(cause, socket.gaierror):
             return cause.errno == socket.EAI_AGAIN or not has_route()

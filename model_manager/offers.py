@@ -69,7 +69,7 @@ def shelf_of(model: HubModel, machine: Machine) -> Shelf:
     """Group the files of a repository, and judge each model by its size alone."""
     groups = runnable_models(model.files)
     times = Counter(label(files[0].path) for files in groups)
-    offers = [_offer(model.repo_id, files, times, machine) for files in groups]
+    offers = [_offer(model.ref, files, times, machine) for files in groups]
     offers.sort(key=lambda offer: (-offer.size_bytes, offer.ref))
     used = {file.path for files in groups for file in files}
     others = [file for file in model.files if file.path.lower().endswith(".gguf") and file.path not in used]
@@ -103,10 +103,10 @@ def recommended(offers: Sequence[Offer]) -> tuple[Offer, ...]:
     return tuple(replace(offer, is_recommended=offer is best) for offer in offers)
 
 
-def _offer(repo_id: str, files: tuple[HubFile, ...], times: Counter[str], machine: Machine) -> Offer:
+def _offer(repo_ref: str, files: tuple[HubFile, ...], times: Counter[str], machine: Machine) -> Offer:
     name = label(files[0].path)
     is_short = times[name] == 1 and re.fullmatch(r"[\w.-]+", name, re.ASCII)
-    ref = f"{repo_id}:{name}" if is_short else f"{repo_id}/{files[0].path}"
+    ref = f"{repo_ref}:{name}" if is_short else f"{repo_ref}/{files[0].path}"
     size_bytes = sum(file.size_bytes for file in files)
     return Offer(name, ref, files, quality_of(name), verdict_by_size(size_bytes, machine))
 

@@ -5,7 +5,11 @@ The grammar:
     owner/repo                      the one model in there, else a sensible quantization
     owner/repo:Q4_K_M               that quantization; upper and lower case are the same
     owner/repo/folder/file.gguf     that file, or the split model that it is a shard of
+    modelscope:owner/repo...        the same three, on ModelScope
     https://host/.../file.gguf      that file; addresses of a hub's own pages are understood as the above
+    https://host/download?id=5      the file that the server names in its answer
+
+An address may end in `#sha256=...`: then the file is taken only if it is that one.
 """
 
 from __future__ import annotations
@@ -23,11 +27,17 @@ from model_manager.vision_files import is_vision_name, vision_rank
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from model_manager.types import HubFile
+    from model_manager.types import HubFile, Source
 
 _REPO = re.compile(r"([\w.-]{1,96}/[\w.-]{1,96})", re.ASCII)
 _REF = re.compile(r"([\w.-]{1,96}/[\w.-]{1,96})(?::([\w.-]+)|/(.+\.gguf))?", re.ASCII | re.IGNORECASE)
 _HUB_PAGE = re.compile(r"/([^/]+/[^/]+)/(?:resolve|blob)/([^/]+)/(.+\.gguf)", re.IGNORECASE)
+_MODELSCOPE = "modelscope:"
+_MODELSCOPE_HOSTS = ("modelscope.cn", "www.modelscope.cn")
+_MODELSCOPE_PAGE = re.compile(
+    r"/models/([^/]+/[^/]+)(?:/(?:summary|files|(?:resolve|file/view)/([^/]+)/(.+\.gguf)))?/?", re.IGNORECASE
+)
+_SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-f]{64})(?:$|&)", re.IGNORECASE)
 _QUANTIZATION = re.compile(
     r"(?:^|[-._/])((?:UD-)?(?:IQ\d(?:_[A-Z0-9]+)*|Q\d(?:_[A-Z0-9]+)*|TQ\d_\d|MXFP4(?:_MOE)?|NVFP4|BF16|F16|F32))"
     r"(?=$|[-._/])",
@@ -41,6 +51,7 @@ class HubReference:
     """A reference to something in a hub's repository.
 
     Attributes:
+        revision: A branch, tag or commit; "main" is the main branch, whatever the service calls it.
         quantization: Wanted, as typed; None if not said.
         path: The file wanted; None if not said.
     """
@@ -50,15 +61,22 @@ class HubReference:
     revision: str = "main"
     quantization: str | None = None
     path: str | None = None
+    source: Source = "hub"
 
 
 @dataclass(frozen=True, slots=True)
 class UrlReference:
-    """A reference to one file anywhere."""
+    """A reference to one file anywhere.
+
+    Attributes:
+        filename: "" where the address does not tell, and the server must be asked.
+        sha256: What the file must hash to; None if not said.
+    """
 
     ref: str
     url: str
     filename: str
+    sha256: str | None = None
 
 
 def parse(ref: str, endpoint: str) -> HubReference | UrlReference:
@@ -74,10 +92,12 @@ def parse(ref: str, endpoint: str) -> HubReference | UrlReference:
     text = ref.strip()
     if "://" in text:
         return _parse_url(text, endpoint)
-    match = _REF.fullmatch(text)
+    is_modelscope = text.lower().startswith(_MODELSCOPE)
+    match = _REF.fullmatch(text[len(_MODELSCOPE) :] if is_modelscope else text)
     if match is None:
         raise InvalidReference(ref)
-    return HubReference(text, match[1], quantization=match[2], path=match[3])
+    source: Source = "modelscope" if is_modelscope else "hub"
+    return HubReference(text, match[1], quantization=match[2], path=match[3], source=source)
 
 
 def _parse_url(ref: str, endpoint: str) -> HubReference | UrlReference:
@@ -96,12 +116,23 @@ def _parse_url(ref: str, endpoint: str) -> HubReference | UrlReference:
         repo = _REPO.fullmatch(path.strip("/"))
         if repo is not None:
             return HubReference(ref, repo[1])
-    filename = path.rpartition("/")[2]
-    # Without TLS nobody vouches for the bytes, and a direct address comes without a hash.
+    if host in _MODELSCOPE_HOSTS and (page := _MODELSCOPE_PAGE.fullmatch(path)) is not None:
+        revision = "main" if page[2] in (None, "master") else page[2]
+        return HubReference(ref, page[1], revision, path=page[3], source="modelscope")
+    # Without TLS nobody vouches for the bytes, and a direct address comes without a hash of its own.
     is_safe = url.scheme == "https" or host in ("127.0.0.1", "localhost", "::1") or url.netloc == hub.netloc
-    if not filename.lower().endswith(".gguf") or not is_safe:
+    filename = path.rpartition("/")[2]
+    if not filename.lower().endswith(".gguf"):
+        # Only an address that does not look like a file of another kind is worth asking about.
+        if "." in filename or not (filename or url.query):
+            raise InvalidReference(ref)
+        filename = ""
+    digest = _SHA256.search(url.fragment)
+    if not is_safe or ("sha256" in url.fragment.lower() and digest is None):
         raise InvalidReference(ref)
-    return UrlReference(ref, ref, filename)
+    return UrlReference(
+        ref, url._replace(fragment="").geturl(), filename, digest[1].lower() if digest else None
+    )
 
 
 def choose(reference: HubReference, files: Sequence[HubFile]) -> tuple[HubFile, ...]:

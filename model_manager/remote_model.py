@@ -9,7 +9,8 @@ from typing import Final
 from model_manager.errors import HubError, HubUnavailable
 from model_manager.gguf import GgufHeader, read_header_from
 from model_manager.http import URL, Client, Http, HTTPError
-from model_manager.hub import Hub
+from model_manager.network import unavailable
+from model_manager.sources import FileSource
 from model_manager.shards import GgufModel
 from model_manager.types import DownloadFile, DownloadItem
 
@@ -19,7 +20,7 @@ CHUNK_BYTES: Final = 2 * 2**20
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
-def read_remote(item: DownloadItem, hub: Hub, http: Http) -> GgufModel:
+def read_remote(item: DownloadItem, hub: FileSource, http: Http) -> GgufModel:
     """Read the headers of all files of a model.
 
     Raises:
@@ -81,4 +82,4 @@ class _RemoteFile:
                         raise HubUnavailable(host, "it sent more than was asked for")
                 return bytes(body)
         except HTTPError as error:
-            raise HubUnavailable(host, type(error).__name__) from error
+            raise unavailable(host, error) from error

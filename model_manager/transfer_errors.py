@@ -216,6 +216,35 @@ class HubFailing(HubUnavailable):
         self.status = status
 
 
+class CertificateRefused(HubUnavailable):
+    """Nobody that this machine believes has signed the certificate that a host has shown."""
+
+
+class ProxyFailed(HubUnavailable):
+    """The proxy between here and a host cannot be reached, or refuses."""
+
+
+class ProxyUnusable(ModelManagerError):
+    """What the settings or the environment name as proxy is none.
+
+    Attributes:
+        proxy: Its address, without secrets.
+    """
+
+    def __init__(self, proxy: str) -> None:
+        super().__init__(proxy)
+        self.proxy = proxy
+
+
+class BadCertificateFile(ModelManagerError):
+    """The file of certificate authorities cannot be used; nothing was sent."""
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class TransferStalled(ModelManagerError):
     """No byte arrived for `timeout_s`, after all retries; what is on disk is kept."""
 

@@ -47,6 +47,7 @@ from model_manager.hub_types import (
     HubFacts,
     HubFile,
     HubModel,
+    Source,
 )
 from model_manager.placement_types import (
     Adapter,
@@ -94,6 +95,7 @@ __all__ = [
     "Role",
     "SkipReason",
     "StoreInfo",
+    "Source",
     "TextDelta",
     "Timings",
     "TokenIds",

@@ -16,6 +16,7 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
         "backup_every_days": 7,  # days between backups that are made by themselves; 0: none are
         "backups_kept": 3,  # of these
+        "ca_file": None,  # a path: certificate authorities to believe besides the system's
         "default_model": None,  # name in the library; None: the first one there is
         "download_connections": 4,  # that share one file
         "download_rate": 0,  # bytes a second, of all downloads together; 0: no limit
@@ -25,10 +26,12 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "last_conversation_id": None,
         "models_dir": None,  # a path; None: beside the database
         "models_memory_bytes": 0,  # what all loaded models may take together; 0: as the machine allows
+        "modelscope_endpoint": "https://modelscope.cn",
         "n_ctx_tokens": 0,  # 0: the model's own, at most 8192
         "offline": False,
         "prices": {},  # see `app.prices.is_price_list`; empty: there is no list
         "prompt_cache_bytes": 8 * 1024**3,  # most disk that conversations' states may take; 0: keep none
+        "proxy": "system",  # as the system or the environment says; "none"; or an address
         "remote_engines": [],  # objects with name, url and model; their keys are in the system's keyring
         "sampling_defaults": {},  # by parameter name
         "splitter_sizes": None,  # pixels
