@@ -18,9 +18,11 @@ from types import FrameType
 from typing import Protocol
 
 from app.errors import Interrupted
+from model_manager import tokens
 
-SECRETS = ("COTERIE_API_KEY", "COTERIE_ENGINE_KEY")
-"""Variables of the environment that a command may need and that must never stand on a command line."""
+SECRETS = ("COTERIE_API_KEY", "COTERIE_ENGINE_KEY", *tokens.VARIABLES)
+"""Variables of the environment that a command may need and that must never stand on a command line, and the
+addresses that tell whom they are for."""
 
 
 class Console(Protocol):

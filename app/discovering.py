@@ -22,9 +22,10 @@ from model_manager.fit import Machine, fit
 from model_manager.hub import SearchOrder
 from model_manager.kv_cache import ContextSize
 from model_manager.offers import Offer, Shelf, by_preference, recommended, shelf_of
-from model_manager.references import HubReference, parse
+from model_manager.quantizations import quality_of
+from model_manager.references import HubReference, UrlReference, label, parse
 from model_manager.remote_model import read_remote
-from model_manager.types import HubFacts, HubModel, Source
+from model_manager.types import HubFacts, HubFile, HubModel, Source
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +121,7 @@ def page(services: Services, ref: str, *, with_headers: bool = False, card: bool
     """
     reference = parse(ref, services.sources.endpoint)
     if not isinstance(reference, HubReference):
-        raise InvalidReference(ref)
+        return _page_of_file(services, reference)
     model = services.sources.model_info(reference)
     machine = this_machine(services)
     shelf = shelf_of(model, machine)
@@ -129,6 +130,26 @@ def page(services: Services, ref: str, *, with_headers: bool = False, card: bool
         offers = [_judged(services, model, offer, machine) for offer in offers]
     shelf = replace(shelf, offers=recommended(offers))
     return Page(model, shelf, _card(services, model) if card else "")
+
+
+def _page_of_file(services: Services, reference: UrlReference) -> Page:
+    """One file at some address: only its own header tells of it."""
+    item = services.sources.resolve(reference.ref)
+    found = read_remote(item, services.sources, services.http)
+    machine = this_machine(services)
+    judged = fit(found, machine, fits.context_for(found, ContextSize(0)))
+    name = label(item.files[0].path)
+    file = HubFile(item.files[0].path, found.size_bytes, reference.sha256)
+    offer = Offer(name, reference.ref, (file,), quality_of(name), judged.verdict, "headers")
+    address = reference.url.partition("?")[0]
+    facts = HubFacts(
+        address,
+        architecture=found.header.architecture,
+        total_params=judged.anatomy.total_params,
+        n_ctx_train_tokens=found.header.n_ctx_train_tokens or 0,
+        is_moe=bool(found.header.n_experts),
+    )
+    return Page(HubModel(address, "", (file,), facts=facts), Shelf(recommended([offer]), (), ()), "")
 
 
 def _meant(reference: HubReference, offers: Sequence[Offer]) -> Sequence[Offer]:

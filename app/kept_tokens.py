@@ -1,4 +1,4 @@
-"""Access tokens that a person has given, in the system's keyring, each for the address that it was given for."""
+"""Access tokens that a person has given, in the system's keyring, each for the address it was given for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys of remote engines and tokens of hubs: in the system's keyring, or in memory for the run where there is none.
+"""Keys of engines and tokens of hubs: in the system's keyring, or in memory for the run where there is none.
 
 They never reach the database, an export, the log or a command line. Where the keyring cannot be used, a key
 may also come from the environment: `COTERIE_ENGINE_KEY`.

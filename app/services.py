@@ -18,11 +18,11 @@ from app.answering import Answering
 from app.engines import Engines
 from app.inspecting import Inspecting
 from app.keeping import Keeping
+from app.kept_tokens import KeptTokens
 from app.paths import Paths
 from app.quantizing import Quantizing
 from app.remotes import RemoteEngines
 from app.replaying import Replaying
-from app.kept_tokens import KeptTokens
 from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
 from app.vetting import Vetting
@@ -104,7 +104,7 @@ class Services:
             hub.on_seen = self._verify_entry
             opened.callback(hub.close)
             endpoint = os.environ.get("MODELSCOPE_ENDPOINT") or self._settings["modelscope_endpoint"]
-            self.sources = Sources(hub, ModelScope(self.http, endpoint, self.tokens))
+            self.sources = Sources(hub, ModelScope(self.http, endpoint, self.tokens), self.tokens)
             models_dir = Path(self._settings["models_dir"] or paths.models_dir)
             self.remotes = RemoteEngines(
                 self.http,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -70,7 +71,11 @@ def disposition_name(header: str) -> str:
     """
     message = Message()
     message["Content-Disposition"] = header.replace("\r", " ").replace("\n", " ")
-    return message.get_filename("")
+    found = [
+        value for key, value in message.get_params([], header="content-disposition") if key == "filename"
+    ]
+    extended = [value for value in found if isinstance(value, tuple)]
+    return collapse_rfc2231_value((extended or found or [""])[0])
 
 
 def _size(response: Response) -> int | None:

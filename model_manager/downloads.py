@@ -317,7 +317,7 @@ class Downloads:
     def _allow(self, file: DownloadFile) -> None:
         """A planned address was named by a person, or by the hub when the plan was made."""
         if self._hub.token_for(file.url) is None and not file.url.startswith(f"{self._hub.endpoint}/"):
-            self._http.allow(file.url)
+            self._http.allow(file.url, is_file=True)
 
     def _options_for(self, download: Download, index: int) -> TransferOptions:
         """The usual, with room kept for what else is on its way to this disk."""

@@ -17,6 +17,7 @@ from model_manager.quantize_errors import (
 from model_manager.transfer_errors import (
     AccessDenied as AccessDenied,
     BadCertificateFile as BadCertificateFile,
+    CannotListen as CannotListen,
     CannotRemoveStarter as CannotRemoveStarter,
     CannotWrite as CannotWrite,
     CertificateRefused as CertificateRefused,
@@ -342,18 +343,4 @@ class RequestRefused(EngineError):
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(f"{status}: {reason}")
         self.status = status
-        self.reason = reason
-
-
-class CannotListen(ModelManagerError):
-    """The gateway cannot have the address that it was to serve.
-
-    Attributes:
-        reason: The system's own message.
-    """
-
-    def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(f"{host}:{port}: {reason}")
-        self.host = host
-        self.port = port
         self.reason = reason

@@ -70,6 +70,15 @@ def proxy_for(url: str, choice: str = "system") -> str | None:
     return f"http://{proxy}"
 
 
+def is_proxy(url: str) -> bool:
+    """Whether an address can be a proxy's: one that speaks HTTP or SOCKS 5."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https", "socks5", "socks5h") and bool(parts.hostname and parts.port)
+    except ValueError:
+        return False
+
+
 def without_secrets(url: str) -> str:
     """A proxy's address without the name and password in it."""
     head, at, tail = url.rpartition("@")

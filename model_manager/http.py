@@ -1,6 +1,6 @@
 """The one door to the network: every socket this package opens towards another program is opened here.
 
-Who may be asked is decided in `admission`: what that does not admit raises `HostRefused` before a packet goes,
+Who may be asked is decided in `admission`: what it does not admit raises `HostRefused` with no packet sent,
 and everything off this machine raises `Offline` while the switch is on. Turning it on (`Http.hang_up`) also
 cuts what is under way.
 """

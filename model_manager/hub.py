@@ -13,7 +13,6 @@ import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
 from itertools import islice
-from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote, unquote, urlsplit
@@ -25,16 +24,15 @@ from model_manager.errors import (
     NotOnHub,
     Offline,
 )
-from model_manager.filenames import safe_relative_path
 from model_manager.http import Http, Response, TransportError
 from model_manager.hub_facts import facts_of
+from model_manager.items import item_of
 from model_manager.network import unavailable
 from model_manager.partial import without_query
-from model_manager.references import UrlReference, choose, parse, projector
+from model_manager.references import UrlReference, choose, parse
 from model_manager.refusals import refusal_of
-from model_manager.shards import model_stem
 from model_manager.tokens import HUB_ENDPOINT, Tokens, tokens_of
-from model_manager.types import DownloadFile, DownloadItem, HubFacts, HubFile, HubModel
+from model_manager.types import DownloadItem, HubFacts, HubFile, HubModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -216,27 +214,15 @@ class Hub:
         Raises:
             UnsafeFilename: The hub's names would leave our folder.
         """
-        folder = safe_relative_path(model.repo_id)
-        files = tuple(
-            DownloadFile(
-                url=self.file_url(model.repo_id, file.path, model.revision),
-                path=str(folder / safe_relative_path(file.path)),
-                size_bytes=file.size_bytes or None,
-                sha256=file.sha256,
-            )
-            for file in chosen
-        )
-        tower = projector(model.files) if with_vision else None
-        if tower is not None:
-            name = safe_relative_path(tower.path).name
-            path = str(PurePosixPath(files[0].path).with_name(name))
-            url = self.file_url(model.repo_id, tower.path, model.revision)
-            files += (DownloadFile(url, path, tower.size_bytes or None, tower.sha256),)
-        return DownloadItem(model_stem(files[0].path.rpartition("/")[2]), files)
+        return item_of(model, chosen, model.repo_id, self.file_url, with_vision=with_vision)
 
     def file_url(self, repo_id: str, path: str, revision: str = "main") -> str:
         """Where the bytes of a file can be asked for."""
         return f"{self.endpoint}/{quote(repo_id)}/resolve/{quote(revision, safe='')}/{quote(path)}"
+
+    def holds(self, url: str) -> bool:
+        """Whether a file's address is at this hub."""
+        return url.startswith(f"{self.endpoint}/")
 
     def token_for(self, url: str) -> str | None:
         """The token for a repository's file, if a URL is of this hub."""

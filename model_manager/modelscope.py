@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from model_manager.errors import HubError, HubUnavailable
-from model_manager.filenames import safe_relative_path
 from model_manager.hosts import is_same_origin
 from model_manager.http import Http, HTTPError
 from model_manager.hub import MOST_CARD_BYTES, SearchOrder
+from model_manager.items import item_of
 from model_manager.modelscope_facts import count, facts_of, text
 from model_manager.network import unavailable
 from model_manager.partial import without_query
 from model_manager.refusals import refusal_of
-from model_manager.shards import model_stem
 from model_manager.tokens import MODELSCOPE_ENDPOINT, Tokens, tokens_of
-from model_manager.types import DownloadFile, DownloadItem, HubFacts, HubFile, HubModel
+from model_manager.types import DownloadItem, HubFacts, HubFile, HubModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -144,28 +143,25 @@ class ModelScope:
             url = self.file_url(model.repo_id, name, model.revision)
             return self._get(url, MOST_CARD_BYTES, cut=True).decode("utf-8", "replace")
 
-    def item_of(self, model: HubModel, chosen: Sequence[HubFile]) -> DownloadItem:
-        """What to download for the files of one model of a repository, the first shard first.
+    def item_of(
+        self, model: HubModel, chosen: Sequence[HubFile], *, with_vision: bool = False
+    ) -> DownloadItem:
+        """What to download for the files of one model of a repository, as `Hub.item_of`.
 
         Raises:
             UnsafeFilename: The names would leave our folder.
         """
-        folder = safe_relative_path(f"{FOLDER}/{model.repo_id}")
-        files = tuple(
-            DownloadFile(
-                url=self.file_url(model.repo_id, file.path, model.revision),
-                path=str(folder / safe_relative_path(file.path)),
-                size_bytes=file.size_bytes or None,
-                sha256=file.sha256,
-            )
-            for file in chosen
-        )
-        return DownloadItem(model_stem(files[0].path.rpartition("/")[2]), files)
+        folder = f"{FOLDER}/{model.repo_id}"
+        return item_of(model, chosen, folder, self.file_url, with_vision=with_vision)
 
     def file_url(self, repo_id: str, path: str, revision: str = MAIN_BRANCH) -> str:
         """Where the bytes of a file can be asked for."""
         query = urlencode({"Revision": revision, "FilePath": path})
         return f"{self.endpoint}/api/v1/models/{quote(repo_id)}/repo?{query}"
+
+    def holds(self, url: str) -> bool:
+        """Whether a file's address is there."""
+        return url.startswith(f"{self.endpoint}/")
 
     def token_for(self, url: str) -> str | None:
         """The token for one of its addresses."""

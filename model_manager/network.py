@@ -29,7 +29,8 @@ def unavailable(host: str, error: HTTPError) -> HubUnavailable:
     """What a request without an answer means for who waits: `NetworkAway` if the network is.
 
     A name that nobody knows is a typing error where there is a network, and the network's absence where there
-    is none; some systems say the same of both. `ProxyFailed` and `CertificateRefused` name what stands between.
+    is none; some systems say the same of both.
+    `ProxyFailed` and `CertificateRefused` tell what stands between.
     """
     reason = str(error) or type(error).__name__
     if _is_away(error):

@@ -11,7 +11,7 @@ from model_manager.errors import ModelManagerError, NetworkAway, TransferCancell
 
 if TYPE_CHECKING:
     from model_manager.download import Download
-    from model_manager.hub import Hub
+    from model_manager.sources import FileSource
     from model_manager.types import DownloadFile, DownloadItem
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ POLL_S = 0.02
 class Planner:
     """Asks the hub, on the thread of the download."""
 
-    def __init__(self, hub: Hub, backoff_s: float) -> None:
+    def __init__(self, hub: FileSource, backoff_s: float) -> None:
         """Prepare.
 
         Args:
@@ -51,7 +51,7 @@ class Planner:
     def where_now(self, download: Download, item: DownloadItem) -> DownloadItem | None:
         """The same files at the hub's present address, should that have been changed since; else None."""
         is_address = download.ref.startswith(("https://", "http://"))
-        if is_address or all(file.url.startswith(f"{self._hub.endpoint}/") for file in item.files):
+        if is_address or all(self._hub.holds(file.url) for file in item.files):
             return None
         try:
             now = self._hub.resolve(download.ref)

@@ -10,8 +10,8 @@ from model_manager.errors import HubError, HubUnavailable
 from model_manager.gguf import GgufHeader, read_header_from
 from model_manager.http import URL, Client, Http, HTTPError
 from model_manager.network import unavailable
-from model_manager.sources import FileSource
 from model_manager.shards import GgufModel
+from model_manager.sources import FileSource
 from model_manager.types import DownloadFile, DownloadItem
 
 CHUNK_BYTES: Final = 2 * 2**20

@@ -9,6 +9,7 @@ from model_manager.hosts import is_same_origin
 from model_manager.hub import Hub, SearchOrder
 from model_manager.modelscope import ModelScope
 from model_manager.references import HubReference, UrlReference, choose, parse
+from model_manager.tokens import Tokens
 from model_manager.types import DownloadItem, HubFacts, HubFile, HubModel, Source
 
 
@@ -22,6 +23,9 @@ class FileSource(Protocol):
     def resolve(self, ref: str) -> DownloadItem:
         """The files that a reference means."""
 
+    def holds(self, url: str) -> bool:
+        """Whether a file's address is where it would be asked for now."""
+
     def token_for(self, url: str) -> str | None:
         """The token for the bytes of a file."""
 
@@ -34,9 +38,10 @@ class Sources:
         modelscope: With ModelScope's.
     """
 
-    def __init__(self, hub: Hub, modelscope: ModelScope) -> None:
+    def __init__(self, hub: Hub, modelscope: ModelScope, tokens: Tokens) -> None:
         self.hub = hub
         self.modelscope = modelscope
+        self._tokens = tokens
 
     @property
     def endpoint(self) -> str:
@@ -99,21 +104,37 @@ class Sources:
         if isinstance(reference, UrlReference) or reference.source == "hub":
             return self.hub.resolve(ref)
         model = self.model_info(reference)
-        return self.item_of(model, choose(reference, model.files))
+        return self.item_of(model, choose(reference, model.files), with_vision=reference.path is None)
 
-    def item_of(self, model: HubModel, chosen: Sequence[HubFile]) -> DownloadItem:
+    def item_of(
+        self, model: HubModel, chosen: Sequence[HubFile], *, with_vision: bool = False
+    ) -> DownloadItem:
         """What to download for the files of one model of a repository, the first shard first.
 
         Raises:
             UnsafeFilename: The names would leave our folder.
         """
-        return self.of(model.source).item_of(model, chosen)
+        return self.of(model.source).item_of(model, chosen, with_vision=with_vision)
+
+    def holds(self, url: str) -> bool:
+        """Whether a file's address is at one of them as they are set now."""
+        return self.hub.holds(url) or self.modelscope.holds(url)
 
     def token_for(self, url: str) -> str | None:
         """The token for the bytes of a file, if its host is one that a token may go to."""
         if is_same_origin(url, self.hub.endpoint):
             return self.hub.token_for(url)
         return self.modelscope.token_for(url)
+
+    def lend_token(self, ref: str) -> None:
+        """Let the download of a reference use the token of who asks for it now, as `Tokens.lend`.
+
+        Raises:
+            InvalidReference: It is none.
+        """
+        reference = self.parse(ref)
+        if isinstance(reference, HubReference):
+            self._tokens.lend(self.of(reference.source).endpoint, reference.repo_id)
 
     def of(self, source: Source) -> Hub | ModelScope:
         """One of them."""

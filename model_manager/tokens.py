@@ -76,6 +76,10 @@ class Tokens:
             with self._lock:
                 self._lent[origin_of(url), repo_id.lower()] = token
 
+    def of_environment(self, url: str) -> str | None:
+        """The environment's own for a host."""
+        return self._environment.get(origin_of(url))
+
     def for_url(self, url: str, repo_id: str = "") -> str | None:
         """The token for one request; None asks without."""
         origin = origin_of(url)

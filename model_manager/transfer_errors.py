@@ -320,3 +320,17 @@ class FileInUse(CannotWrite):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "another program is writing this file")
+
+
+class CannotListen(ModelManagerError):
+    """The gateway cannot have the address that it was to serve.
+
+    Attributes:
+        reason: The system's own message.
+    """
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"{host}:{port}: {reason}")
+        self.host = host
+        self.port = port
+        self.reason = reason

@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from model_manager.tokens import VARIABLES
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 # A person's language and theme must not decide what tests see.
 os.environ["LC_ALL"] = "C.UTF-8"
@@ -63,7 +65,7 @@ def expected_logs(log_guard: LogGuard) -> Callable[[str], None]:
 def data_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the data of the person who runs it; the starter cache is shared, it is only read."""
     monkeypatch.setenv("COTERIE_DATA_DIR", str(tmp_path / "data"))
-    for name in ("HF_TOKEN", "HF_ENDPOINT", "COTERIE_API_KEY"):
+    for name in ("COTERIE_API_KEY", *VARIABLES):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -76,6 +76,8 @@ _ACTIONS: dict[type[BaseException], tuple[str, str]] = {
     models.HubError: _DOWNLOADS,
     models.HubUnavailable: _SETTINGS,
     models.HubFailing: _DOWNLOADS,
+    models.ProxyUnusable: _SETTINGS,
+    models.BadCertificateFile: _SETTINGS,
     models.TransferStalled: _DOWNLOADS,
     models.TransferCancelled: _DOWNLOADS,
     models.RemoteFileChanged: _DOWNLOADS,

@@ -163,8 +163,8 @@ def _hub_error(error: models.HubError) -> str:
 
 def _access_denied(error: models.AccessDenied) -> str:
     return tr(
-        "{host} refused access to this model (error {status}). Accept its licence there, "
-        "set your access token as HF_TOKEN, then try again.",
+        "{host} refused access to this model (error {status}). Accept its licence there, give Coterie your "
+        "access token (in the settings, or by “coterie tokens set”), then try again.",
         host=_host(error.url),
         status=error.status,
     )
@@ -200,6 +200,38 @@ def _hub_failing(error: models.HubFailing) -> str:
         "What has arrived is kept; try again later.",
         host=error.host,
         status=error.status,
+    )
+
+
+def _certificate_refused(error: models.CertificateRefused) -> str:
+    return tr(
+        "{host} could not prove that it is {host}, so nothing was sent to it. If your network inspects its "
+        "traffic, name its certificate authority in the settings; else do not go on.",
+        host=error.host,
+    )
+
+
+def _proxy_failed(error: models.ProxyFailed) -> str:
+    return tr(
+        "The proxy on the way to {host} does not answer or refuses. "
+        "Check the proxy in the settings and your network, then try again.",
+        host=error.host,
+    )
+
+
+def _proxy_unusable(error: models.ProxyUnusable) -> str:
+    return tr(
+        "“{proxy}” is no proxy that Coterie can use. Write an address such as http://host:8080 or "
+        "socks5h://host:1080 in the settings or in your environment.",
+        proxy=error.proxy,
+    )
+
+
+def _bad_certificate_file(error: models.BadCertificateFile) -> str:
+    return tr(
+        "{path} cannot be used as a certificate authority. "
+        "Choose a file of PEM certificates in the settings.",
+        path=error.path,
     )
 
 
@@ -302,6 +334,10 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.HubUnavailable: _hub_unavailable,
     models.NetworkAway: _network_away,
     models.HubFailing: _hub_failing,
+    models.CertificateRefused: _certificate_refused,
+    models.ProxyFailed: _proxy_failed,
+    models.ProxyUnusable: _proxy_unusable,
+    models.BadCertificateFile: _bad_certificate_file,
     models.TransferStalled: _transfer_stalled,
     models.NoSuchDownload: _no_such_download,
     models.TransferCancelled: _transfer_cancelled,

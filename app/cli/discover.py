@@ -27,6 +27,9 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
     """Declare them."""
     parser = action("search", search, "look for models on the hub")
     parser.add_argument("text", metavar="TEXT", nargs="?", default="", help="a part of the name")
+    parser.add_argument(
+        "--source", choices=("hub", "modelscope"), default="hub", help="where: the hub or ModelScope (hub)"
+    )
     parser.add_argument("--author", metavar="A", help="of this person or organization")
     parser.add_argument(
         "--sort",
@@ -41,7 +44,7 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
     parser.add_argument("--limit", metavar="N", type=positive, default=20, help="at most so many (20)")
     parser = action("show", show, "a repository: what it offers; a model that is here: what is in its files")
     parser.add_argument(
-        "ref", metavar="REF", help="owner/repo[:QUANT or /file] or its address; a name, a file"
+        "ref", metavar="REF", help="[modelscope:]owner/repo[:QUANT or /file], a URL; a name, a file"
     )
     parser.add_argument("--fits", action="store_true", help="judge by the header of each, not by its size")
     parser.add_argument(
@@ -57,6 +60,7 @@ def search(arguments: argparse.Namespace, services: Services, console: Console) 
     hits = discovering.search(
         services,
         arguments.text,
+        source=arguments.source,
         author=arguments.author,
         sort=arguments.sort,
         license_name=arguments.license,
@@ -112,12 +116,17 @@ def _print_facts(page: Page, console: Console) -> None:
         rows.append([tr("context"), tr("{n} tokens", n=formats.number(facts.n_ctx_train_tokens))])
     rows.append([tr("downloads"), formats.number(facts.downloads)])
     entry = catalogue.find(page.model.repo_id)
-    if entry is not None:
+    if entry is not None and page.model.source == "hub":
         found = catalogue.differences(entry, page.model)
         words = [offer_words.difference(other.what, other.expected, other.found) for other in found]
         rows.append([tr("catalogue"), "; ".join(words) or tr("as the catalogue says")])
     if page.model.is_gated:
-        rows.append([tr("access"), tr("only after its terms were accepted on the hub; needs HF_TOKEN")])
+        rows.append(
+            [
+                tr("access"),
+                tr("only after its terms were accepted on the hub; needs your token: coterie tokens set"),
+            ]
+        )
     print_table(console, rows)
     console.out("\n")
 
@@ -163,7 +172,7 @@ def _offer_row(offer: Offer) -> list[str]:
 def _hit_row(hit: Hit) -> list[str]:
     facts = hit.facts
     row = [
-        facts.repo_id,
+        facts.ref,
         formats.count(facts.total_params) if facts.total_params else "",
         tr("experts") if facts.is_moe else "",
         f"↓ {formats.number(facts.downloads)}",
@@ -200,6 +209,8 @@ def _page_json(page: Page) -> dict[str, Any]:
 def _facts_json(facts: HubFacts) -> dict[str, Any]:
     return {
         "repo": facts.repo_id,
+        "source": facts.source,
+        "ref": facts.ref,
         "downloads": facts.downloads,
         "likes": facts.likes,
         "trending": facts.trending,

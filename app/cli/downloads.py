@@ -25,7 +25,7 @@ _OVER = ("done", "cancelled")
 def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> None:
     """Declare them among those of `coterie models`."""
     fetching = action("download", download, "fetch a model and verify it; again to resume")
-    fetching.add_argument("ref", metavar="REF", help="owner/repo[:QUANT or /file], or a URL")
+    fetching.add_argument("ref", metavar="REF", help="[modelscope:]owner/repo[:QUANT or /file], or a URL")
     fetching.add_argument(
         "--queue", action="store_true", help="put it into the queue, and do not wait for it"
     )
@@ -46,6 +46,7 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
 
 def download(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Fetch a model; Ctrl+C pauses."""
+    services.sources.lend_token(arguments.ref)
     download_id = services.downloads.add(arguments.ref)
     if arguments.queue:
         return _say(arguments, console, {"queued": download_id})

@@ -20,6 +20,7 @@ from app.cli import (
     self_check,
     serve,
     settings,
+    tokens,
 )
 from app.console import Console
 from app.errors import BadUsage
@@ -28,7 +29,20 @@ from app.services import Services
 RunCommand = Callable[[argparse.Namespace, Services, Console], int]
 
 _COMMANDS = (
-    *(chat, serve, models, adapters, engines, conversations, prompts, backup, inspect, settings, doctor),
+    *(
+        chat,
+        serve,
+        models,
+        adapters,
+        engines,
+        conversations,
+        prompts,
+        backup,
+        inspect,
+        settings,
+        tokens,
+        doctor,
+    ),
     self_check,
 )
 

@@ -11,6 +11,7 @@ from app.console import Console
 from app.control import RunCommand
 from app.errors import BadUsage
 from app.services import Services
+from model_manager.tokens import tokens_of
 
 
 def run(arguments: argparse.Namespace, services: Services, console: Console) -> int:
@@ -32,6 +33,8 @@ def relay_runner(services: Services) -> RunCommand:
             return 0
         except BadUsage as error:
             return report(error, console)
-        return run(arguments, services, console)
+        # What the caller has set is the caller's: its own tokens go before those of this process.
+        with services.tokens.of_caller(tokens_of(console.secret)):
+            return run(arguments, services, console)
 
     return run_relayed

@@ -15,6 +15,8 @@ from app.console import Console
 from app.errors import BadUsage
 from app.prices import is_price_list
 from app.services import Services
+from model_manager.hosts import is_proxy
+from model_manager.tls import require_authority
 from storage.errors import NoSuchSetting
 from storage.settings import DEFAULTS
 from ui.i18n import tr
@@ -77,12 +79,25 @@ def _checked(key: str, value: Any, services: Services, console: Console) -> Any:
     Raises:
         BadUsage: Of the wrong kind.
         ModelNotFound: As the default model.
+        BadCertificateFile: As the file of certificate authorities.
     """
     match key:
         case "default_model" if isinstance(value, str):
             return services.library.get(model_name(value, services, console)).name
         case "models_dir" if isinstance(value, str) and value:
             return str(console.cwd / Path(value).expanduser())
+        case "ca_file" if isinstance(value, str) and value:
+            ca_file = str(console.cwd / Path(value).expanduser())
+            require_authority(ca_file)
+            return ca_file
+        case "proxy" if isinstance(value, str) and "@" in value:
+            words = tr(
+                "coterie: a password does not belong into the settings."
+                " Set {variable} in the environment, and leave {key} at “system”.",
+                variable="https_proxy",
+                key=key,
+            )
+            raise BadUsage(words)
     fits = _FITS.get(key)
     if fits is None or not fits(value):
         raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value=json.dumps(value), key=key))
@@ -99,6 +114,10 @@ def _is_address(value: Any) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
+def _is_proxy(value: Any) -> bool:
+    return value in ("system", "none") or (isinstance(value, str) and is_proxy(value))
+
+
 # `type() is`: true is no number here.
 _FITS: Mapping[str, Callable[[Any], bool]] = {
     "backup_every_days": lambda value: type(value) is int and 0 <= value <= 3650,
@@ -109,9 +128,11 @@ _FITS: Mapping[str, Callable[[Any], bool]] = {
     "hub_endpoint": _is_address,
     "language": ("system", "en", "zh_CN").__contains__,
     "models_memory_bytes": lambda value: type(value) is int and value >= 0,
+    "modelscope_endpoint": _is_address,
     "n_ctx_tokens": lambda value: type(value) is int and value >= 0,
     "offline": lambda value: type(value) is bool,
     "prices": is_price_list,
+    "proxy": _is_proxy,
     "prompt_cache_bytes": lambda value: type(value) is int and value >= 0,
     "sampling_defaults": lambda value: type(value) is dict,
     "trace": ("replay", "live").__contains__,

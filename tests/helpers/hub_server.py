@@ -1,4 +1,4 @@
-"""A hub on this machine that speaks the real one's API, and misbehaves on demand.
+"""A hub on this machine that speaks the real one's API and ModelScope's, and misbehaves on demand.
 
 It has two ports, as the real one has two kinds of hosts: the hub answers the API and hands out signed,
 expiring addresses of the storage server ("CDN"), which has the bytes of large files.
@@ -26,6 +26,8 @@ from typing import Any, Literal, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
+
+from tests.helpers import modelscope_api
 
 DEMO_REPO = "coterie-tests/Demo-MoE-GGUF"
 DEMO_FILE = "Demo-MoE-Q4_K_M.gguf"
@@ -131,6 +133,8 @@ class HubServer:
         sent_bytes: Of file bodies, by both ports.
         rate_bytes_per_s: Slows bodies down; None sends at full speed.
         page_size: Entries a page of the file tree and of the search.
+        attachments: Behind addresses without a name, `/attachments/<index>`; the path of each is what the
+            `Content-Disposition` says.
     """
 
     def __init__(self) -> None:
@@ -139,6 +143,7 @@ class HubServer:
         self.sent_bytes = 0
         self.rate_bytes_per_s: float | None = None
         self.page_size = 1000
+        self.attachments: list[HubFileContent] = []
         self.closing = threading.Event()
         self._signatures: set[str] = set()
         self._faults: list[Fault] = []
@@ -168,6 +173,11 @@ class HubServer:
         file = HubFileContent(path, content, is_large if is_lfs is None else is_lfs)
         repo.files[path] = file
         return file
+
+    def attach(self, disposition: str, content: bytes) -> str:
+        """Put a file behind an address that does not name it; the address."""
+        self.attachments.append(HubFileContent(disposition, content, is_lfs=False))
+        return f"{self.endpoint}/attachments/{len(self.attachments) - 1}"
 
     def add_demo(self) -> HubFileContent:
         """A valid GGUF of 24 MB whose tensor is pseudo-random bytes, the same in every run."""
@@ -255,7 +265,9 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """What both ports have in common."""
+
     protocol_version = "HTTP/1.1"
     server: _Server
 
@@ -300,9 +312,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def reply_json(self, value: Any, headers: dict[str, str] | None = None) -> None:
+    def reply_json(self, value: Any, headers: dict[str, str] | None = None, status: int = 200) -> None:
         content = json.dumps(value).encode()
-        self.reply(200, {"Content-Type": "application/json"} | (headers or {}), content)
+        self.reply(status, {"Content-Type": "application/json"} | (headers or {}), content)
 
     def refuse(self, status: int, code: str, message: str) -> None:
         headers = {"X-Error-Code": code, "X-Error-Message": message, "Content-Type": "application/json"}
@@ -378,7 +390,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-class _CdnHandler(_Handler):
+class _CdnHandler(Handler):
     """The storage server: knows only hashes and signatures."""
 
     def answer(self, path: str, query: dict[str, list[str]]) -> None:
@@ -389,7 +401,7 @@ class _CdnHandler(_Handler):
         self.send_file(file, hashlib.md5(file.content).hexdigest(), {})
 
 
-class _HubHandler(_Handler):
+class _HubHandler(Handler):
     """The API and the resolve addresses."""
 
     def answer(self, path: str, query: dict[str, list[str]]) -> None:
@@ -401,9 +413,15 @@ class _HubHandler(_Handler):
             self._tree(match[1], match[2], match[3] or "", query)
         elif match := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve(match[1], match[2], match[3])
+        elif modelscope_api.answer(self, path, query):
+            return
         elif match := re.fullmatch(r"/direct/([^/]+/[^/]+)/(.+)", path):
             repo = self.hub.repos[match[1]]
             self.send_file(repo.files[match[2]], repo.files[match[2]].git_oid, {})
+        elif match := re.fullmatch(r"/attachments/([0-9]+)", path):
+            file = self.hub.attachments[int(match[1])]
+            named = {"Content-Disposition": file.path} if file.path else {}
+            self.send_file(file, file.git_oid, named)
         else:
             self.refuse(404, "", "no such page")
 

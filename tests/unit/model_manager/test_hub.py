@@ -17,8 +17,10 @@ from model_manager.errors import (
     RateLimited,
     UnsafeFilename,
 )
+from model_manager.hosts import origin_of
 from model_manager.http import Http
 from model_manager.hub import Hub
+from model_manager.tokens import Tokens
 from tests.helpers.hub_server import HubServer, random_bytes
 
 REPO = "tests/Small-GGUF"
@@ -46,6 +48,10 @@ def hub(hub_server: HubServer, http: Http) -> Iterator[Hub]:
     hub = Hub(http, hub_server.endpoint)
     yield hub
     hub.close()
+
+
+def tokens_for(server: HubServer, token: str) -> Tokens:
+    return Tokens({origin_of(server.endpoint): token})
 
 
 def test_model_info_has_commit_sizes_and_hashes(hub: Hub, hub_server: HubServer) -> None:
@@ -109,9 +115,9 @@ def test_gated_repository_needs_its_token(hub: Hub, hub_server: HubServer, http:
     hub_server.repos[REPO].gated_token = "hf_right"
     with pytest.raises(AccessDenied):
         hub.model_info(REPO)
-    assert Hub(http, hub_server.endpoint, "hf_right").model_info(REPO).is_gated
+    assert Hub(http, hub_server.endpoint, tokens_for(hub_server, "hf_right")).model_info(REPO).is_gated
     with pytest.raises(AccessDenied):
-        Hub(http, hub_server.endpoint, "hf_wrong").model_info(REPO)
+        Hub(http, hub_server.endpoint, tokens_for(hub_server, "hf_wrong")).model_info(REPO)
 
 
 def test_missing_repository_and_revision_are_not_on_the_hub(hub: Hub) -> None:
@@ -144,12 +150,13 @@ def test_offline_sends_nothing() -> None:
 
 def test_token_of_the_environment_goes_home_only(http: Http, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_home")
-    assert Hub(http).token == "hf_home"
+    file = "/o/r/resolve/main/a.gguf"
+    assert Hub(http).token_for(f"https://huggingface.co{file}") == "hf_home"
     assert Hub(http).endpoint == "https://huggingface.co"
-    assert Hub(http, "https://mirror.example").token is None
+    assert not Hub(http, "https://mirror.example").has_token
     monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example/")
     assert Hub(http).endpoint == "https://mirror.example"
-    assert Hub(http).token == "hf_home"
+    assert Hub(http).token_for(f"https://mirror.example{file}") == "hf_home"
     assert Hub(http, "https://mirror.example").token_for("https://other.example/x") is None
 
 

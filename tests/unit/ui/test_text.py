@@ -57,6 +57,7 @@ ARGUMENTS: dict[str, Any] = {
     "fits_ctx_tokens": 16_384,
     "ending": "crashed",
     "port": 8733,
+    "proxy": "http://proxy.example:3128",
     "type_name": "IQ2_XS",
     "tensor": "blk.0.ffn_up.weight",
     "size_bytes": 4_000_000_000,
