@@ -25,6 +25,7 @@ from storage.exchange.reading import PROGRAMS, read
 from storage.thread import StorageThread
 from ui import i18n
 from ui.i18n import tr
+from ui.page_markdown import to_html
 
 Format = Literal["json", "markdown", "html", "pdf", "sharegpt", "openai"]
 SUFFIXES: Final[dict[Format, str]] = {
@@ -200,7 +201,7 @@ def write_text(conversation: Carried, file: IO[str], kind: Format) -> None:
     elif kind == "markdown":
         markdown.write(conversation, file, labels())
     else:
-        web_page.write(conversation, file, labels())
+        web_page.write(conversation, file, labels(), render=to_html)
 
 
 def export_one(
@@ -306,7 +307,7 @@ def _print(conversation: Carried, path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise OutputExists(path)
     page = io.StringIO()
-    web_page.write(conversation, page, labels(), style=web_page.PAPER_STYLE)
+    web_page.write(conversation, page, labels(), is_paper=True, render=to_html)
     unfinished = path.with_name(f".{path.name}.part")
     try:
         unfinished.touch()  # says what is wrong with the folder better than Qt

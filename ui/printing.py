@@ -10,9 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from PySide6.QtCore import QMarginsF
-from PySide6.QtGui import QGuiApplication, QPageLayout, QPageSize, QPdfWriter, QTextDocument
-
-_MARGIN_MM = 18
+from PySide6.QtGui import QGuiApplication, QPageSize, QPdfWriter, QTextDocument
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -29,8 +27,7 @@ def print_pdf(page: str, path: str) -> bool:
     """Print a page of HTML; needs a QGuiApplication. Returns whether the file could be written."""
     writer = QPdfWriter(path)
     writer.setPageSize(QPageSize(QPageSize.PageSizeId.A4))
-    margins = QMarginsF(_MARGIN_MM, _MARGIN_MM, _MARGIN_MM, _MARGIN_MM)
-    writer.setPageMargins(margins, QPageLayout.Unit.Millimeter)
+    writer.setPageMargins(QMarginsF())  # the document brings its own, of two centimetres
     writer.setCreator("Coterie")
     document = QTextDocument()
     document.setHtml(page)  # loads nothing: a QTextDocument of its own knows no network and no scripts

@@ -1,7 +1,7 @@
 """HTML: one page that needs nothing else, for reading and printing.
 
-Everything that anybody wrote is escaped; the page has no script, and its policy forbids loading anything. Of
-Markdown only code blocks are set apart: the rest stands as it was written.
+Everything that anybody wrote is escaped; the page has no script, and its policy forbids loading anything.
+Where nothing renders Markdown, only code blocks are set apart and the rest stands as it was written.
 """
 
 from __future__ import annotations
@@ -9,24 +9,25 @@ from __future__ import annotations
 import base64
 import html
 import re
+from collections.abc import Callable
 from typing import IO
 
 from storage.exchange.carried import Carried, CarriedMessage
 from storage.exchange.exporters.branches import reasoning_of, shown_branch, text_of
 from storage.exchange.exporters.labels import Labels
 from storage.exchange.foreign import image_format
+from storage.records import Image
 
 # HTML cannot hold these, not even as a reference.
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
-PAPER_STYLE = """
+_PAPER_STYLE = """
 body { font-family: sans-serif; font-size: 10pt; color: #000; }
-h1 { font-size: 16pt; } h2 { font-size: 9pt; color: #555; }
-.text { white-space: pre-wrap; } .note { color: #555; font-style: italic; }
-pre { font-family: monospace; font-size: 8.5pt; white-space: pre-wrap; background: #f4f4f4; }
-details { color: #444; } summary { font-weight: bold; }
+h4 { color: #666; } .text { white-space: pre-wrap; } .note { color: #555; font-style: italic; }
+pre, code { font-family: monospace; font-size: 8.5pt; } pre { white-space: pre-wrap; background: #f4f4f4; }
+blockquote { color: #444; } .fold { font-weight: bold; }
+td, th { padding: 3px 6px; }
 """
-"""In the little that Qt's rich text understands, for printing."""
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
   color: #1d1d1f; background: #fff; }
@@ -36,7 +37,9 @@ section { margin: 1.6rem 0; } .user { background: #f2f2f4; border-radius: .6rem;
 pre { background: #f6f6f8; border: 1px solid #e3e3e7; border-radius: .4rem; padding: .7rem; overflow-x: auto;
   font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 details { color: #55555a; border-left: 3px solid #d8d8dd; padding-left: .8rem; margin: .6rem 0; }
-summary { cursor: pointer; } img { max-width: 100%; } .note { color: #6b6b70; font-style: italic; }
+summary { cursor: pointer; } table { border-collapse: collapse; }
+td, th { border: 1px solid #d8d8dd; padding: .25rem .55rem; } .markdown > :first-child { margin-top: 0; }
+.markdown { overflow-wrap: anywhere; } img { max-width: 100%; } .note { color: #6b6b70; font-style: italic; }
 @media (prefers-color-scheme: dark) { body { color: #e8e8ea; background: #1b1b1d; }
   .user { background: #29292c; } pre { background: #232326; border-color: #38383c; }
   h2, .note { color: #a0a0a6; }
@@ -47,44 +50,87 @@ summary { cursor: pointer; } img { max-width: 100%; } .note { color: #6b6b70; fo
 """
 
 
-def write(conversation: Carried, file: IO[str], labels: Labels, *, style: str = _STYLE) -> None:
-    """The whole page."""
+def write(
+    conversation: Carried,
+    file: IO[str],
+    labels: Labels,
+    *,
+    is_paper: bool = False,
+    render: Callable[[str], str] | None = None,
+) -> None:
+    """The whole page.
+
+    Args:
+        conversation: Its shown branch is written.
+        file: Where to.
+        labels: Words.
+        is_paper: In what Qt's rich text understands, with nothing folded.
+        render: Makes safe HTML of Markdown; None: the text stands as it was written.
+    """
+    page = _Page(file, labels, is_paper, render)
     title = _escaped(conversation.title.strip() or labels.untitled)
     file.write(
         f'<!DOCTYPE html>\n<html lang="{_escaped(labels.language)}">\n<head>\n<meta charset="utf-8">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:;'
         " style-src 'unsafe-inline'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n<h1 dir="auto">{title}</h1>\n'
+        f"<title>{title}</title>\n<style>{_PAPER_STYLE if is_paper else _STYLE}</style>\n</head>\n<body>\n"
+        f'<h1 dir="auto">{title}</h1>\n'
     )
     if conversation.system_prompt:
-        file.write(f'<section class="system">\n<h2>{_escaped(labels.system)}</h2>\n')
-        _write_text(conversation.system_prompt, file)
+        page.begin("system", labels.system)
+        page.text(conversation.system_prompt)
         file.write("</section>\n")
     for message in shown_branch(conversation):
-        _write_message(message, file, labels)
+        page.message(message)
     file.write("</body>\n</html>\n")
 
 
-def _write_message(message: CarriedMessage, file: IO[str], labels: Labels) -> None:
-    speaker = {"user": labels.user, "assistant": labels.assistant, "system": labels.system}[message.role]
-    if message.generation is not None:
-        speaker = message.generation.model_name
-    file.write(f'<section class="{message.role}">\n<h2 dir="auto">{_escaped(speaker)}</h2>\n')
-    for image in message.images:
+class _Page:
+    def __init__(
+        self, file: IO[str], labels: Labels, is_paper: bool, render: Callable[[str], str] | None
+    ) -> None:
+        self._file = file
+        self._labels = labels
+        self._is_paper = is_paper
+        self._render = render
+
+    def begin(self, role: str, speaker: str) -> None:
+        tag = "h4" if self._is_paper else "h2"  # Qt sizes headings by their level alone
+        self._file.write(f'<section class="{role}">\n<{tag} dir="auto">{_escaped(speaker)}</{tag}>\n')
+
+    def message(self, message: CarriedMessage) -> None:
+        labels, file = self._labels, self._file
+        speaker = {"user": labels.user, "assistant": labels.assistant, "system": labels.system}[message.role]
+        if message.generation is not None:
+            speaker = message.generation.model_name
+        self.begin(message.role, speaker)
+        for image in message.images:
+            self._image(image)
+        if reasoning := reasoning_of(message).strip():
+            fold, head = ("blockquote", "p") if self._is_paper else ("details", "summary")
+            file.write(f'<{fold}>\n<{head} class="fold">{_escaped(labels.reasoning)}</{head}>\n')
+            self.text(reasoning)
+            file.write(f"</{fold}>\n")
+        self.text(text_of(message))
+        if message.status != "complete":
+            file.write(f'<p class="note">{_escaped(labels.unfinished)}</p>\n')
+        file.write("</section>\n")
+
+    def text(self, text: str) -> None:
+        if self._render is not None:
+            rendered = self._render(_CONTROLS.sub("\ufffd", text))
+            self._file.write(f'<div class="markdown" dir="auto">\n{rendered}</div>\n')
+        else:
+            _write_text(text, self._file)
+
+    def _image(self, image: Image) -> None:
         kind = image_format(image.data)
         if kind is not None:
             data = base64.b64encode(image.data).decode()
-            file.write(f'<p><img alt="{_escaped(image.name)}" src="data:image/{kind};base64,{data}"></p>\n')
-    reasoning = reasoning_of(message).strip()
-    if reasoning:
-        file.write(f"<details>\n<summary>{_escaped(labels.reasoning)}</summary>\n")
-        _write_text(reasoning, file)
-        file.write("</details>\n")
-    _write_text(text_of(message), file)
-    if message.status != "complete":
-        file.write(f'<p class="note">{_escaped(labels.unfinished)}</p>\n')
-    file.write("</section>\n")
+            self._file.write(
+                f'<p><img alt="{_escaped(image.name)}" src="data:image/{kind};base64,{data}"></p>\n'
+            )
 
 
 def _write_text(text: str, file: IO[str]) -> None:

@@ -6,6 +6,7 @@ import re
 import zlib
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from storage.exchange.exporters.fine_tuning import Quality
 from storage.exchange.exporters.labels import Labels
 from storage.exchange.near_duplicates import NearDuplicates
 from storage.records import Generation, Image, Part
+from ui.page_markdown import to_html
 
 LABELS = Labels("You", "Assistant", "System", "Reasoning", "Untitled", "Cut off.", "Images")
 PNG = b"\x89PNG\r\n\x1a\n\0"
@@ -47,9 +49,9 @@ TALK = conversation(
 )
 
 
-def page_of(talk: Carried) -> str:
+def page_of(talk: Carried, **how: Any) -> str:
     file = io.StringIO()
-    web_page.write(talk, file, LABELS)
+    web_page.write(talk, file, LABELS, **how)
     return file.getvalue()
 
 
@@ -67,6 +69,10 @@ class Reader(HTMLParser):
         if tag not in ("meta", "img"):
             self.open.append(tag)
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += attrs
+
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
@@ -74,8 +80,9 @@ class Reader(HTMLParser):
         self.text.append(data)
 
 
-def test_html_is_whole_and_everything_in_it_is_escaped() -> None:
-    page = page_of(TALK)
+@pytest.mark.parametrize("is_paper", [False, True])
+def test_html_is_whole_and_everything_in_it_is_escaped(is_paper: bool) -> None:
+    page = page_of(TALK, is_paper=is_paper)
     reader = Reader()
     reader.feed(page)
     assert reader.open == []
@@ -90,6 +97,37 @@ def test_html_is_whole_and_everything_in_it_is_escaped() -> None:
     assert "Not shown" not in page
     assert "Cut off." in page
     assert not re.search(r"https?://", page)
+
+
+MARKDOWN_ATTACKS = r"""
+[run](javascript:alert(1)) [data](data:text/html;base64,PHNjcmlwdD4=) [file](file:///etc/passwd)
+<javascript:alert(1)>
+![picture](https://tracker.example/x.png) ![x](javascript:alert(1)) [a](https://example.org "t\" onclick=\"x")
+<img src=x onerror=alert(1)> <b onclick=alert(1)>bold</b>
+
+<script>alert(1)</script>
+
+| a | b |
+|---|---|
+| <i>1</i> | `<u>` |
+"""
+
+
+@pytest.mark.parametrize("is_paper", [False, True])
+def test_rendered_markdown_runs_nothing_and_loads_nothing(is_paper: bool) -> None:
+    talk = conversation(
+        message("q", None, "user", MARKDOWN_ATTACKS),
+        message("a", "q", "assistant", MARKDOWN_ATTACKS, MARKDOWN_ATTACKS),
+        system_prompt=MARKDOWN_ATTACKS,
+    )
+    reader = Reader()
+    reader.feed(page_of(talk, is_paper=is_paper, render=to_html))
+    assert reader.open == []
+    assert not {"script", "img", "b", "i", "u"} & reader.tags
+    assert {"table", "a", "code"} <= reader.tags
+    assert not [name for name, _ in reader.attributes if name.startswith("on") or name == "src"]
+    addresses = {value for name, value in reader.attributes if name == "href"}
+    assert addresses == {"https://tracker.example/x.png", "https://example.org"}
 
 
 def test_html_sets_code_apart_also_where_it_is_not_closed() -> None:
