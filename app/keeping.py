@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from app.engines import Engines
 from model_manager import importing
+from model_manager.duplicates import find_duplicates
 from model_manager.importers import stores
 from model_manager.library import Library
-from model_manager.types import ImportReport, StoreInfo
+from model_manager.moving import Moving
+from model_manager.types import DuplicateGroup, ImportReport, ModelEntry, StoreInfo
 
 
 class Keeping:
@@ -17,6 +20,7 @@ class Keeping:
     def __init__(self, library: Library, engines: Engines) -> None:
         self._library = library
         self._engines = engines
+        self._moving = Moving(library)
 
     def stores(self) -> Sequence[StoreInfo]:
         """Programs whose models can be taken over, with their folders on this machine."""
@@ -39,3 +43,43 @@ class Keeping:
         return importing.import_from(
             self._library, where, dry_run=dry_run, progress=progress, cancelled=cancelled
         )
+
+    def duplicates(
+        self,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> tuple[DuplicateGroup, ...]:
+        """Entries whose files hold the same bytes, see `duplicates.find_duplicates`.
+
+        Raises:
+            TransferCancelled: `cancelled()` was true; what was computed before is kept.
+        """
+        return find_duplicates(self._library, progress, cancelled)
+
+    def move(
+        self,
+        name: str,
+        folder: Path,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> ModelEntry:
+        """Moves a model's files and ends its worker, see `Moving.move`, whose errors it raises."""
+        return self._moving.move(
+            name,
+            folder,
+            progress=progress,
+            cancelled=cancelled,
+            on_switched=lambda: self._engines.unload(name),
+        )
+
+    def cancel_move(self, name: str) -> ModelEntry:
+        """Undoes a move that was cut off.
+
+        Raises:
+            ModelNotFound: There is no such entry.
+        """
+        return self._moving.cancel(name)
+
+    def settle(self) -> None:
+        """Finishes what a killed program has left to delete; for the start."""
+        self._moving.settle()

@@ -141,6 +141,7 @@ class Services:
             )
             opened.callback(self.engines.close)
             self.keeping = Keeping(self.library, self.engines)
+            self.keeping.settle()
             self.engines.subscribe(self._note_memory)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)
             self.inspecting = Inspecting(self.storage, self.library, self.engines)

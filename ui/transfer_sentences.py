@@ -84,7 +84,8 @@ def _model_name_taken(error: models.ModelNameTaken) -> str:
 
 def _cannot_remove_starter(error: models.CannotRemoveStarter) -> str:
     return tr(
-        "“{name}” belongs to Coterie and cannot be removed. Choose another model if you do not want it.",
+        "“{name}” belongs to Coterie and cannot be removed or moved. "
+        "Choose another model if you do not want it.",
         name=error.name,
     )
 

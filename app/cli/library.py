@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import threading
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
 from app.console import Console
 from app.errors import BadUsage
+from app.keep_awake import keep_awake
 from app.services import Services
 from model_manager.importers.stores import STORES
 from model_manager.types import ImportItem, ImportReport, ModelEntry
@@ -41,6 +44,12 @@ def add_actions(action: Action) -> None:
     removing.add_argument(
         "--delete-files", action="store_true", help="delete the files even if another program put them there"
     )
+    moving = action("move", move, "put the files of models into another folder or on another disk")
+    moving.add_argument("names", metavar="NAME", nargs="+")
+    where = moving.add_mutually_exclusive_group(required=True)
+    where.add_argument("--to", metavar="FOLDER", help="where to; made if it is not there")
+    where.add_argument("--cancel", action="store_true", help="undo a move that was cut off")
+    action("duplicates", duplicates, "models whose files hold the same bytes")
     tagging = action("tag", tag, "give a model words to find it by; without any, show them")
     tagging.add_argument("name", metavar="NAME")
     tagging.add_argument("tags", metavar="TAG", nargs="*")
@@ -107,6 +116,54 @@ def remove(arguments: argparse.Namespace, services: Services, console: Console) 
     services.remove_model(arguments.name, delete_foreign_files=arguments.delete_files)
     if arguments.json:
         print_json(console, {"removed": arguments.name})
+    return 0
+
+
+def move(arguments: argparse.Namespace, services: Services, console: Console) -> int:
+    """Move models; Ctrl+C undoes the one that is under way."""
+    told_to_stop = threading.Event()
+    line = ProgressLine(console)
+    with keep_awake(), console.on_interrupt(told_to_stop.set):
+        for name in arguments.names:
+            was = services.library.get(name)
+            if arguments.cancel:
+                entry = services.keeping.cancel_move(name)
+            else:
+                folder = console.cwd / Path(arguments.to).expanduser()
+                entry = services.keeping.move(name, folder, line.show_share, told_to_stop.is_set)
+            line.clear()
+            print_entry(arguments, console, entry)
+            if not was.is_ours and entry.is_ours and not arguments.json:
+                words = tr("The original stays at {path}: another program put it there.", path=was.paths[0])
+                console.out(f"{words}\n")
+    return 0
+
+
+def duplicates(arguments: argparse.Namespace, services: Services, console: Console) -> int:
+    """Print groups of models with the same bytes."""
+    told_to_stop = threading.Event()
+    line = ProgressLine(console)
+    with console.on_interrupt(told_to_stop.set):
+        groups = services.keeping.duplicates(line.show_share, told_to_stop.is_set)
+    line.clear()
+    if arguments.json:
+        print_json(console, [asdict(group) for group in groups])
+        return 0
+    entries = {entry.name: entry for entry in services.library.list()}
+    for group in groups:
+        words = (
+            tr(
+                "The same {size}, {wasted} too much:",
+                size=formats.size(group.size_bytes),
+                wasted=formats.size(group.wasted_bytes),
+            )
+            if group.wasted_bytes
+            else tr("One file of {size} under several names:", size=formats.size(group.size_bytes))
+        )
+        console.out(f"{words}\n")
+        print_table(console, [["", name, str(entries[name].paths[0])] for name in group.names])
+    if not groups:
+        console.out(tr("No model is here twice.") + "\n")
     return 0
 
 

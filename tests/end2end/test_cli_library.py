@@ -64,6 +64,22 @@ def test_words_states_and_removal(data_dir: Path, store: Path) -> None:
     assert listed(data_dir) == []
 
 
+def test_models_move_and_copies_are_found(data_dir: Path, store: Path, tmp_path: Path) -> None:
+    succeed(coterie(data_dir, "models", "import", str(store)))
+    succeed(coterie(data_dir, "models", "move", "tiny", "--to", "big", cwd=tmp_path))
+    (entry,) = listed(data_dir)
+    assert (entry["paths"], entry["is_ours"]) == ([str(tmp_path / "big" / "tiny.gguf")], True)
+    assert (store / "tiny.gguf").is_file()
+    assert "twice" in succeed(coterie(data_dir, "models", "duplicates")).stdout
+    succeed(coterie(data_dir, "models", "import", str(store)))
+    (group,) = json.loads(succeed(coterie(data_dir, "models", "duplicates", "--json")).stdout)
+    assert (group["names"], group["wasted_bytes"]) == (["tiny", "tiny-2"], entry["size_bytes"])
+    succeed(coterie(data_dir, "models", "move", "tiny", "--cancel"))
+    refuse(coterie(data_dir, "models", "move", "starter", "--to", "big", cwd=tmp_path), "starter")
+    succeed(coterie(data_dir, "models", "remove", "tiny"))
+    assert not (tmp_path / "big" / "tiny.gguf").exists()
+
+
 def test_what_makes_no_sense_is_refused(data_dir: Path, store: Path) -> None:
     refuse(coterie(data_dir, "models", "import", "--from", "nothing"), "ollama")
     refuse(coterie(data_dir, "models", "tag", "nothing", "x"), "nothing")
