@@ -200,7 +200,9 @@ class Lanes:
         if self._looked is None:
             self._looked = now, self._partial.held_bytes
         began_at, began_bytes = self._looked
-        is_fast = self._partial.held_bytes - began_bytes > self._options.enough_bytes_per_s * (now - began_at)
+        is_fast = self._partial.held_bytes - began_bytes >= self._options.enough_bytes_per_s * (
+            now - began_at
+        )
         return now - began_at >= self._options.look_s and not is_fast
 
     def _open(self, place: Place) -> None:

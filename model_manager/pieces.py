@@ -27,12 +27,14 @@ class Piece:
         size_bytes: How many are held.
         end_bytes: Where its writer stops; None for the end of the file, wherever that is.
         is_open: Somebody writes it.
+        reach_bytes: How far the answer goes that its writer reads; None for the end of the file.
     """
 
     start_bytes: int
     size_bytes: int = 0
     end_bytes: int | None = None
     is_open: bool = False
+    reach_bytes: int | None = None
 
     @property
     def next_bytes(self) -> int:
@@ -95,7 +97,7 @@ class Pieces:
         for piece in list(self._pieces):
             self.release(piece)
         end_bytes = self._pieces[1].start_bytes if len(self._pieces) > 1 else None
-        first = Piece(0, self._pieces[0].size_bytes, end_bytes, is_open=True)
+        first = Piece(0, self._pieces[0].size_bytes, end_bytes, is_open=True, reach_bytes=end_bytes)
         self._pieces[0] = first
         return first
 
@@ -117,23 +119,21 @@ class Pieces:
         start_bytes, end_bytes = gap
         if end_bytes - start_bytes > chunk_bytes + MIN_SPLIT_BYTES:
             end_bytes = start_bytes + chunk_bytes
-        claimed = Piece(start_bytes, 0, end_bytes, is_open=True)
-        adjoining = self._pieces[0]
-        if not adjoining.is_open and adjoining.next_bytes == start_bytes:
-            adjoining.end_bytes, adjoining.is_open = end_bytes, True  # it goes on where that one ended
-            return adjoining
+        claimed = Piece(start_bytes, 0, end_bytes, is_open=True, reach_bytes=end_bytes)
         self._pieces.append(claimed)
         self._pieces.sort(key=lambda piece: piece.start_bytes)
         return claimed
 
     def extend(self, piece: Piece) -> None:
         """Take over the range behind a piece from somebody who has not got a byte of it yet."""
-        follower = next((other for other in self._pieces if other.start_bytes == piece.next_bytes), None)
-        if follower is None or follower is piece or follower.size_bytes or not follower.is_open:
+        behind = next((other for other in self._pieces if other.start_bytes == piece.next_bytes), None)
+        if behind is None or behind is piece or behind.size_bytes or not behind.is_open:
             return
-        piece.end_bytes = follower.end_bytes
-        follower.is_open, follower.end_bytes = False, follower.start_bytes
-        self._pieces.remove(follower)
+        if piece.reach_bytes is not None and piece.reach_bytes <= piece.next_bytes:
+            return  # its own answer is over
+        behind.is_open, behind.end_bytes = False, behind.start_bytes
+        self._pieces.remove(behind)
+        piece.end_bytes = self._furthest(piece)
 
     def release(self, piece: Piece) -> None:
         """Its writer has ended; what it leaves is somebody else's to fetch."""
@@ -141,11 +141,10 @@ class Pieces:
             return
         piece.is_open = False
         if not piece.size_bytes and piece.start_bytes:
-            index = self._pieces.index(piece)
-            before = self._pieces[index - 1]
-            if before.is_open and before.end_bytes == piece.start_bytes:
-                before.end_bytes = piece.end_bytes  # as it was before that one came
+            before = self._pieces[self._pieces.index(piece) - 1]
             self._pieces.remove(piece)
+            if before.is_open and before.end_bytes == piece.start_bytes:
+                before.end_bytes = self._furthest(before)  # as it was before that one came
         piece.end_bytes = piece.next_bytes
         self._join()
 
@@ -153,6 +152,12 @@ class Pieces:
         """Nobody may write any more; for pieces that will be forgotten."""
         for piece in self._pieces:
             piece.is_open, piece.end_bytes = False, piece.start_bytes
+
+    def _furthest(self, piece: Piece) -> int | None:
+        """Where a writer may stop at last: at the end of its answer or where the next piece begins."""
+        starts = [other.start_bytes for other in self._pieces if other.start_bytes > piece.start_bytes]
+        ends = [end for end in (min(starts, default=None), piece.reach_bytes) if end is not None]
+        return min(ends, default=None)
 
     def _join(self) -> None:
         """Make one of neighbours that nobody writes."""

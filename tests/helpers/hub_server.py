@@ -18,7 +18,8 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,6 +63,9 @@ class Fault:
         total_delta: Content-Range claims a file that is so many bytes longer.
         is_corrupt: One byte of the body is wrong.
         answer: Say this JSON text with 200, and nothing else.
+        asks: Only for requests of a part with an end ("part": `bytes=5-9`), or of all others ("rest").
+        encoding: The body claims to be so encoded.
+        is_nameless: No ETag.
     """
 
     where: Where
@@ -79,6 +83,9 @@ class Fault:
     total_delta: int = 0
     is_corrupt: bool = False
     answer: str | None = None
+    asks: Literal["part", "rest"] | None = None
+    encoding: str | None = None
+    is_nameless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,8 @@ class HubServer:
         endpoint: The hub's address.
         requests: All that was asked, in order.
         sent_bytes: Of file bodies, by both ports.
-        rate_bytes_per_s: Slows bodies down; None sends at full speed.
+        rate_bytes_per_s: Slows each body down; None sends at full speed.
+        most_bodies: So many were on their way at once, at most.
         page_size: Entries a page of the file tree and of the search.
         attachments: Behind addresses without a name, `/attachments/<index>`; the path of each is what the
             `Content-Disposition` says.
@@ -144,6 +152,8 @@ class HubServer:
         self.rate_bytes_per_s: float | None = None
         self.page_size = 1000
         self.attachments: list[HubFileContent] = []
+        self.most_bodies = 0
+        self._n_bodies = 0
         self.closing = threading.Event()
         self._signatures: set[str] = set()
         self._faults: list[Fault] = []
@@ -203,12 +213,17 @@ class HubServer:
 
     # --- for the request handlers ---------------------------------------------------------------------------
 
-    def take_fault(self, where: Where, *, refuses: bool | None = None) -> Fault | None:
-        """The next fault for a request; `refuses` picks those with, or those without, a status."""
+    def take_fault(self, where: Where, *, refuses: bool | None = None, asked: str = "") -> Fault | None:
+        """The next fault for a request; `refuses` picks those with, or those without, a status.
+
+        `asked` is the range that was asked for.
+        """
+        asks = "part" if re.fullmatch(r"bytes=\d+-\d+", asked) else "rest"
         with self._changed:
             for fault in self._faults:
                 is_refusal = fault.status is not None or fault.answer is not None
-                if fault.where == where and refuses in (None, is_refusal):
+                is_meant = fault.asks in (None, asks) and refuses in (None, is_refusal)
+                if fault.where == where and is_meant:
                     fault.times -= 1
                     if fault.times == 0:
                         self._faults.remove(fault)
@@ -224,6 +239,19 @@ class HubServer:
         with self._changed:
             self.sent_bytes += n_bytes
             self._changed.notify_all()
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """While a body is on its way."""
+        with self._changed:
+            self._n_bodies += 1
+            self.most_bodies = max(self.most_bodies, self._n_bodies)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._n_bodies -= 1
+                self._changed.notify_all()
 
     def sign(self) -> str:
         signature = secrets.token_hex(8)
@@ -332,7 +360,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_file(self, file: HubFileContent, etag: str, extra: dict[str, str]) -> None:
         """The bytes, as asked for, or as the next fault wants it."""
-        fault = self.hub.take_fault("body") or Fault("body")
+        asked = self.headers.get("Range", "")
+        fault = self.hub.take_fault("body", asked=asked) or Fault("body")
         if self.is_faulty(fault):
             return
         etag = f'"{fault.etag or etag}"'
@@ -358,11 +387,15 @@ class Handler(BaseHTTPRequestHandler):
         if start is not None:
             claimed = total + fault.total_delta
             self.send_header("Content-Range", f"bytes {first}-{end}/{claimed}")
-        for name, value in ({"ETag": etag, "Accept-Ranges": "bytes"} | extra).items():
+        names = {} if fault.is_nameless else {"ETag": etag}
+        if fault.encoding is not None:
+            names["Content-Encoding"] = fault.encoding
+        for name, value in (names | {"Accept-Ranges": "bytes"} | extra).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
-            self._send_body(bytes(body), fault)
+            with self.hub.sending():
+                self._send_body(bytes(body), fault)
             if fault.length_delta or fault.is_chunked:
                 self.close_connection = True
 

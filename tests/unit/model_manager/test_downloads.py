@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +11,20 @@ from typing import Any
 
 import pytest
 
-from model_manager import errors, failures
+from model_manager import adoption, errors, failures
 from model_manager.downloads import Downloads
-from model_manager.errors import HashMismatch, HubUnavailable, InvalidReference, NotEnoughDisk, NotOnHub
+from model_manager.errors import (
+    HashMismatch,
+    HubUnavailable,
+    InvalidReference,
+    NetworkAway,
+    NotEnoughDisk,
+    NotOnHub,
+)
 from model_manager.http import Http
 from model_manager.hub import Hub
 from model_manager.transfer import TransferOptions
-from model_manager.types import DownloadRecord, DownloadSnapshot
+from model_manager.types import DownloadLimits, DownloadRecord, DownloadSnapshot
 from storage.records import StoredDownload
 from tests.helpers.hub_server import HubServer, random_bytes
 
@@ -355,3 +363,204 @@ def test_errors_survive_as_text(error: errors.ModelManagerError) -> None:
 )
 def test_unknown_error_text_is_quoted(text: str) -> None:
     assert text in str(failures.decode(text))
+
+
+def refs(downloads: Downloads) -> list[str]:
+    return [snapshot.ref for snapshot in downloads.snapshots()]
+
+
+def test_queue_can_be_put_into_another_order(make, hub_server, store) -> None:
+    stall(hub_server)
+    downloads = make(options=replace(HASTY, timeout_s=300.0), limits=lambda: DownloadLimits(n_files=1))
+    one_, two, three, four = (downloads.add(f"tests/Model{number}") for number in range(1, 5))
+    downloads.move(four, "first")
+    downloads.move(two, "down")
+    downloads.move(three, "up")
+    downloads.move(one_, "last")
+    order = ["tests/Model4", "tests/Model3", "tests/Model2", "tests/Model1"]
+    assert refs(downloads) == order
+    assert [snapshot.position for snapshot in downloads.snapshots()] == [1, 2, 3, 4]
+    assert one(downloads, one_).status == "running"  # it is not stopped for that
+    downloads.close()
+    assert refs(make(limits=lambda: DownloadLimits(n_files=1))) == order
+
+
+def test_moved_one_is_begun_next(make, hub_server) -> None:
+    stall(hub_server)
+    begun: list[str] = []
+    downloads = make(
+        options=replace(HASTY, timeout_s=300.0),
+        limits=lambda: DownloadLimits(n_files=1),
+        on_finished=lambda snapshot: begun.append(snapshot.ref),
+    )
+    ids = [downloads.add(f"tests/Model{number}") for number in range(1, 4)]
+    downloads.move(ids[2], "up")
+    wait_for_bytes(hub_server, SIZE // 2)
+    hub_server.behave()
+    downloads.cancel(ids[0])
+    for download_id in ids:
+        downloads.wait(download_id)
+    assert begun == ["tests/Model3", "tests/Model2"]
+
+
+def test_one_that_is_over_keeps_its_place(make, store) -> None:
+    downloads = make()
+    done = downloads.add("tests/Model1")
+    downloads.wait(done)
+    downloads.move(done, "last")
+    assert refs(downloads) == ["tests/Model1"]
+
+
+def test_more_at_once_are_begun_when_the_limit_is_raised(make, hub_server) -> None:
+    stall(hub_server)
+    limits = [DownloadLimits(n_files=1)]
+    downloads = make(options=replace(HASTY, timeout_s=300.0), limits=lambda: limits[0])
+    ids = [downloads.add(f"tests/Model{number}") for number in range(1, 4)]
+    assert [one(downloads, i).status for i in ids] == ["running", "queued", "queued"]
+    limits[0] = DownloadLimits(n_files=3)
+    downloads.limits_changed()
+    assert [one(downloads, i).status for i in ids] == ["running"] * 3
+
+
+def test_all_can_be_paused_and_go_on(make, hub_server) -> None:
+    stall(hub_server)
+    downloads = make(options=replace(HASTY, timeout_s=300.0))
+    ids = [downloads.add(f"tests/Model{number}") for number in range(1, 5)]
+    downloads.pause_all()
+    assert [downloads.wait(i).status for i in ids] == ["paused"] * 4
+    hub_server.behave()
+    downloads.resume_all()
+    assert [downloads.wait(i).status for i in ids] == ["done"] * 4
+
+
+@pytest.mark.parametrize(("wish", "status"), [("pause", "paused"), ("cancel", "cancelled")])
+def test_wish_holds_when_the_program_is_killed_the_next_moment(
+    make, hub_server, store, tmp_path, wish: str, status: str
+) -> None:
+    """The store as a killed program leaves it: the thread has not yet noticed what was asked."""
+    stall(hub_server)
+    downloads = make(options=replace(HASTY, timeout_s=300.0))
+    download_id = downloads.add("tests/Split")
+    wait_for_bytes(hub_server, SIZE // 2)
+    with downloads._lock:  # nobody ends meanwhile
+        getattr(downloads, wish)(download_id)
+        left = dict(store.rows)
+    downloads.wait(download_id)
+    store.rows = left
+    parts = tmp_path / "models" / "tests" / "Split"
+    parts.mkdir(parents=True, exist_ok=True)
+    (parts / "big-Q4_K_M-00001-of-00002.gguf.part").write_bytes(b"x")
+    again = make()
+    assert one(again, download_id).status == status
+    assert again.wait(download_id, 0.0).status == status
+    assert store.rows[download_id].status == status
+    assert (parts / "big-Q4_K_M-00001-of-00002.gguf.part").exists() == (status == "paused")
+
+
+def test_pause_is_not_forgotten_when_the_program_ends_at_once(make, hub_server, store) -> None:
+    stall(hub_server)
+    downloads = make(options=replace(HASTY, timeout_s=300.0))
+    download_id = downloads.add("tests/Model1")
+    wait_for_bytes(hub_server, SIZE // 2)
+    downloads.pause(download_id)
+    downloads.close()
+    assert store.rows[download_id].status == "paused"
+
+
+def test_rate_is_limited_for_all_together(make, hub_server) -> None:
+    downloads = make(limits=lambda: DownloadLimits(rate_bytes_per_s=6_000_000))
+    began_at = time.monotonic()
+    ids = [downloads.add("tests/Model1"), downloads.add("tests/Model2")]
+    assert [downloads.wait(i).status for i in ids] == ["done", "done"]
+    # A quarter of a second is let through at once; never can it be faster than the limit.
+    assert time.monotonic() - began_at >= 2 * SIZE / 6_000_000 - 0.3
+
+
+def test_vision_tower_comes_with_the_model_as_one_item(make, hub_server, tmp_path) -> None:
+    repo = "tests/Sees"
+    hub_server.add(repo, "sees-Q4_K_M.gguf", random_bytes(SIZE, 21))
+    hub_server.add(repo, "mmproj-F32.gguf", random_bytes(4000, 22))
+    hub_server.add(repo, "mmproj-BF16.gguf", random_bytes(3000, 23))
+    downloads = make()
+    snapshot = downloads.wait(downloads.add(f"{repo}:Q4_K_M"))
+    assert (snapshot.status, snapshot.n_files) == ("done", 2)
+    assert snapshot.size_bytes == snapshot.verified_bytes == SIZE + 3000
+    assert [path.name for path, _digest in snapshot.files] == ["sees-Q4_K_M.gguf", "mmproj-BF16.gguf"]
+    alone = downloads.wait(downloads.add(f"{repo}/sees-Q4_K_M.gguf"))
+    assert alone.n_files == 1
+
+
+def test_other_address_of_the_hub_is_used_for_what_was_planned(make, hub_server, store) -> None:
+    """The same files at a mirror that a person has chosen since."""
+    stall(hub_server)
+    downloads = make(options=replace(HASTY, timeout_s=300.0))
+    download_id = downloads.add("tests/Split")
+    wait_for_bytes(hub_server, SIZE // 2)
+    downloads.close()
+    plan = store.rows[download_id].plan
+    for file in plan["files"]:
+        file["url"] = file["url"].replace(hub_server.endpoint, "http://127.0.0.1:9")
+    store.update(download_id, plan=plan)
+    hub_server.behave()
+    assert make().wait(download_id).status == "done"
+
+
+def test_network_that_is_away_is_waited_for(make, hub_server, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts: list[str] = []
+    resolve = Hub.resolve
+
+    def away(self: Hub, ref: str) -> Any:
+        attempts.append(ref)
+        if len(attempts) < 12:
+            raise NetworkAway("hub.example", "no route to host")
+        return resolve(self, ref)
+
+    monkeypatch.setattr(Hub, "resolve", away)
+    downloads = make()
+    assert downloads.wait(downloads.add("tests/Model1")).status == "done"
+    assert len(attempts) == 12
+
+
+def test_waiting_is_told_and_can_be_cancelled(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Hub, "resolve", _no_network)
+    downloads = make(options=replace(HASTY, backoff_s=600.0))
+    download_id = downloads.add("tests/Model1")
+    while one(downloads, download_id).waiting is None:
+        assert one(downloads, download_id).status in ("queued", "running")
+    snapshot = one(downloads, download_id)
+    assert snapshot.waiting == "network"
+    assert snapshot.retry_in_s is not None
+    assert 0 < snapshot.retry_in_s <= 60
+    downloads.cancel(download_id)
+    assert downloads.wait(download_id).status == "cancelled"
+
+
+def _no_network(_hub: Hub, _ref: str) -> Any:
+    raise NetworkAway("hub.example", "no route to host")
+
+
+def test_half_finished_file_of_the_hub_library_is_gone_on_with(make, hub_server, tmp_path) -> None:
+    size = 2 * adoption.MIN_BYTES
+    content = random_bytes(size, 31)
+    file = hub_server.add("tests/Begun", "begun-Q4_K_M.gguf", content)
+    blobs = tmp_path / "cache" / "models--tests--Begun" / "blobs"
+    blobs.mkdir(parents=True)
+    theirs = blobs / f"{file.sha256}.1a2b3c4d.incomplete"
+    theirs.write_bytes(content[: size - 1000])
+    downloads = make(hub_cache_dir=tmp_path / "cache")
+    assert downloads.wait(downloads.add("tests/Begun")).status == "done"
+    assert hub_server.sent_bytes == 1000
+    assert theirs.stat().st_size == size - 1000
+
+
+def test_half_finished_file_that_is_wrong_costs_a_second_try(make, hub_server, tmp_path) -> None:
+    size = 2 * adoption.MIN_BYTES
+    file = hub_server.add("tests/Begun", "begun-Q4_K_M.gguf", random_bytes(size, 31))
+    blobs = tmp_path / "cache" / "models--tests--Begun" / "blobs"
+    blobs.mkdir(parents=True)
+    (blobs / f"{file.sha256}.incomplete").write_bytes(random_bytes(size, 32))
+    downloads = make(hub_cache_dir=tmp_path / "cache")
+    snapshot = downloads.wait(downloads.add("tests/Begun"))
+    assert snapshot.status == "done"
+    assert snapshot.path is not None
+    assert snapshot.path.read_bytes() == file.content

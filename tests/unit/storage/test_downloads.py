@@ -35,3 +35,11 @@ def test_late_report_of_a_removed_download_is_ignored(store: Store) -> None:
     store.downloads.delete(first.id)
     assert store.downloads.list() == []
     assert store.downloads.add("r", "n", {}).id > first.id
+
+
+def test_order_of_the_queue_is_kept_and_new_ones_come_last(store: Store) -> None:
+    one, two, three = (store.downloads.add(ref, "n", {}).id for ref in "abc")
+    store.downloads.reorder([three, one, two])
+    assert [row.id for row in store.downloads.list()] == [three, one, two]
+    four = store.downloads.add("d", "n", {}).id
+    assert [row.id for row in store.downloads.list()] == [three, one, two, four]
