@@ -28,11 +28,18 @@ def template(verdict: str, known_as: str, expected: str, n_changes: int) -> str:
         if known_as:
             return tr("that of another model: {known}; {name} would be right", known=known_as, name=expected)
         return tr(
-            "not the one that is known to be good ({name}): it differs in {n} places. "
-            "If answers look wrong, take another conversion of this model.",
+            "differs in {n} places from the one that is known to be good ({name})",
             name=expected,
             n=formats.number(n_changes),
         )
     if verdict == "none":
         return tr("none: chats will be written in a general form")
     return tr("there is one; nobody has compared it yet")
+
+
+def template_advice() -> str:
+    """What to do about a template that is another one than it should be."""
+    return tr(
+        "The chat template is not the one that is known to be good. "
+        "If answers look wrong, take another conversion of this model."
+    )

@@ -119,6 +119,7 @@ def _print_classes(facts: FileFacts, console: Console) -> None:
 
 def _print_changes(check: TemplateCheck, console: Console, limit: int | None) -> None:
     """What differs: lines of this file in full; of missing ones how many, for nobody has their text."""
+    console.err(f"coterie: {file_words.template_advice()}\n")
     if not check.changes:
         return
     lines: list[str] = []

@@ -135,6 +135,7 @@ class LibraryController(QObject):
         figures = ModelFigures(
             loaded_bytes=sum(device.total_bytes for device in memory) if memory else None,
             loaded_ctx_tokens=n_ctx_tokens,
+            is_loaded=placement is not None,
             decode_tokens_per_s=speed.decode_tokens_per_s if speed is not None else None,
             prefill_tokens_per_s=speed.prefill_tokens_per_s if speed is not None else None,
             n_answers=speed.n_answers if speed is not None else 0,

@@ -11,6 +11,7 @@ from model_manager.types import HubFacts, HubFile
 from tests.helpers.window_samples import MODELS
 from ui.library.card_html import card_html
 from ui.library.values import (
+    FileFigures,
     FitFigures,
     FoundModel,
     HubPage,
@@ -185,6 +186,19 @@ FIGURES = ModelFigures(
     decode_tokens_per_s=17.9,
     prefill_tokens_per_s=139.0,
     n_answers=12,
+    file=FileFigures(
+        license="apache-2.0",
+        types=(
+            ("attention", ("Q4_K", "Q6_K")),
+            ("experts", ("Q4_K", "Q6_K")),
+            ("embeddings", ("Q4_K",)),
+            ("output", ("Q6_K",)),
+        ),
+        template_verdict="different",
+        template_known_as="",
+        template_expected="Qwen3.5-4B",
+        n_template_changes=3,
+    ),
 )
 
 

@@ -165,6 +165,7 @@ class EntryPanel(QFrame):
         for name, value in fact_rows(entry, self._figures.file if self._figures is not None else None):
             title, words = QLabel(name), _label()
             title.setProperty("muted", True)
+            title.setAlignment(Qt.AlignmentFlag.AlignTop)
             words.setText(value)
             words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             self.facts.addRow(title, words)
@@ -240,11 +241,10 @@ def _probed_words(figures: ModelFigures) -> str:
 
 
 def _loaded_words(figures: ModelFigures) -> str:
-    return tr(
-        "Loaded: it takes {size} with {n} tokens of context.",
-        size=formats.size(figures.loaded_bytes or 0),
-        n=formats.number(figures.loaded_ctx_tokens),
-    )
+    size, n = formats.size(figures.loaded_bytes or 0), formats.number(figures.loaded_ctx_tokens)
+    if figures.is_loaded:
+        return tr("Loaded: it takes {size} with {n} tokens of context.", size=size, n=n)
+    return tr("When it was last loaded, it took {size} with {n} tokens of context.", size=size, n=n)
 
 
 def _measured_words(figures: ModelFigures) -> str:

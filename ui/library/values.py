@@ -210,6 +210,7 @@ class ModelFigures:
         probed_ctx_tokens: With so much context.
         loaded_bytes: What it takes now, or took when it was last loaded; None before that.
         loaded_ctx_tokens: With so much context.
+        is_loaded: Whether that is now.
         decode_tokens_per_s, prefill_tokens_per_s: Of its own newest answers; None where there are none.
         n_answers: So many.
         failure: Why the file cannot be judged; an error for a sentence.
@@ -221,6 +222,7 @@ class ModelFigures:
     probed_ctx_tokens: int = 0
     loaded_bytes: int | None = None
     loaded_ctx_tokens: int = 0
+    is_loaded: bool = True
     decode_tokens_per_s: float | None = None
     prefill_tokens_per_s: float | None = None
     n_answers: int = 0
