@@ -13,8 +13,8 @@ from model_manager import catalogue
 from model_manager.catalogue import CatalogueEntry
 from model_manager.engine.room import total_main_memory_bytes
 from model_manager.file_facts import FileFacts
-from model_manager.fit import FitPlan, Machine, MemoryParts
-from model_manager.fit_places import split
+from model_manager.fit import Machine, MemoryParts
+from model_manager.fit_places import Places
 from model_manager.offers import Offer, verdict_by_size
 from model_manager.types import HubFacts
 from ui.i18n import language
@@ -29,6 +29,7 @@ from ui.library.values import (
     PartKind,
     Suggestion,
     Suggestions,
+    TensorShare,
 )
 
 _GIB = 2**30
@@ -120,9 +121,7 @@ def fit_figures(ref: str, judged: Judged) -> FitFigures:
         ref=ref,
         n_ctx_tokens=judged.context.n_ctx_tokens,
         cache_type=judged.context.cache_type_k,
-        memory=memory_uses(
-            answer.memory, plan, judged.machine, judged.model.header.n_layers, _paged_bytes(judged)
-        ),
+        memory=memory_uses(judged.places, judged.machine),
         total_bytes=answer.memory.total_bytes,
         verdict=answer.verdict,
         over_bytes=answer.paged_bytes,
@@ -135,49 +134,22 @@ def fit_figures(ref: str, judged: Judged) -> FitFigures:
         decode_tokens_per_s=judged.forecast.decode_tokens_per_s,
         prefill_tokens_per_s=judged.forecast.prefill_tokens_per_s,
         basis=judged.forecast.basis,
+        formula_bytes=judged.formula.total_bytes,
+        context_reason=judged.context_reason,
+        fits_file_bytes=judged.fits_file_bytes,
         ctx_choices=(*(n for n in _CTX_CHOICES if n < longest), longest),
     )
 
 
-def file_figures(facts: FileFacts) -> FileFigures:
-    """What a model's files say, as the library shows it; norms and the like are left out."""
-    return FileFigures(
-        license=facts.license,
-        types=tuple((kind, tuple(part.types)) for kind, part in facts.classes.items() if kind != "other"),
-        template_verdict=facts.template.verdict,
-        template_known_as=facts.template.known_as,
-        template_expected=facts.template.expected,
-        n_template_changes=len(facts.template.changes),
-    )
-
-
-def _paged_bytes(judged: Judged) -> int:
-    """What stays on the disk: only experts can."""
-    if judged.fit.verdict != "pages":
-        return 0
-    return min(judged.fit.paged_bytes, judged.fit.memory.experts_bytes)
-
-
-def memory_uses(
-    memory: MemoryParts, plan: FitPlan, machine: Machine, n_layers: int, paged_bytes: int
-) -> tuple[MemoryUse, ...]:
-    """Which part goes where by the plan, for each kind of memory that gets any.
-
-    Args:
-        memory: All of it.
-        plan: How it would be loaded.
-        machine: What is free.
-        n_layers: Of the model.
-        paged_bytes: Of the experts, what would be read from the disk again and again.
-    """
-    places = split(memory, plan, n_layers, paged_bytes)
+def memory_uses(places: Places, machine: Machine) -> tuple[MemoryUse, ...]:
+    """The bars, one for each kind of memory that gets any part."""
     uses = []
     if machine.vram_bytes:
         uses.append(MemoryUse("device", machine.vram_bytes, 0, _shown(places.device)))
-    total_bytes = max(machine.ram_bytes, total_main_memory_bytes())
+    total_bytes = max(machine.ram_bytes, machine.ram_total_bytes)
     uses.append(MemoryUse("main", total_bytes, total_bytes - machine.ram_bytes, _shown(places.ram)))
-    if paged_bytes:
-        uses.append(MemoryUse("disk", 0, 0, (("experts", paged_bytes),)))
+    if places.paged_bytes:
+        uses.append(MemoryUse("disk", 0, 0, (("experts", places.paged_bytes),)))
     return tuple(uses)
 
 
@@ -190,3 +162,24 @@ def _shown(memory: MemoryParts) -> tuple[tuple[PartKind, int], ...]:
         "other": memory.other_bytes,
     }
     return tuple((kind, n_bytes) for kind, n_bytes in parts.items() if n_bytes)
+
+
+def file_figures(facts: FileFacts) -> FileFigures:
+    """What a model's files say of themselves."""
+    check = facts.template
+    return FileFigures(
+        license=facts.license,
+        template_verdict=check.verdict,
+        template_known_as=check.known_as,
+        template_expected=check.expected,
+        template_changes=tuple((change.at_line, change.n_missing, change.lines) for change in check.changes),
+        shares=tuple(
+            TensorShare(
+                kind,
+                found.size_bytes,
+                found.bits_per_weight,
+                tuple((name, share.n_tensors) for name, share in found.types.items()),
+            )
+            for kind, found in facts.classes.items()
+        ),
+    )

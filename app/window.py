@@ -145,6 +145,7 @@ class WindowWiring(QObject):
         rooms.import_requested.connect(library.import_path)
         rooms.verify_requested.connect(library.verify)
         rooms.remove_requested.connect(library.remove)
+        rooms.annotate_requested.connect(library.annotate)
         rooms.figures_requested.connect(library.figure)
         library.listed.connect(self._on_shelf)
         library.figured.connect(rooms.set_figures)

@@ -38,6 +38,7 @@ class Rooms(QObject):
         import_requested: Path of a file.
         verify_requested, remove_requested: Name of an entry; removing was confirmed.
         move_requested: Name of an entry, the folder.
+        annotate_requested: Name of an entry, tuple of tags, note.
         chat_requested: Name of an entry.
         link_chosen: Address of a web page that a card names.
         notice_action_requested: As `MainWindow`'s.
@@ -59,6 +60,7 @@ class Rooms(QObject):
     verify_requested = Signal(str)
     remove_requested = Signal(str)
     move_requested = Signal(str, str)
+    annotate_requested = Signal(str, object, str)
     chat_requested = Signal(str)
     link_chosen = Signal(str)
     notice_action_requested = Signal(str)
@@ -119,6 +121,7 @@ class Rooms(QObject):
         library.verify_requested.connect(self.verify_requested)
         library.remove_requested.connect(self.remove_requested)
         library.move_requested.connect(self.move_requested)
+        library.annotate_requested.connect(self.annotate_requested)
         library.chat_requested.connect(self.chat_requested)
         library.figures_requested.connect(self.figures_requested)
         library.discover_requested.connect(lambda: self.open("discover"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from model_manager.best_fit import Wishes
 from model_manager.errors import ModelFileError, ModelManagerError
 from model_manager.file_facts import facts_of
 from model_manager.measured_memory import kept_measured
-from model_manager.types import Forecast, ModelEntry
+from model_manager.types import ModelEntry
 from ui.library.values import ModelFigures, Shelf
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,14 @@ class LibraryController(QObject):
 
         self._bridge.run(lambda: self._by_formulas(name), formulas_done, self.failed.emit)
 
+    def annotate(self, name: str, tags: Sequence[str], note: str) -> None:
+        """Keep a person's words about a model."""
+        self._bridge.run(
+            lambda: self._library.annotate(name, tags=tags, note=note),
+            lambda _entry: self.refresh(),
+            self.failed.emit,
+        )
+
     def import_path(self, path: str) -> None:
         """Add a file where it is."""
 
@@ -121,46 +130,59 @@ class LibraryController(QObject):
         self._is_closed = True
 
     def _by_formulas(self, name: str) -> ModelFigures:
+        """What is known at once: from the headers, and from what was measured before."""
         services = self._services
         entry = self._library.get(name)
         if entry.address:
             return ModelFigures()
         speed = services.storage.call(lambda store: store.speeds.of(name))
-        state = services.engines.state_of(name)
-        info = state.info if state is not None else None
-        placement = info.placement if info is not None else None
-        kept = kept_measured(entry.measured)
-        memory = placement.memory if placement else kept.memory if kept else ()
-        n_ctx_tokens = info.n_ctx_tokens if info is not None else kept.n_ctx_tokens if kept else 0
-        figures = ModelFigures(
-            loaded_bytes=sum(device.total_bytes for device in memory) if memory else None,
-            loaded_ctx_tokens=n_ctx_tokens,
-            is_loaded=placement is not None,
+        figures = replace(
+            self._last_load(entry),
             decode_tokens_per_s=speed.decode_tokens_per_s if speed is not None else None,
             prefill_tokens_per_s=speed.prefill_tokens_per_s if speed is not None else None,
             n_answers=speed.n_answers if speed is not None else 0,
         )
         try:
-            judged = fits.judge(
-                services, name, Wishes(int(services.setting("n_ctx_tokens") or 0)), with_probe=False
-            )
+            judged = fits.judge(services, name, self._wishes(), with_probe=False)
+            facts = facts_of(judged.model, source=entry.source, chat_template=entry.chat_template)
         except (ModelFileError, ModelManagerError) as error:
             return replace(figures, failure=error)
-        facts = facts_of(judged.model, source=entry.source, chat_template=entry.chat_template)
         return replace(figures, fit=pages.fit_figures(name, judged), file=pages.file_figures(facts))
 
+    def _last_load(self, entry: ModelEntry) -> ModelFigures:
+        """What it takes if it is loaded, else what it took when it last was."""
+        state = self._services.engines.state_of(entry.name)
+        info = state.info if state is not None else None
+        if info is not None and info.placement is not None:
+            placement = info.placement
+            total_bytes = placement.own_bytes + sum(device.total_bytes for device in placement.memory)
+            return ModelFigures(loaded_bytes=total_bytes, loaded_ctx_tokens=info.n_ctx_tokens)
+        kept = kept_measured(entry.measured)
+        if kept is None:
+            return ModelFigures()
+        return ModelFigures(
+            loaded_bytes=kept.total_bytes, loaded_ctx_tokens=kept.n_ctx_tokens, loaded_at=kept.at
+        )
+
     def _probed(self, name: str, figures: ModelFigures) -> ModelFigures:
-        """The same with what llama.cpp says; without it where it says nothing."""
+        """The same with what llama.cpp says, which then judges in place of the formulas."""
         if self._is_closed:
             return figures
         try:
-            plan = self._services.engines.plan_for(self._library.get(name))
-            forecast: Forecast = self._services.vetting.forecast(plan)
+            judged = fits.judge(self._services, name, self._wishes())
         except ModelManagerError as error:
-            log.info("%s cannot be probed: %s", name, error)
-            return figures
-        total_bytes = sum(memory.total_bytes for memory in forecast.memory)
-        return replace(figures, probed_bytes=total_bytes, probed_ctx_tokens=forecast.n_ctx_tokens)
+            return replace(figures, probe_error=error)
+        if judged.probe is None:
+            return replace(figures, probe_error=judged.probe_error)
+        return replace(
+            figures,
+            fit=pages.fit_figures(name, judged),
+            probed_bytes=judged.fit.memory.total_bytes,
+            probed_ctx_tokens=judged.probe.n_ctx_tokens,
+        )
+
+    def _wishes(self) -> Wishes:
+        return Wishes(int(self._services.setting("n_ctx_tokens") or 0))
 
     def _ended(self, name: str, latest: Latest[int]) -> None:
         latest.flush()

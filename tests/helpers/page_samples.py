@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app import pages
 from model_manager.fit import FitPlan, Machine, MemoryParts
+from model_manager.fit_places import split
 from model_manager.types import HubFacts, HubFile
 from tests.helpers.window_samples import MODELS
 from ui.library.card_html import card_html
@@ -20,6 +21,7 @@ from ui.library.values import (
     OfferLine,
     Shelf,
     Suggestions,
+    TensorShare,
 )
 
 REPO = "unsloth/Qwen3-30B-A3B-Instruct-2507-GGUF"
@@ -138,7 +140,7 @@ def _figures(machine: Machine, plan: FitPlan, verdict: str, over_bytes: int) -> 
         n_ctx_tokens=8192,
         cache_type="f16",
         memory=_on_a_machine_of(
-            pages.memory_uses(_MEMORY, plan, machine, 48, over_bytes if verdict == "pages" else 0),
+            pages.memory_uses(split(_MEMORY, plan, 48, over_bytes if verdict == "pages" else 0), machine),
             machine.ram_bytes + 6_200_000_000,
             6_200_000_000,
         ),
@@ -154,6 +156,8 @@ def _figures(machine: Machine, plan: FitPlan, verdict: str, over_bytes: int) -> 
         decode_tokens_per_s=None if over_bytes else 18.4,
         prefill_tokens_per_s=None if over_bytes else 142.0,
         basis="none" if over_bytes else "measured",
+        formula_bytes=_MEMORY.total_bytes,
+        context_reason="usual",
         ctx_choices=(2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144),
     )
 
@@ -177,28 +181,29 @@ FIT = _figures(
 PAGED = _figures(
     Machine(12_000_000_000), FitPlan(8192, "f16", 0, 0, 512, "no_device"), "pages", 7_857_000_000
 )
+FILE = FileFigures(
+    "apache-2.0",
+    "different",
+    "",
+    "qwen3",
+    ((3, 2, ("{%- if tools %}",)), (41, 0, ("{{- message.content }}", "{{- '<|im_end|>' }}"))),
+    (
+        TensorShare("attention", 1_100_000_000, 5.2, (("Q5_K", 144), ("Q6_K", 48))),
+        TensorShare("experts", 15_900_000_000, 4.5, (("Q4_K", 132), ("Q6_K", 12))),
+        TensorShare("embeddings", 480_000_000, 6.6, (("Q6_K", 1),)),
+    ),
+)
 FIGURES = ModelFigures(
     fit=replace(FIT, ref=MODELS[2].name),
+    file=FILE,
     probed_bytes=19_700_000_000,
     probed_ctx_tokens=8192,
     loaded_bytes=19_690_000_000,
     loaded_ctx_tokens=8192,
+    loaded_at="2026-11-20T10:00:00+00:00",
     decode_tokens_per_s=17.9,
     prefill_tokens_per_s=139.0,
     n_answers=12,
-    file=FileFigures(
-        license="apache-2.0",
-        types=(
-            ("attention", ("Q4_K", "Q6_K")),
-            ("experts", ("Q4_K", "Q6_K")),
-            ("embeddings", ("Q4_K",)),
-            ("output", ("Q6_K",)),
-        ),
-        template_verdict="different",
-        template_known_as="",
-        template_expected="Qwen3.5-4B",
-        n_template_changes=3,
-    ),
 )
 
 

@@ -59,6 +59,10 @@ MODELS = (
         "Q4_K_XL",
         sha256=("0" * 64,),
         is_ours=True,
+        tags=("daily",),
+        state="verified",
+        used_at=NOW,
+        decode_tokens_per_s=17.9,
     ),
     ModelEntry(
         "gpt-oss-20b-mxfp4",
@@ -70,6 +74,8 @@ MODELS = (
         131_072,
         "MXFP4",
         is_missing=True,
+        state="missing",
+        missing_paths=(Path("/media/disk/gone/gpt-oss-20b-mxfp4.gguf"),),
     ),
     ModelEntry(
         "SmolLM2-135M-Instruct.Q4_1",

@@ -82,7 +82,11 @@ def test_a_model_from_search_to_removal(coterie: Coterie, qtbot: QtBot) -> None:
     window.open_models()
     with qtbot.waitSignals([wiring.library.figured] * 2, timeout=TIMEOUT_MS):
         room.library.open_entry(name)
-    assert "It fits" in room.library.panel.fit_panel.verdict_label.text()
+    assert "It fits" in room.library.panel.figures.fit_panel.verdict_label.text()
+    assert [row[0] for row in room.library.panel.figures.table.rows()][:1] == ["By the header"]
+    with qtbot.waitSignal(wiring.library.listed, timeout=TIMEOUT_MS):
+        window.rooms.annotate_requested.emit(name, ("small",), "A test.")
+    assert coterie.services.library.get(name).tags == ("small",)
     with qtbot.waitSignal(wiring.library.verified, timeout=TIMEOUT_MS):
         room.library.panel.verify_button.click()
     qtbot.waitUntil(lambda: room.library.panel.verify_button.isEnabled())

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
-    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
-    QPlainTextEdit,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -16,16 +14,16 @@ from PySide6.QtWidgets import (
 )
 
 from model_manager.types import ModelEntry
-from ui import formats, icons, theme
+from ui import icons, theme
 from ui.buttons import IconButton
 from ui.flow import FlowLayout
 from ui.i18n import tr
+from ui.library.entry_figures import EntryFigures
+from ui.library.entry_file import EntryFile
+from ui.library.entry_notes import EntryNotes
 from ui.library.entry_words import fact_rows
-from ui.library.fit_panel import FitPanel
+from ui.library.fact_table import FactTable
 from ui.library.values import ModelFigures
-from ui.text import sentence
-
-_PATHS_SHOWN = 4
 
 
 class EntryPanel(QFrame):
@@ -34,6 +32,7 @@ class EntryPanel(QFrame):
     Signals:
         close_requested: Back to the list.
         chat_requested, verify_requested, remove_requested, move_requested: What was pressed.
+        annotate_requested: Name, tuple of tags, note.
     """
 
     close_requested = Signal()
@@ -41,12 +40,12 @@ class EntryPanel(QFrame):
     verify_requested = Signal()
     remove_requested = Signal()
     move_requested = Signal()
+    annotate_requested = Signal(str, object, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("entry_panel")
         self._entry: ModelEntry | None = None
-        self._figures: ModelFigures | None = None
         self._is_working = False
         self._build()
         self._connect()
@@ -61,26 +60,10 @@ class EntryPanel(QFrame):
         self.verify_button = QPushButton(icons.icon("shield"), "")
         self.move_button = QPushButton(icons.icon("folder"), "")
         self.remove_button = QPushButton(icons.icon("trash"), "")
-        self.facts_widget = QWidget()
-        self.facts = QFormLayout(self.facts_widget)
-        self.facts.setContentsMargins(0, 0, 0, 0)
-        self.facts.setHorizontalSpacing(16)
-        self.facts.setVerticalSpacing(4)
-        self.facts.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
-        self.fit_title = QLabel()
-        self.fit_title.setProperty("heading", True)
-        self.fit_panel = FitPanel()
-        self.fit_panel.set_changeable(False)
-        self.probe_label = _label()
-        self.loaded_label = _label()
-        self.measured_label = _label()
-        self.failure_label = _label()
-        self.failure_label.setProperty("error", True)
-        self.paths_title = QLabel()
-        self.paths_title.setProperty("heading", True)
-        self.paths_view = QPlainTextEdit()
-        self.paths_view.setReadOnly(True)
-        self.paths_view.setTabChangesFocus(True)
+        self.facts = FactTable()
+        self.figures = EntryFigures()
+        self.file = EntryFile()
+        self.notes = EntryNotes()
 
         head = QHBoxLayout()
         head.setSpacing(theme.SPACING)
@@ -96,20 +79,8 @@ class EntryPanel(QFrame):
         column.setContentsMargins(16, 12, 16, 16)
         column.setSpacing(12)
         column.addLayout(head)
-        for part in (
-            ways,
-            self.failure_label,
-            self.facts_widget,
-            self.fit_title,
-            self.fit_panel,
-            self.probe_label,
-            self.loaded_label,
-            self.measured_label,
-            self.paths_title,
-            self.paths_view,
-        ):
+        for part in (ways, self.facts, self.figures, self.notes, self.file):
             column.addWidget(part)
-        self._column = column
         column.addStretch(1)
         area = QScrollArea()
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -127,21 +98,24 @@ class EntryPanel(QFrame):
         self.verify_button.clicked.connect(self.verify_requested)
         self.move_button.clicked.connect(self.move_requested)
         self.remove_button.clicked.connect(self.remove_requested)
+        self.notes.changed.connect(self._on_notes)
 
     # --- values in ---
 
     def show_entry(self, entry: ModelEntry) -> None:
         """Show an entry; its figures come later unless it is the one that is shown."""
-        if self._entry is None or self._entry.name != entry.name:
-            self._figures = None
+        is_other = self._entry is None or self._entry.name != entry.name
+        if is_other:
+            self.notes.keep()
+            self._show_figures(None)
         self._entry = entry
+        self.notes.show_words(entry.tags, entry.note, is_other=is_other)
         self._refresh()
 
     def show_figures(self, name: str, figures: ModelFigures) -> None:
         """What is known of the entry; of another one, it is left alone."""
         if self._entry is not None and name == self._entry.name:
-            self._figures = figures
-            self._refresh()
+            self._show_figures(figures)
 
     def set_working(self, is_working: bool) -> None:
         """Whether it is being verified or moved: then its files are left alone."""
@@ -160,46 +134,19 @@ class EntryPanel(QFrame):
             return
         self.name_label.setText(entry.name)
         self.setAccessibleName(entry.name)
-        while self.facts.rowCount():
-            self.facts.removeRow(0)
-        for name, value in fact_rows(entry, self._figures.file if self._figures is not None else None):
-            title, words = QLabel(name), _label()
-            title.setProperty("muted", True)
-            title.setAlignment(Qt.AlignmentFlag.AlignTop)
-            words.setText(value)
-            words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            self.facts.addRow(title, words)
-        paths = [str(path) for path in entry.paths]
-        self.paths_view.setPlainText("\n".join(paths))
-        n_lines = min(_PATHS_SHOWN, max(1, len(paths))) + 1
-        self.paths_view.setFixedHeight(self.paths_view.fontMetrics().lineSpacing() * n_lines + 18)
-        for widget in (self.paths_title, self.paths_view):
-            widget.setVisible(bool(paths))
-        self._refresh_figures(entry)
+        self.facts.set_rows(fact_rows(entry))
+        self.figures.setVisible(not entry.address and not entry.is_missing)
+        self.notes.setVisible(not entry.address)
+        self.file.show_paths(entry.paths)
         self._refresh_buttons()
 
-    def _refresh_figures(self, entry: ModelEntry) -> None:
-        figures = self._figures
-        is_here = not entry.address and not entry.is_missing
-        self.fit_title.setVisible(is_here)
-        failure = figures.failure if figures is not None else None
-        self.failure_label.setVisible(failure is not None)
-        if failure is not None:
-            self.failure_label.setText(sentence(failure))
-        self.fit_panel.setVisible(is_here and failure is None)
-        if figures is None or figures.fit is None:
-            self.fit_panel.show_waiting()
-        else:
-            self.fit_panel.show_figures(figures.fit)
-        figures = figures or ModelFigures()
-        self._say(self.probe_label, figures.probed_bytes, _probed_words(figures))
-        self._say(self.loaded_label, figures.loaded_bytes, _loaded_words(figures))
-        self._say(self.measured_label, figures.decode_tokens_per_s, _measured_words(figures))
+    def _show_figures(self, figures: ModelFigures | None) -> None:
+        self.figures.show_figures(figures)
+        self.file.show_file(figures.file if figures is not None else None)
 
-    @staticmethod
-    def _say(label: QLabel, value: float | None, words: str) -> None:
-        label.setVisible(value is not None)
-        label.setText(words)
+    def _on_notes(self, tags: tuple[str, ...], note: str) -> None:
+        if self._entry is not None:
+            self.annotate_requested.emit(self._entry.name, tags, note)
 
     def _refresh_buttons(self) -> None:
         entry = self._entry
@@ -226,36 +173,7 @@ class EntryPanel(QFrame):
         self.verify_button.setToolTip(tr("Read every byte and compare it with its checksum"))
         self.move_button.setText(tr("Move…"))
         self.remove_button.setText(tr("Remove…"))
-        self.fit_title.setText(tr("On this computer"))
-        self.paths_title.setText(tr("Files"))
-        self.paths_view.setAccessibleName(tr("Files"))
         self._refresh()
-
-
-def _probed_words(figures: ModelFigures) -> str:
-    return tr(
-        "llama.cpp itself says: {size} with {n} tokens of context, as it is set now.",
-        size=formats.size(figures.probed_bytes or 0),
-        n=formats.number(figures.probed_ctx_tokens),
-    )
-
-
-def _loaded_words(figures: ModelFigures) -> str:
-    size, n = formats.size(figures.loaded_bytes or 0), formats.number(figures.loaded_ctx_tokens)
-    if figures.is_loaded:
-        return tr("Loaded: it takes {size} with {n} tokens of context.", size=size, n=n)
-    return tr("When it was last loaded, it took {size} with {n} tokens of context.", size=size, n=n)
-
-
-def _measured_words(figures: ModelFigures) -> str:
-    rate = formats.decimal(figures.decode_tokens_per_s or 0.0)
-    if figures.prefill_tokens_per_s is None:
-        return tr("Measured: {rate} tokens/s when answering.", rate=rate)
-    return tr(
-        "Measured: {rate} tokens/s when answering, {prefill} when reading.",
-        rate=rate,
-        prefill=formats.decimal(figures.prefill_tokens_per_s, 0),
-    )
 
 
 def _label() -> QLabel:

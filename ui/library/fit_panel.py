@@ -109,14 +109,20 @@ class FitPanel(QFrame):
             self._say(tr("Reading the header of the file…") if error is None else sentence(error), "")
             return
         words = fit_words.verdict(
-            figures.verdict, figures.total_bytes, figures.over_bytes, figures.fits_ctx_tokens
+            figures.verdict,
+            figures.total_bytes,
+            figures.over_bytes,
+            figures.fits_ctx_tokens,
+            figures.decode_tokens_per_s,
+            figures.fits_file_bytes,
         )
         self._say(words, _TONES.get(figures.verdict, ""))
         plan = fit_words.plan(figures.plan_reason, figures.n_cpu_expert_layers, figures.n_gpu_layers)
         self.plan_label.setText(
             tr(
-                "Loaded: {plan}. {active} of {total} parameters work on each token.",
+                "Loaded: {plan}. Context: {context}. {active} of {total} parameters work on each token.",
                 plan=plan,
+                context=fit_words.context_reason(figures.context_reason),
                 active=formats.count(figures.active_params),
                 total=formats.count(figures.total_params),
             )

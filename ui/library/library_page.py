@@ -57,6 +57,7 @@ class LibraryPage(QWidget):
         verify_requested, remove_requested: Name of an entry; removing was confirmed.
         move_requested: Name of an entry, the folder.
         chat_requested: Name of an entry.
+        annotate_requested: Name of an entry, tuple of tags, note.
         figures_requested: Name of an entry that is looked at.
         discover_requested: The way to get more.
     """
@@ -66,6 +67,7 @@ class LibraryPage(QWidget):
     remove_requested = Signal(str)
     move_requested = Signal(str, str)
     chat_requested = Signal(str)
+    annotate_requested = Signal(str, object, str)
     figures_requested = Signal(str)
     discover_requested = Signal()
 
@@ -120,6 +122,7 @@ class LibraryPage(QWidget):
         self.view.current_key_changed.connect(self._on_current)
         self.view.delete_key_pressed.connect(self._on_remove)
         panel = self.panel
+        panel.annotate_requested.connect(self.annotate_requested)
         panel.close_requested.connect(self.close_entry)
         panel.chat_requested.connect(lambda: self._with_entry(self.chat_requested.emit))
         panel.verify_requested.connect(lambda: self._with_entry(self.verify_requested.emit))
@@ -175,6 +178,7 @@ class LibraryPage(QWidget):
 
     def close_entry(self) -> None:
         """Show the list alone."""
+        self.panel.notes.keep()
         self.panel.hide()
         self._arrange()
         self.view.setFocus(Qt.FocusReason.OtherFocusReason)

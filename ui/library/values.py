@@ -156,6 +156,9 @@ class FitFigures:
         ref: What was asked about: a reference or a name.
         verdict: As `model_manager.fit` names it.
         over_bytes: By how much it is too large; 0 where it fits.
+        formula_bytes: By the header alone, where `total_bytes` is by something better.
+        fits_file_bytes: Size of a file like this one that would fit; 0 where nobody knows.
+        context_reason: Why this context, as `model_manager.best_fit` names it.
         plan_reason, n_cpu_expert_layers, n_gpu_layers: As in its `FitPlan`.
         decode_tokens_per_s, prefill_tokens_per_s: None where nobody knows.
         basis: Where the speeds come from.
@@ -179,25 +182,42 @@ class FitFigures:
     prefill_tokens_per_s: float | None
     basis: str
     ctx_choices: tuple[int, ...] = ()
+    formula_bytes: int = 0
+    context_reason: str = "asked"
+    fits_file_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TensorShare:
+    """The tensors of a file that are for one thing.
+
+    Attributes:
+        kind: As `model_manager.file_facts` names it.
+        types: Number formats with how many tensors have each, the largest first.
+    """
+
+    kind: str
+    size_bytes: int
+    bits_per_weight: float
+    types: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FileFigures:
-    """What the files of a model say of themselves.
+    """What a model's files say of themselves.
 
     Attributes:
-        license: "" where neither they nor the catalogue tell.
-        types: For each class of tensors (`model_manager.file_facts`) its number formats, the most first.
-        template_verdict, template_known_as, template_expected: See `known_templates.TemplateCheck`.
-        n_template_changes: Places where the template differs from the expected one.
+        license: "" where neither the file nor the catalogue tells.
+        template_verdict, template_known_as, template_expected: As in `known_templates.TemplateCheck`.
+        template_changes: Where it differs: its line, how many lines of the known-good one it lacks, its own.
     """
 
     license: str
-    types: tuple[tuple[str, tuple[str, ...]], ...]
     template_verdict: str
-    template_known_as: str
-    template_expected: str
-    n_template_changes: int
+    template_known_as: str = ""
+    template_expected: str = ""
+    template_changes: tuple[tuple[int, int, tuple[str, ...]], ...] = ()
+    shares: tuple[TensorShare, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,29 +225,31 @@ class ModelFigures:
     """What is known of an entry of the library beyond its files.
 
     Attributes:
-        fit: By the formulas; None where the file cannot be read.
-        probed_bytes: What llama.cpp says it would take, as planned; None where that was not asked.
+        fit: Whether it fits; None where the file cannot be read.
+        file: What its files say; likewise.
+        probed_bytes: What llama.cpp says it would take; None where that was not asked.
         probed_ctx_tokens: With so much context.
-        loaded_bytes: What it takes now, or took when it was last loaded; None before that.
+        probe_error: Why llama.cpp says nothing; an error for a sentence.
+        loaded_bytes: What its last load took; None before one.
         loaded_ctx_tokens: With so much context.
-        is_loaded: Whether that is now.
+        loaded_at: When that was, ISO 8601; "" for now: it is loaded.
         decode_tokens_per_s, prefill_tokens_per_s: Of its own newest answers; None where there are none.
         n_answers: So many.
         failure: Why the file cannot be judged; an error for a sentence.
-        file: What is in it; None where it cannot be read.
     """
 
     fit: FitFigures | None = None
+    file: FileFigures | None = None
     probed_bytes: int | None = None
     probed_ctx_tokens: int = 0
+    probe_error: Exception | None = None
     loaded_bytes: int | None = None
     loaded_ctx_tokens: int = 0
-    is_loaded: bool = True
+    loaded_at: str = ""
     decode_tokens_per_s: float | None = None
     prefill_tokens_per_s: float | None = None
     n_answers: int = 0
     failure: Exception | None = None
-    file: FileFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,24 +41,44 @@ def badges(page: LibraryPage, name: str) -> list[str]:
 
 
 def test_rows_say_what_one_should_know(page: LibraryPage) -> None:
-    assert badges(page, "starter") == ["verified", "demonstration"]
-    assert badges(page, QWEN) == ["verified"]
-    assert badges(page, "gpt-oss-20b-mxfp4") == ["broken"]
+    assert badges(page, "starter") == ["demonstration"]
+    assert badges(page, QWEN) == ["verified", "#daily"]
+    assert badges(page, "gpt-oss-20b-mxfp4") == ["missing"]
     assert badges(page, "SmolLM2-135M-Instruct.Q4_1") == []
     face = page.view.faces.face(page.view.faces.index_of(QWEN))
     assert face is not None
     assert face.trailing == "17.7 GB"
     assert face.lines[0] == "qwen3moe · 128 experts, 8 active · Q4_K_XL"
+    assert face.lines[1].startswith("last used ")
+    assert face.lines[1].endswith("17.9 tokens/s")
     assert "5 models" in page.sum_label.text()
     assert "412 GB free" in page.sum_label.text()
     page.grab()
 
 
-def test_a_split_model_with_a_hole_is_told_from_a_gone_one(page: LibraryPage) -> None:
-    holed = replace(MODELS[2], is_missing=True)
-    page.set_shelf(replace(samples.SHELF, entries=(holed,)))
-    assert badges(page, QWEN) == ["missing parts"]
-    assert page.view.faces.all()[0].lines[0] == "Not all of its 3 files are there"
+@pytest.mark.parametrize(
+    ("changes", "badge", "words"),
+    [
+        (
+            {"state": "missing_shard", "is_missing": True, "missing_paths": MODELS[2].paths[1:2]},
+            "missing parts",
+            "Of its 3 files, some are not there: Qwen3-30B-A3B-00002-of-00003.gguf",
+        ),
+        (
+            {"state": "broken_link", "is_missing": True, "missing_paths": MODELS[2].paths[:1]},
+            "broken link",
+            "It is a link that leads nowhere",
+        ),
+        ({"state": "damaged"}, "damaged", "Its bytes are not what they should be"),
+        ({"state": "changed"}, "changed since it was verified", "qwen3moe"),
+        ({"moving_to": Path("/mnt")}, "verified", "qwen3moe"),
+    ],
+)
+def test_what_is_wrong_is_said(page: LibraryPage, changes: dict[str, Any], badge: str, words: str) -> None:
+    page.set_shelf(replace(samples.SHELF, entries=(replace(MODELS[2], **changes),)))
+    assert badges(page, QWEN)[0] == badge
+    assert page.view.faces.all()[0].lines[0].startswith(words)
+    assert ("move not finished" in badges(page, QWEN)) == ("moving_to" in changes)
 
 
 def test_a_remote_entry_says_where_it_is(page: LibraryPage) -> None:
@@ -66,11 +87,13 @@ def test_a_remote_entry_says_where_it_is(page: LibraryPage) -> None:
     assert badges(page, "big") == ["on another machine"]
     page.open_entry("big")
     assert page.panel.verify_button.isHidden()
-    assert page.panel.fit_panel.isHidden()
+    assert page.panel.figures.isHidden()
 
 
 def test_the_filter_finds_by_name_and_facts(qtbot: QtBot, page: LibraryPage) -> None:
     qtbot.keyClicks(page.filter_field, "qwen3moe q4")
+    assert [face.key for face in page.view.faces.all()] == [QWEN]
+    page.filter_field.setText("#DAILY")
     assert [face.key for face in page.view.faces.all()] == [QWEN]
     page.filter_field.setText("nothing like it")
     assert "nothing like it" in page.empty_label.text()
@@ -123,24 +146,83 @@ def test_a_narrow_page_shows_the_entry_in_place_of_the_list(page: LibraryPage) -
 
 def test_forecast_probe_and_measurement_stay_side_by_side(page: LibraryPage) -> None:
     page.open_entry(QWEN)
-    panel = page.panel
-    assert "Reading the header" in panel.fit_panel.verdict_label.text()
-    assert panel.probe_label.isHidden()
+    figures = page.panel.figures
+    assert "Reading the header" in figures.fit_panel.verdict_label.text()
+    assert figures.table.rows() == ()
     page.show_figures("starter", samples.FIGURES)  # late, about another one
-    assert panel.probe_label.isHidden()
+    assert figures.table.rows() == ()
+    page.show_figures(QWEN, replace(samples.FIGURES, probed_bytes=None, loaded_bytes=None))
+    assert [name for name, _ in figures.table.rows()] == ["By the header", "Measured speed"]
     page.show_figures(QWEN, samples.FIGURES)
-    assert "It fits" in panel.fit_panel.verdict_label.text()
-    assert "19.7 GB with 8,192 tokens" in panel.probe_label.text()
-    assert "takes 19.7 GB" in panel.loaded_label.text()
-    assert panel.measured_label.text() == "Measured: 17.9 tokens/s when answering, 139 when reading."
+    assert "It fits" in figures.fit_panel.verdict_label.text()
+    assert figures.table.rows() == (
+        ("By the header", "19.9 GB with 8,192 tokens of context"),
+        ("By llama.cpp", "19.7 GB with 8,192 tokens of context"),
+        ("Measured, 2026-11-20", "19.7 GB with 8,192 tokens of context"),
+        ("Measured speed", "17.9 tokens/s when answering, 139 when reading"),
+    )
+    page.show_figures(QWEN, replace(samples.FIGURES, loaded_at=""))
+    assert figures.table.rows()[2][0] == "Loaded now"
     page.grab()
+
+
+def test_what_the_file_says_and_where_its_template_differs(qtbot: QtBot, page: LibraryPage) -> None:
+    page.open_entry(QWEN)
+    page.show_figures(QWEN, samples.FIGURES)
+    file = page.panel.file
+    assert file.table.rows()[0] == ("Licence", "apache-2.0")
+    assert ("Experts", "15.9 GB, Q4_K × 132, Q6_K × 12") in file.table.rows()
+    assert "differs in 2 places" in file.template_label.text()
+    assert not file.changes_view.isVisible()
+    file.changes_button.click()
+    assert file.changes_view.toPlainText().splitlines()[:2] == [
+        "- (2 lines of qwen3)",
+        "+ 3    {%- if tools %}",
+    ]
+    same = replace(samples.FILE, template_verdict="same", template_known_as="qwen3", template_changes=())
+    page.show_figures(QWEN, replace(samples.FIGURES, file=same))
+    assert not file.template_label.isVisible()
+    assert not file.changes_button.isVisible()
+    assert ("Template", "as known to be good (qwen3)") in file.table.rows()
 
 
 def test_a_file_that_cannot_be_judged_says_why(page: LibraryPage) -> None:
     page.open_entry(QWEN)
     page.show_figures(QWEN, ModelFigures(failure=errors.NotGguf(MODELS[2].paths[0])))
-    assert "not a GGUF model" in page.panel.failure_label.text()
-    assert page.panel.fit_panel.isHidden()
+    assert "not a GGUF model" in page.panel.figures.problem_label.text()
+    assert page.panel.figures.fit_panel.isHidden()
+    page.show_figures(QWEN, replace(samples.FIGURES, probe_error=errors.NotGguf(MODELS[2].paths[0])))
+    assert page.panel.figures.problem_label.isVisible()
+    assert page.panel.figures.fit_panel.isVisible()
+
+
+def test_tags_and_a_note_are_kept_when_their_field_is_left(qtbot: QtBot, page: LibraryPage) -> None:
+    page.open_entry(QWEN)
+    notes = page.panel.notes
+    assert notes.tags_field.text() == "daily"
+    notes.tags_field.setText("work,  two  words ，#daily, ")
+    with qtbot.waitSignal(page.annotate_requested) as kept:
+        qtbot.keyClick(notes.tags_field, Qt.Key.Key_Return)
+    assert kept.args == [QWEN, ("daily", "two words", "work"), ""]
+    with qtbot.assertNotEmitted(page.annotate_requested):
+        notes.keep()
+    notes.note_field.setPlainText("Good at code.\n")
+    with qtbot.waitSignal(page.annotate_requested) as kept:
+        page.open_entry("starter")  # another model's words do not take its place
+    assert kept.args == [QWEN, ("daily", "two words", "work"), "Good at code."]
+    assert notes.note_field.toPlainText() == ""
+
+
+def test_what_is_being_written_stays_when_the_list_is_read_anew(page: LibraryPage) -> None:
+    page.activateWindow()
+    page.open_entry(QWEN)
+    field = page.panel.notes.note_field
+    field.setFocus()
+    field.setPlainText("half a thought")
+    tagged = replace(MODELS[2], tags=("daily", "other"))
+    page.set_shelf(replace(samples.SHELF, entries=(tagged,)))
+    assert field.toPlainText() == "half a thought"
+    assert page.panel.notes.tags_field.text() == "daily, other"
 
 
 def test_chat_and_verify(qtbot: QtBot, page: LibraryPage) -> None:

@@ -11,6 +11,7 @@ from app.discovering import Hit
 from model_manager import catalogue
 from model_manager.file_facts import facts_of
 from model_manager.fit import FitPlan, Machine, MemoryParts
+from model_manager.fit_places import split
 from model_manager.shards import read_model
 from model_manager.types import ALL_LAYERS, HubFacts
 from tests.helpers.ggufs import QWEN3MOE, write_model
@@ -50,7 +51,7 @@ def test_a_size_is_guessed_only_where_parameters_are_known() -> None:
     ],
 )
 def test_every_byte_goes_somewhere(wanted: FitPlan, device_gb: float, main_gb: float) -> None:
-    uses = pages.memory_uses(MEMORY, wanted, Machine(32 * GB, 24 * GB), 48, 0)
+    uses = pages.memory_uses(split(MEMORY, wanted, 48, 0), Machine(32 * GB, 24 * GB, 40 * GB))
     by_kind = {use.kind: use for use in uses}
     assert by_kind["device"].model_bytes == pytest.approx(device_gb * GB)
     assert by_kind["main"].model_bytes == pytest.approx(main_gb * GB)
@@ -58,7 +59,7 @@ def test_every_byte_goes_somewhere(wanted: FitPlan, device_gb: float, main_gb: f
 
 
 def test_what_pages_is_experts_on_the_disk() -> None:
-    main, disk = pages.memory_uses(MEMORY, plan("no_device"), Machine(16 * GB), 48, 5 * GB)
+    main, disk = pages.memory_uses(split(MEMORY, plan("no_device"), 48, 5 * GB), Machine(16 * GB))
     assert disk.kind == "disk"
     assert disk.parts == (("experts", 5 * GB),)
     assert main.model_bytes == 16 * GB
@@ -69,6 +70,7 @@ def test_what_is_in_a_file(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.gguf", QWEN3MOE, n_experts=4, metadata={"general.license": "mit"})
     figures = pages.file_figures(facts_of(read_model(path)))
     assert figures.license == "mit"
-    assert dict(figures.types)["experts"] == ("F32",)
-    assert "other" not in dict(figures.types)
-    assert (figures.template_verdict, figures.n_template_changes) == ("unknown", 0)
+    experts = next(share for share in figures.shares if share.kind == "experts")
+    assert [name for name, _n_tensors in experts.types] == ["F32"]
+    assert experts.size_bytes > 0
+    assert (figures.template_verdict, figures.template_changes) == ("unknown", ())
