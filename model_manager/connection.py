@@ -28,6 +28,11 @@ class Connection:
             # Not the method of an SSLSocket: that one would discard its TLS state under a running read.
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
+    def close(self) -> None:
+        """Give the socket back; harmless when that was done already."""
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
     def direct_socket(self) -> socket.socket | None:
         """The socket, if reading from it gives the plain bytes: no TLS, or TLS that it does itself."""
         return self._socket if self._tls in (None, self._socket) else None
@@ -70,6 +75,12 @@ class Call:
             self._connection = connection
             if self._is_cut:
                 connection.abort()
+
+    def drop(self) -> None:
+        """It has failed. The library forgets the socket of a SOCKS proxy that refuses."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
 
     def cut(self) -> None:
         """End it, from any thread; what reads from this machine itself goes on."""

@@ -311,6 +311,7 @@ class _Door(BaseTransport):
             response = self._send(request, proxy)
         except BaseException:
             self._http._end(call)
+            call.drop()
             raise
         stream = response.extensions.get("network_stream")
         if stream is not None:  # a connection that was open already

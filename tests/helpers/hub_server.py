@@ -15,6 +15,7 @@ import random
 import re
 import secrets
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -136,6 +137,8 @@ class HubServer:
 
     Attributes:
         endpoint: The hub's address.
+        cdn_endpoint: The storage server's, as the hub hands it out.
+        places: Where both really are, `host:port`.
         requests: All that was asked, in order.
         sent_bytes: Of file bodies, by both ports.
         rate_bytes_per_s: Slows each body down; None sends at full speed.
@@ -145,7 +148,12 @@ class HubServer:
             `Content-Disposition` says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Listen.
+
+        Args:
+            tls: Speak TLS by this. Then give `endpoint` and `cdn_endpoint` names that its certificate is for.
+        """
         self.repos: dict[str, Repo] = {}
         self.requests: list[Seen] = []
         self.sent_bytes = 0
@@ -158,10 +166,14 @@ class HubServer:
         self._signatures: set[str] = set()
         self._faults: list[Fault] = []
         self._changed = threading.Condition()
-        self._hub = _Server(self, "hub")
-        self._cdn = _Server(self, "cdn")
+        self._hub = _Server(self, "hub", tls)
+        self._cdn = _Server(self, "cdn", tls)
         self.endpoint = f"http://127.0.0.1:{self._hub.server_port}"
         self.cdn_endpoint = f"http://127.0.0.1:{self._cdn.server_port}"
+        self.places = {
+            "hub": f"127.0.0.1:{self._hub.server_port}",
+            "cdn": f"127.0.0.1:{self._cdn.server_port}",
+        }
 
     def __enter__(self) -> Self:
         for server in (self._hub, self._cdn):
@@ -272,12 +284,14 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 64
 
-    def __init__(self, hub: HubServer, kind: Literal["hub", "cdn"]) -> None:
+    def __init__(self, hub: HubServer, kind: Literal["hub", "cdn"], tls: ssl.SSLContext | None) -> None:
         self.hub = hub
         self.kind = kind
         self.connections: set[socket.socket] = set()
         handler = _HubHandler if kind == "hub" else _CdnHandler
         super().__init__(("127.0.0.1", 0), handler)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), name=f"{kind} server")
 
     def drop_connections(self) -> None:
