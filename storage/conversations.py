@@ -15,6 +15,9 @@ from storage.database import Database, now_text, storable
 from storage.errors import NoSuchConversation, NoSuchMessage
 from storage.filters import of_list
 from storage.images import Images
+from storage.knowledge.citations import Citations
+from storage.knowledge.passage_index import PassageIndex
+from storage.knowledge.records import Citation
 from storage.records import Conversation, Filter, Generation, Image, Message, MessageStatus, Part, Role
 from storage.rows import (
     GENERATION_COLUMNS,
@@ -40,6 +43,7 @@ class Conversations:
         self._database = database
         self._search = search
         self._images = Images(database)
+        self._citations = Citations(database)
         self._streams = Streams(database)
         self._trees = Trees(database, self._streams)
 
@@ -134,6 +138,7 @@ class Conversations:
         status: MessageStatus = "complete",
         generation: Generation | None = None,
         images: Sequence[Image] = (),
+        citations: Sequence[Citation] = (),
     ) -> Message:
         """Add a finished message below `parent_id` and show it; on the disk when this returns.
 
@@ -145,6 +150,7 @@ class Conversations:
             status: Anything but "streaming", which `start_answer` is for.
             generation: How it was made, for an answer.
             images: What came with it.
+            citations: Passages that it is sent with.
 
         Raises:
             NoSuchConversation: There is no such conversation.
@@ -158,6 +164,7 @@ class Conversations:
                 self._insert_generation(message_id, generation, ended_at=now_text())
             self._store_parts(message_id, parts)
             self._images.insert(message_id, images)
+            self._citations.insert(message_id, citations)
         return self.message(message_id)
 
     def start_answer(self, conversation_id: int, parent_id: int | None, generation: Generation) -> Message:
@@ -279,7 +286,12 @@ class Conversations:
         damage = self._database.damage()
         if damage:
             return damage  # nothing that is read from a damaged file proves anything
-        return [*problems(self._database), *self._search.problems(), *Traces(self._database).problems()]
+        return [
+            *problems(self._database),
+            *self._search.problems(),
+            *PassageIndex(self._database).problems(),
+            *Traces(self._database).problems(),
+        ]
 
     # Inside a transaction
 

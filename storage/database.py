@@ -171,6 +171,21 @@ class Database:
         if is_busy:
             raise DatabaseLocked(self.path, "the log is being read")
 
+    def load_extension(self, path: str) -> bool:
+        """Load a library into SQLite, for this connection alone; False where this Python's cannot."""
+        enable = getattr(self._connection, "enable_load_extension", None)
+        if enable is None:  # many builds of Python leave it out
+            return False
+        try:
+            enable(True)
+            self._connection.load_extension(path)
+        except sqlite3.Error as error:
+            log.info("SQLite does not load %s: %s", path, error)
+            return False
+        finally:
+            enable(False)
+        return True
+
     def damage(self) -> list[str]:
         """What SQLite's own checks find wrong with the file; empty is good. Reads all of it."""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 
 class StorageError(Exception):
@@ -163,3 +164,62 @@ class ForeignDatabaseUnreadable(StorageError):
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+class NoSuchCollection(StorageError):
+    """No collection of documents has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class NoSuchSource(StorageError):
+    """A file or folder that was never added to a collection.
+
+    Attributes:
+        name: The collection.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        super().__init__(f"{name}: {path}")
+        self.name = name
+        self.path = path
+
+
+class NoSuchPassage(StorageError):
+    """No passage has this id: it was never there, or its document has changed or was removed."""
+
+    def __init__(self, passage_id: int) -> None:
+        super().__init__(str(passage_id))
+        self.passage_id = passage_id
+
+
+RefusalKind = Literal[
+    "gone",
+    "unreadable",
+    "not_a_file",
+    "outside",
+    "too_large",
+    "binary",
+    "broken",
+    "encrypted",
+    "no_text",
+    "stuck",
+]
+
+
+class DocumentRefused(StorageError):
+    """A file that gives no document; what was indexed of it before stays.
+
+    Attributes:
+        path: The file.
+        why: `outside` is a link out of the folder that was added; `stuck` took too long or too much memory.
+        detail: Technical text; may be empty.
+    """
+
+    def __init__(self, path: Path, why: RefusalKind, detail: str) -> None:
+        super().__init__(f"{path}: {why} {detail}".rstrip())
+        self.path = path
+        self.why = why
+        self.detail = detail

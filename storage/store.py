@@ -10,6 +10,8 @@ from storage.database import Database
 from storage.downloads import Downloads
 from storage.exchange.filing import Filing
 from storage.images import Images
+from storage.knowledge.citations import Citations
+from storage.knowledge.collections import Knowledge
 from storage.models import Models
 from storage.prompts import Prompts
 from storage.ratings import Ratings
@@ -55,8 +57,11 @@ class Store:
         self.speeds = Speeds(self._database)
         self.thoughts = Thoughts(self._database)
         self.costs = Costs(self._database)
+        self.knowledge = Knowledge(self._database)
+        self.citations = Citations(self._database)
         try:
             self.search.fill()
+            self.knowledge.fill()
         except BaseException:
             self.close()
             raise

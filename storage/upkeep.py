@@ -21,7 +21,11 @@ _SIZES: Final = {
     "tokens": "SELECT coalesce(sum(length(data)), 0) FROM traces WHERE kind NOT LIKE 'expert%'",
     "search index": "SELECT (SELECT coalesce(sum(length(block)), 0) FROM search_data)"
     " + (SELECT coalesce(sum(length(block)), 0) FROM search_titles_data)"
-    " + (SELECT coalesce(sum(length(block)), 0) FROM search_files_data)",
+    " + (SELECT coalesce(sum(length(block)), 0) FROM search_files_data)"
+    " + (SELECT coalesce(sum(length(block)), 0) FROM search_passages_data)",
+    "knowledge": "SELECT (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0) FROM passages)"
+    " + (SELECT coalesce(sum(length(data)), 0) FROM vectors)"
+    " + (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0) FROM citations)",
 }
 
 

@@ -16,7 +16,7 @@ from storage.database import Database
 from storage.records import PartKind
 from storage.terms import indexed
 
-TABLES: Final = ("search", "search_titles", "search_files")
+TABLES: Final = ("search", "search_titles", "search_files", "search_passages")
 
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""

@@ -28,6 +28,8 @@ FIRST_PARTY = {
 LIBRARY_OWNERS = {
     "sqlite_utils": ("storage",),
     "sqlite3": ("storage",),
+    "sqlite_vec": ("storage.knowledge.vectors",),
+    "pypdf": ("storage.knowledge.pdf_text",),
     "numpy": ("storage", "model_manager", "ui"),
     "huggingface_hub": ("model_manager.hub",),
     "httpx2": ("model_manager.http",),

@@ -140,6 +140,71 @@ def _foreign_database_unreadable(error: storage.ForeignDatabaseUnreadable) -> st
     )
 
 
+# --- documents ---------------------------------------------------------------------------------------
+
+
+def _no_such_collection(error: storage.NoSuchCollection) -> str:
+    return tr(
+        "There is no collection “{name}”. `coterie knowledge list` shows what there is,"
+        " `coterie knowledge add {name} PATH` makes it.",
+        name=error.name,
+    )
+
+
+def _no_such_source(error: storage.NoSuchSource) -> str:
+    return tr(
+        "“{path}” was never added to the collection “{name}”."
+        " `coterie knowledge show {name}` lists what belongs to it.",
+        path=error.path,
+        name=error.name,
+    )
+
+
+def _no_such_passage(error: storage.NoSuchPassage) -> str:
+    return tr(
+        "Passage {id} is no longer there: its document has changed or was removed. Search again.",
+        id=error.passage_id,
+    )
+
+
+def _document_refused(error: storage.DocumentRefused) -> str:
+    name = error.path.name or str(error.path)
+    match error.why:
+        case "gone":
+            return tr("“{name}” is no longer there. Bring it back, or refresh the collection.", name=name)
+        case "unreadable":
+            return tr(
+                "“{name}” cannot be read ({reason}). Allow reading it, then refresh the collection.",
+                name=name,
+                reason=error.detail,
+            )
+        case "not_a_file":
+            return tr("“{name}” is neither a file nor a folder. Choose a document.", name=name)
+        case "outside":
+            return tr(
+                "“{name}” is a link to something outside its folder, so it was left out."
+                " Add what it points to by itself.",
+                name=name,
+            )
+        case "too_large":
+            return tr("“{name}” is too large to be read as one document. Split it.", name=name)
+        case "binary":
+            return tr("“{name}” is no text. Save it as text, PDF or DOCX, then add that.", name=name)
+        case "encrypted":
+            return tr("“{name}” is encrypted. Save a copy without a password, then add that.", name=name)
+        case "no_text":
+            return tr(
+                "“{name}” holds no text; it may be empty or a scan. Have its text recognized, then add that.",
+                name=name,
+            )
+        case "stuck":
+            return tr(
+                "“{name}” took too much time or memory to be read. Save it in another format, then add that.",
+                name=name,
+            )
+    return tr("“{name}” is damaged. Open it in its own program, save it again, then add that.", name=name)
+
+
 # --- what Python itself raises -----------------------------------------------------------------------
 
 
@@ -173,6 +238,10 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     storage.ArchiveRefused: _archive_refused,
     storage.UnknownExport: _unknown_export,
     storage.ForeignDatabaseUnreadable: _foreign_database_unreadable,
+    storage.NoSuchCollection: _no_such_collection,
+    storage.NoSuchSource: _no_such_source,
+    storage.NoSuchPassage: _no_such_passage,
+    storage.DocumentRefused: _document_refused,
     MemoryError: _memory,
     OSError: _os_error,
 }

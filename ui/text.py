@@ -110,6 +110,10 @@ _ACTIONS: dict[type[BaseException], tuple[str, str]] = {
     storage.NoSuchConversation: ("", ""),
     storage.NoSuchMessage: ("", ""),
     storage.NoSuchSetting: ("", ""),
+    storage.NoSuchCollection: ("", ""),
+    storage.NoSuchSource: ("", ""),
+    storage.NoSuchPassage: ("", ""),
+    storage.DocumentRefused: ("", ""),
     OSError: _RETRY,
     Exception: _LOG,
 }

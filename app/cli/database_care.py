@@ -87,6 +87,7 @@ def _rows(sizes: Sizes, cache_bytes: int) -> list[list[str]]:
         "routing": tr("experts of tokens"),
         "tokens": tr("tokens and their likelihoods"),
         "search index": tr("search index"),
+        "knowledge": tr("documents of collections"),
     }
     rows = [[tr("database"), formats.size(sizes.file_bytes)]]
     rows += [[f"  {words[kind]}", formats.size(size)] for kind, size in sizes.kinds.items()]

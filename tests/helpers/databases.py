@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from storage.knowledge.records import Citation, EmbeddingModel, FileStamp, Passage, ReadDocument
 from storage.records import Generation, Image, Part, Prompt, StoredModel
 from storage.store import Store
 
@@ -29,6 +30,13 @@ GENERATION = Generation(
     template_sha256="ef" * 32,
     think_budget_tokens=10,
     thinking_ended_by="budget",
+)
+CITATION = Citation(
+    number=1,
+    collection="notes",
+    path=Path("/home/user/notes/mixtures.md"),
+    title="mixtures.md",
+    passage=Passage("A router chooses the experts.", ("Mixtures", "Routing"), line=3, line_end=3),
 )
 RED = Image("red square.png", b"\x89PNG red")
 
@@ -61,7 +69,7 @@ def fill(store: Store) -> None:
     conversations.select(first.id, answer.id)
     second = conversations.create()
     conversations.rename(second.id, "Flags", automatic=True)
-    flags = conversations.append(second.id, None, "user", text("Explain --n-cpu-moe"))
+    flags = conversations.append(second.id, None, "user", text("Explain --n-cpu-moe"), citations=[CITATION])
     conversations.append(
         second.id,
         flags.id,
@@ -74,6 +82,7 @@ def fill(store: Store) -> None:
     conversations.flush_answer(cut_off.id, text("It keeps the expe"))
     conversations.mark_interrupted()
     organize(store, first.id, second.id, answer.id)
+    _fill_knowledge(store)
     store.settings.set("theme", "dark")
     store.models.put(
         StoredModel("starter", ("/models/starter.gguf",), 98_000_000, ("cd" * 32,), info={"n": 8})
@@ -97,6 +106,19 @@ def organize(store: Store, mixtures: int, flags: int, answer: int) -> None:
     thrown = store.conversations.create(title="Nonsense").id
     store.conversations.append(thrown, None, "user", text("Never mind the experts."))
     store.trash.put(thrown)
+
+
+def _fill_knowledge(store: Store) -> None:
+    """The document that is cited, and one that could not be read."""
+    path, passage = CITATION.path, CITATION.passage
+    folder = path.parent
+    store.knowledge.add_source("notes", folder)
+    store.knowledge.set_model("notes", EmbeddingModel("starter", "ab" * 32, 4))
+    document = ReadDocument("markdown", "mixtures.md", "12" * 32, (passage,))
+    store.knowledge.put_document("notes", folder, path, FileStamp(40, 1_700_000_000_000_000_000), document)
+    (found,) = store.knowledge.without_vector("notes", 10)
+    store.knowledge.put_vectors("notes", {found.id: np.array([1, 0, 0, 1], np.float32)})
+    store.knowledge.note_refused("notes", folder, folder / "scan.pdf", FileStamp(9, 1), "no_text")
 
 
 def make_release_database(target: Path, scratch: Path) -> None:

@@ -82,6 +82,17 @@ _ROWS: Final = {
         INSERT INTO model_uses VALUES ('starter', '{_MOMENT}');
     """,
     13: f"INSERT INTO origins VALUES (5, 'chatgpt:1', '{_MOMENT}');",
+    15: f"""
+        INSERT INTO collections VALUES (1, 'notes', '{_MOMENT}', 'starter', NULL, 2);
+        INSERT INTO sources VALUES (1, 1, '/notes');
+        INSERT INTO documents
+            VALUES (1, 1, '/notes/a.txt', 'text', 'a.txt', 9, 1, '12', 1, NULL, '{_MOMENT}');
+        INSERT INTO passages VALUES (1, 1, 0, '[]', NULL, 1, 1, 'two words');
+        INSERT INTO search_passages (rowid, text, headings) VALUES (1, 'two words', 'a txt');
+        INSERT INTO vectors VALUES (1, 1, x'0000803f00000000');
+        INSERT INTO citations
+            VALUES (1, 9, 1, 'notes', '/notes/a.txt', 'a.txt', '[]', NULL, 1, 1, 'two words');
+    """,
 }
 
 

@@ -22,7 +22,15 @@ def test_sizes_by_kind(path: Path, store: Store) -> None:
     assert sizes.log_bytes == path.with_name(path.name + "-wal").stat().st_size
     assert sizes.kinds["attachments"] == len(b"\x89PNG red")
     assert sizes.kinds["reasoning"] == len("They ask about sparse models; 混合专家模型.".encode())
-    assert set(sizes.kinds) == {"text", "reasoning", "attachments", "routing", "tokens", "search index"}
+    assert set(sizes.kinds) == {
+        "text",
+        "reasoning",
+        "attachments",
+        "routing",
+        "tokens",
+        "search index",
+        "knowledge",
+    }
     assert min(sizes.kinds.values()) > 0
     assert sizes.backups_bytes == 0
     store.back_up(path.parent / "backups" / "coterie-20260101T000000000000Z.sqlite")

@@ -58,6 +58,8 @@ ARGUMENTS: dict[str, Any] = {
     "ending": "crashed",
     "port": 8733,
     "proxy": "http://proxy.example:3128",
+    "passage_id": 12,
+    "why": "encrypted",
     "type_name": "IQ2_XS",
     "tensor": "blk.0.ffn_up.weight",
     "size_bytes": 4_000_000_000,
