@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model_manager import starter
@@ -33,6 +33,7 @@ from model_manager.library import Library
 from model_manager.quantize_order import QuantizeOrder, order_for, result_name
 from model_manager.shards import GgufModel
 from model_manager.types import ModelEntry
+from model_manager.vision_files import find_mmproj
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class Job:
 
     Attributes:
         target: The file that will be there at the end.
+        left_behind: The file that lets the model see, where it lies in a folder in which the new one is not.
     """
 
     entry: ModelEntry
@@ -52,6 +54,7 @@ class Job:
     order: QuantizeOrder
     plan: QuantizePlan
     target: Path
+    left_behind: Path | None = None
 
 
 class Quantizing:
@@ -104,7 +107,9 @@ class Quantizing:
         if plan.new_bytes >= plan.size_bytes:
             raise NotSmaller(entry.name, order.type_name, plan.size_bytes, plan.new_bytes)
         self._require_disk(target, _file_bytes(model, plan))
-        return Job(entry, model, order, plan, target)
+        mmproj = find_mmproj(model)
+        is_left = mmproj is not None and mmproj.parent != target.parent
+        return Job(entry, model, order, plan, target, mmproj if is_left else None)
 
     def run(
         self,
@@ -143,6 +148,10 @@ class Quantizing:
                 raise CannotWrite(job.target, str(error)) from error
             undo.pop_all()
         entry = self._library.add_downloaded([job.target], [sha256], f"quantized:{job.entry.name}")
+        template = job.entry.chat_template
+        if template is not None:
+            self._library.records.update(entry.name, lambda record: replace(record, chat_template=template))
+            entry = self._library.get(entry.name)
         log.info("made %s of %s: %s", entry.name, job.entry.name, job.order)
         return entry
 

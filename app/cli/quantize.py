@@ -103,6 +103,15 @@ def _warnings(job: Job) -> list[str]:
                 n=formats.number(job.plan.n_fallbacks),
             )
         )
+    if job.left_behind is not None:
+        found.append(
+            tr(
+                "“{name}” sees images with {file}; put a copy of that beside the new file ({folder}).",
+                name=job.entry.name,
+                file=job.left_behind,
+                folder=job.target.parent,
+            )
+        )
     return found
 
 
