@@ -162,7 +162,17 @@ class Lanes:
         return sum(not lane.done.is_set() for lane in self._lanes)
 
     def tend(self, reader: Reader) -> None:
-        """Open another if that would help, and notice those that have ended.
+        """Notice those that have ended, and open another if that would help.
+
+        Raises:
+            Retry, ModelManagerError: As `reap`.
+        """
+        self.reap()
+        if self._may_open and reader.place is not None and self._would_help(reader):
+            self._open(reader.place)
+
+    def reap(self) -> None:
+        """Notice those that have ended.
 
         Raises:
             Retry, ModelManagerError: Something came up that concerns the whole attempt.
@@ -175,8 +185,6 @@ class Lanes:
                 self._may_open = False  # it failed, or there is nothing left that would pay
                 if lane.failure is not None:
                     self._note(lane.failure)
-        if self._may_open and reader.place is not None and self._would_help(reader):
-            self._open(reader.place)
 
     def stop(self) -> None:
         """End them all."""
@@ -193,7 +201,7 @@ class Lanes:
         if n_alive >= (self._options.n_connections if self._is_proven else 2):
             return False
         if reader.done.is_set():
-            return self._partial.held_bytes < origin.size_bytes
+            return self._is_proven and reader.failure is None and self._partial.held_bytes < origin.size_bytes
         if origin.size_bytes - self._partial.held_bytes < self._options.from_bytes:
             return False
         now = time.monotonic()

@@ -113,17 +113,23 @@ class Stream:
             with self._lock:
                 if self._stopped.is_set():
                     return
-                room_bytes = self._partial.room(piece)
-                data = chunk[:room_bytes]
-                self._partial.write(piece, data)
-                self._follower.feed(data, piece.next_bytes)
+                rest = self._write(piece, memoryview(chunk))
                 self._heard_at = time.monotonic()
-                if room_bytes is not None and len(chunk) > room_bytes:
-                    self._judge_excess(len(chunk) - room_bytes)
+                if rest:
+                    self._judge_excess(len(rest))
                     return
-                if len(data) == room_bytes and not self._is_at_end(piece) and not self._partial.room(piece):
+                if not (self._is_at_end(piece) or self._partial.room(piece) != 0):
                     return  # the next bytes are there, or on their way to somebody else
-            self._wait(self._pace.wait_s(len(data)))
+            self._wait(self._pace.wait_s(len(chunk)))
+
+    def _write(self, piece: Piece, data: memoryview) -> memoryview:
+        """Write and hash what there is room for; what there is none for."""
+        while data and (room_bytes := self._partial.room(piece)) != 0:
+            part = data[:room_bytes]
+            self._partial.write(piece, part)
+            self._follower.feed(part, piece.next_bytes)
+            data = data[len(part) :]
+        return data
 
     def _is_at_end(self, piece: Piece) -> bool:
         origin = self._partial.origin

@@ -297,7 +297,7 @@ class Transfer:
                 partial.save_if_due()
                 if not follower.advance(at_least_bytes=HASH_BLOCK_BYTES):
                     reader.done.wait(POLL_S) if not reader.done.is_set() else time.sleep(POLL_S)
-            lanes.tend(reader)
+            lanes.reap()
         finally:
             self.n_connections = 0
             reader.stop()
