@@ -187,7 +187,7 @@ class Quantizing:
             self._quantizer.make(job.order, job.plan, part, job.entry.name, progress, cancelled)
             _check(part, job)
         except QuantizeFailed:
-            # llama.cpp does not look whether its writes succeed, so a full disk shows in a broken file.
+            # A full disk is an "iostream error" to llama.cpp, or shows in a broken file only.
             self._require_disk(part, needed_bytes)
             raise
 

@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import psutil
+
 from tests.helpers.cli import coterie, events, refuse, start, succeed
 from tests.helpers.ggufs import QWEN3MOE, write_model
 
@@ -58,4 +60,20 @@ def test_ctrl_c_stops_it_and_leaves_nothing(tmp_path: Path) -> None:
     _, err = process.communicate()
     assert process.returncode == 130
     assert "nothing was made" in err
+    assert list((data_dir / "models").iterdir()) == []
+
+
+def test_a_killed_program_leaves_nothing_half_made(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    process = start(data_dir, "models", "quantize", "starter-dense", "q4_0", "--json")
+    assert process.stdout is not None
+    while json.loads(process.stdout.readline())["done_bytes"] == 0:
+        pass
+    assert [path.name for path in (data_dir / "models").iterdir()] == ["starter-dense-Q4_0.gguf.part"]
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert children
+    process.kill()
+    process.communicate()
+    _gone, alive = psutil.wait_procs(children, timeout=60)
+    assert not alive
     assert list((data_dir / "models").iterdir()) == []

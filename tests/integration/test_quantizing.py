@@ -225,3 +225,15 @@ def test_a_file_that_is_not_what_was_planned_is_thrown_away(library: Library, tm
     with pytest.raises(QuantizeFailed, match="differs"):
         Quantizing(library, Quantizer((sys.executable, "-c", script))).run(good)
     assert list(library.models_dir.iterdir()) == []
+
+
+def test_a_disk_that_fills_meanwhile_leaves_nothing(library: Library) -> None:
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20));"
+        "from model_manager.engine import quantizer; quantizer.main()"
+    )
+    quantizing = Quantizing(library, Quantizer((sys.executable, "-c", script)))
+    job = quantizing.prepare("starter-dense", "Q4_0")
+    with pytest.raises(QuantizeFailed):
+        quantizing.run(job)
+    assert list(library.models_dir.iterdir()) == []
