@@ -8,7 +8,7 @@ LOCKS := packaging/locks
 PACKAGES := app ui model_manager storage
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup run test fuzz check format lint types screenshots bench clean
+.PHONY: setup run test fuzz check format lint types screenshots bench torture clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -40,6 +40,11 @@ types:
 # `make bench BENCH="decode streams"` runs some; `make bench PAGE=docs/benchmarks.md` puts the table into the page.
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH) $(if $(PAGE),--write $(PAGE))
+
+# The long campaign against the database: some thousand power cuts, torn files and flipped pages; about ten minutes.
+# `make torture PAGE=docs/reliability.md` puts its counts into the page.
+torture: setup $(VENV)/.ready-tests
+	$(BIN)/python -m tests.helpers.torture $(if $(PAGE),--write $(PAGE))
 
 # Pictures of the real program on a virtual screen; look at them after every visible change.
 screenshots: setup $(VENV)/.ready-tests

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from storage.database import Database, now_text, storable
-from storage.errors import NoSuchConversation, NoSuchMessage
+from storage.errors import DatabaseCorrupt, NoSuchConversation, NoSuchMessage
 from storage.filters import of_list
 from storage.images import Images
 from storage.knowledge.citations import Citations
@@ -84,7 +84,8 @@ class Conversations:
         rows = self._database.query(f"{SELECT_CONVERSATIONS} WHERE conversations.id = ?", [conversation_id])
         if not rows:
             raise NoSuchConversation(conversation_id)
-        return conversation_of(rows[0])
+        with self._database.sound():
+            return conversation_of(rows[0])
 
     def list(self, limit: int | None = None, where: Filter = LISTED) -> list[Conversation]:
         """Conversations: those that are pinned, then the others, the one with the newest message first.
@@ -99,7 +100,8 @@ class Conversations:
             " ORDER BY is_pinned DESC, updated_at DESC, conversations.id DESC LIMIT :limit",
             parameters | {"limit": -1 if limit is None else limit},
         )
-        return [conversation_of(row) for row in rows]
+        with self._database.sound():
+            return [conversation_of(row) for row in rows]
 
     def rename(self, conversation_id: int, title: str, *, automatic: bool = False) -> Conversation:
         """Give a title; an automatic one is ignored where a person has given theirs."""
@@ -286,12 +288,15 @@ class Conversations:
         damage = self._database.damage()
         if damage:
             return damage  # nothing that is read from a damaged file proves anything
-        return [
-            *problems(self._database),
-            *self._search.problems(),
-            *PassageIndex(self._database).problems(),
-            *Traces(self._database).problems(),
-        ]
+        try:
+            return [
+                *problems(self._database),
+                *self._search.problems(),
+                *PassageIndex(self._database).problems(),
+                *Traces(self._database).problems(),
+            ]
+        except DatabaseCorrupt as error:
+            return [error.reason]
 
     # Inside a transaction
 

@@ -16,7 +16,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,18 @@ class Database:
                 self._roll_back()
                 raise
 
+    @contextmanager
+    def sound(self) -> Iterator[None]:
+        """Make values of rows in here: where one is not of its form, the file is damaged.
+
+        Raises:
+            DatabaseCorrupt: Instead of the ValueError or TypeError, such as that of a date that is none.
+        """
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            raise DatabaseCorrupt(self.path, f"a value is not of its form: {error}") from error
+
     def back_up(self, target: Path) -> None:
         """Write everything committed so far to one file; see `storage.backup`."""
         back_up(self._connection, target)
@@ -202,6 +214,13 @@ class Database:
         except UnicodeEncodeError:
             # A lone surrogate, which a text box on Windows can hold and UTF-8 cannot.
             return cursor.execute(sql, _storable(parameters))
+        except sqlite3.OperationalError as error:
+            if str(error).startswith("no such") and self._columns() != _columns_of_a_new_one():
+                raise DatabaseCorrupt(self.path, f"its schema is damaged: {error}") from error
+            raise
+
+    def _columns(self) -> set[tuple[str, str]]:
+        return _columns_of(self._connection)
 
     def _roll_back(self) -> None:
         # SQLite rolls back by itself on a full disk; a second fault here must not hide the first.
@@ -292,6 +311,21 @@ class Database:
 def now_text() -> str:
     """This moment as the database writes it: UTC, ISO 8601, milliseconds; sorts as text."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _columns_of(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    return set(
+        connection.execute(
+            "SELECT schema.name, columns.name FROM sqlite_schema AS schema"
+            " JOIN pragma_table_info(schema.name) AS columns WHERE schema.type = 'table'"
+        )
+    )
+
+
+def _columns_of_a_new_one() -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))
+        return _columns_of(connection)
 
 
 def _create_private(path: Path) -> bool:

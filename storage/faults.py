@@ -37,6 +37,7 @@ _BY_PRIMARY_CODE: dict[int, type[DatabaseUnusable]] = {
     sqlite3.SQLITE_CANTOPEN: DatabaseUnusable,
     sqlite3.SQLITE_NOLFS: DatabaseUnusable,
 }
+_UNREADABLE = "Could not decode to UTF-8"
 # The shared-memory file of the write-ahead log could not be grown: there is no room for its 32 KiB.
 _NO_ROOM_FOR_SHM = sqlite3.SQLITE_IOERR_SHMSIZE
 
@@ -45,7 +46,8 @@ def translated(error: sqlite3.Error, path: Path) -> Exception:
     """What to raise for an error of SQLite: one of ours for a fault of the environment, else itself."""
     code: int | None = getattr(error, "sqlite_errorcode", None)  # absent when Python itself raised it
     if code is None:
-        return error
+        # Python raises this for a text whose bytes have changed: nothing but UTF-8 is ever stored.
+        return DatabaseCorrupt(path, str(error)) if _UNREADABLE in str(error) else error
     if code == _NO_ROOM_FOR_SHM:
         return DatabaseDiskFull(path, str(error))
     fault = _BY_PRIMARY_CODE.get(code & 0xFF)
@@ -66,6 +68,9 @@ def faults_of(path: Path) -> Iterator[None]:
         if fault is error:
             raise
         raise fault from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes damaged bytes in what it says, and Python cannot read them.
+        raise DatabaseCorrupt(path, str(error)) from error
     except PermissionError as error:
         raise DatabaseReadOnly(path, str(error)) from error
     except OSError as error:

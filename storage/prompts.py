@@ -21,7 +21,8 @@ class Prompts:
 
     def list(self) -> list[Prompt]:
         """All prompts, by name."""
-        return [_prompt_of(row) for row in self._database.query("SELECT * FROM prompts ORDER BY name")]
+        with self._database.sound():
+            return [_prompt_of(row) for row in self._database.query("SELECT * FROM prompts ORDER BY name")]
 
     def get(self, name: str) -> Prompt:
         """The prompt of this name.
@@ -32,7 +33,8 @@ class Prompts:
         rows = self._database.query("SELECT * FROM prompts WHERE name = ?", [_clean(name)])
         if not rows:
             raise NoSuchPrompt(name)
-        return _prompt_of(rows[0])
+        with self._database.sound():
+            return _prompt_of(rows[0])
 
     def put(self, prompt: Prompt) -> Prompt:
         """Add a prompt, or replace the one of the same name; conversations that began with it stay.

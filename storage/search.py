@@ -80,17 +80,18 @@ class Search(WordIndex):
         found = self._names(expression, where, limit)
         if where.part not in ("title", "file") and len(found) < limit:
             found += self._said(expression, terms, where, limit - len(found), order)
-        return [
-            SearchHit(
-                conversation_id=row["conversation_id"],
-                message_id=row["message_id"],
-                part=row["part"],
-                snippet=snippet(row["text"], terms),
-                title=row["title"],
-                created_at=datetime.fromisoformat(row["created_at"]),
-            )
-            for row in found
-        ]
+        with self._database.sound():
+            return [
+                SearchHit(
+                    conversation_id=row["conversation_id"],
+                    message_id=row["message_id"],
+                    part=row["part"],
+                    snippet=snippet(row["text"], terms),
+                    title=row["title"],
+                    created_at=datetime.fromisoformat(row["created_at"]),
+                )
+                for row in found
+            ]
 
     def _names(self, expression: str, where: Filter, limit: int) -> list[Any]:
         found: list[Any] = []

@@ -61,7 +61,8 @@ class Settings:
         """
         _require_declared(key)
         rows = self._database.query("SELECT value FROM settings WHERE key = ?", [key])
-        return json.loads(rows[0]["value"]) if rows else copy.deepcopy(DEFAULTS[key])
+        with self._database.sound():
+            return json.loads(rows[0]["value"]) if rows else copy.deepcopy(DEFAULTS[key])
 
     def set(self, key: str, value: Any) -> None:
         """Keep a JSON value.
@@ -80,7 +81,8 @@ class Settings:
     def all(self) -> dict[str, Any]:
         """Every declared key with its value."""
         rows = self._database.query("SELECT key, value FROM settings")
-        stored = {row["key"]: json.loads(row["value"]) for row in rows if row["key"] in DEFAULTS}
+        with self._database.sound():
+            stored = {row["key"]: json.loads(row["value"]) for row in rows if row["key"] in DEFAULTS}
         return copy.deepcopy(dict(DEFAULTS)) | stored
 
 

@@ -41,7 +41,8 @@ class Trash:
             SELECT_CONVERSATIONS
             + " WHERE deleted_at IS NOT NULL ORDER BY deleted_at DESC, conversations.id DESC"
         )
-        return [conversation_of(row) for row in rows]
+        with self._database.sound():
+            return [conversation_of(row) for row in rows]
 
     def delete(self, conversation_id: int) -> None:
         """Remove a conversation with all its messages, also from the search index, for good.

@@ -87,12 +87,15 @@ class Trees:
             [wanted],
         ):
             images.setdefault(message_id, []).append(name)
-        return [
-            message_of(
-                row,
-                self._streams.read(row["id"]) if row["status"] == "streaming" else parts.get(row["id"], []),
-                versions[row["id"]],
-                images.get(row["id"], []),
-            )
-            for row in rows
-        ]
+        with self._database.sound():
+            return [
+                message_of(
+                    row,
+                    self._streams.read(row["id"])
+                    if row["status"] == "streaming"
+                    else parts.get(row["id"], []),
+                    versions[row["id"]],
+                    images.get(row["id"], []),
+                )
+                for row in rows
+            ]

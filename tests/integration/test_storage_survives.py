@@ -17,54 +17,16 @@ from pathlib import Path
 import pytest
 
 from storage.errors import DatabaseDiskFull, DatabaseReadOnly, DatabaseUnusable
-from storage.records import Generation, Message
+from storage.records import Generation
 from storage.store import Store
 from tests.helpers.databases import text
 from tests.helpers.storage_writer import parts_of
+from tests.helpers.survival import acknowledged, check, said_by
 
 ROOT = Path(__file__).parents[2]
 N_KILLS = 50
 FRAME_BYTES = 4096 + 24
 LOG_HEADER_BYTES = 32
-
-
-def acknowledged(lines: list[str]) -> dict[int, tuple[str, int]]:
-    """By message: the last that was said about it. A line that was cut off was not said."""
-    said: dict[int, tuple[str, int]] = {}
-    for line in lines:
-        if line.endswith("\n"):
-            what, message_id, n_characters = line.split()
-            said[int(message_id)] = (what, int(n_characters))
-    return said
-
-
-def said_by(message: Message) -> str:
-    return "".join(part.text for part in message.parts)
-
-
-def check(store: Store, said: dict[int, tuple[str, int]]) -> int:
-    """Everything acknowledged is there; returns how many answers had been cut off."""
-    n_cut_off = 0
-    for message_id, (what, n_characters) in said.items():
-        message = store.conversations.message(message_id)
-        if n_characters == -1:
-            assert (message.text, message.status) == ("question", "complete")
-            continue
-        kept = said_by(message)
-        # Beyond what was acknowledged there may be the flush, or the end, that was killed after its commit.
-        assert len(kept) >= n_characters
-        assert message.parts == tuple(parts_of(message_id, len(kept)))
-        if what == "message":
-            assert message.status == "complete"
-            assert len(kept) == n_characters
-        else:
-            assert message.status in ("interrupted", "complete")
-        if message.status == "interrupted":
-            n_cut_off += 1
-            if kept:
-                found = [hit.message_id for hit in store.search.find(f'"word{message_id}"', limit=100)]
-                assert message_id in found
-    return n_cut_off
 
 
 def write_and_be_killed(path: Path, seed: int, chance: random.Random) -> list[str]:

@@ -139,6 +139,24 @@ def test_database_of_another_program_is_refused_and_untouched(path: Path) -> Non
     assert path.read_bytes() == before
 
 
+def test_log_whose_database_was_taken_away_is_kept_and_not_believed(path: Path, store: Store) -> None:
+    """SQLite would write what is in it into the new file."""
+    fill(store)
+    log = path.with_name(path.name + "-wal")
+    content = log.read_bytes()
+    store.close()
+    path.unlink()
+    log.write_bytes(content)
+    again = Store(path)
+    try:
+        assert again.conversations.list() == []
+        assert again.conversations.verify() == []
+    finally:
+        again.close()
+    (kept,) = path.parent.glob("coterie.sqlite-wal.stray-*")
+    assert kept.read_bytes() == content
+
+
 def test_empty_file_is_a_new_database(path: Path) -> None:
     path.touch()
     Store(path).close()
@@ -160,6 +178,50 @@ def test_damaged_page_is_a_typed_error(path: Path, store: Store) -> None:
         assert damaged.conversations.verify()
     finally:
         damaged.close()
+
+
+def test_text_whose_bytes_have_changed_is_a_typed_error(path: Path, store: Store) -> None:
+    fill(store)
+    store.close()
+    run_sql(path, "UPDATE parts SET text = CAST(x'ff41' AS TEXT) WHERE message_id = 1")
+    damaged = Store(path)
+    try:
+        with pytest.raises(DatabaseCorrupt):
+            damaged.conversations.message(1)
+        assert damaged.conversations.verify()
+    finally:
+        damaged.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE messages SET created_at = 'yesterday' WHERE id = 1",
+        "UPDATE conversations SET updated_at = '' WHERE id = 1",
+        "UPDATE conversations SET sampling = '{' WHERE id = 1",
+        "UPDATE generations SET parameters = 'x'",
+        "UPDATE generations SET load_plan = '['",
+        "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'decode_tok', 'decode_tik')"
+        " WHERE name = 'generations'",
+        "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = CAST(replace(sql, 'kind', x'ff') AS TEXT)"
+        " WHERE name = 'parts'",
+    ],
+)
+def test_value_or_schema_that_has_changed_is_a_typed_error(path: Path, store: Store, damage: str) -> None:
+    fill(store)
+    store.close()
+    run_sql(path, damage)
+
+    def read() -> None:
+        damaged = Store(path)
+        try:
+            for conversation in damaged.conversations.list():
+                damaged.conversations.path(conversation.id)
+        finally:
+            damaged.close()
+
+    with pytest.raises(DatabaseCorrupt):
+        read()
 
 
 def test_damage_is_looked_for_after_a_crash(path: Path, store: Store, tmp_path: Path) -> None:
