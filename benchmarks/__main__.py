@@ -31,6 +31,7 @@ MODULES = (
     "lookup",
     "download",
     "transcript",
+    "database",
 )
 
 

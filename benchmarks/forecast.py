@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from benchmarks import table
+from benchmarks import python_peers, table
 from benchmarks.memory import taken_bytes
 from benchmarks.models import subjects
 from benchmarks.table import Effort, Row
@@ -31,7 +30,6 @@ MIB: Final = 2**20
 _N_CTX_TOKENS: Final = 8192
 _N_LAYERS: Final = 16
 _N_EXPERTS: Final = 48
-_ROOT: Final = Path(__file__).parent.parent
 
 # Runs in the peers' own environment. Each is asked through its own functions, as its command line asks them;
 # hf-mem's takes files of a hub only, so the header's bytes are handed over.
@@ -59,7 +57,7 @@ print(json.dumps(told))
 
 def rows(effort: Effort) -> Iterator[Row]:
     """Two rows a model, one for each peer."""
-    python = _peers()
+    python = python_peers.interpreter("fit_peers")
     with tempfile.TemporaryDirectory(prefix="coterie-") as folder:
         recipes = [*((recipe, _N_EXPERTS, _N_LAYERS) for recipe in ggufs.MIXTURES), (ggufs.QWEN3, 0, 48)]
         for recipe, n_experts, n_layers in recipes[:: len(recipes) - 1 if effort.is_quick else 1]:
@@ -98,16 +96,6 @@ def _rows(name: str, path: Path, folder: Path, python: str) -> Iterator[Row]:
             spread=((ours - taken) / MIB,),
             note="" if is_answer else f"{peer} gives no answer ({str(told)[:90]})",
         )
-
-
-def _peers() -> str:
-    """The interpreter of the environment that has them; built on first use."""
-    environment = Path(sys.executable).parent.parent
-    script = _ROOT / "packaging" / "build_fit_peers.sh"
-    done = subprocess.run(
-        ["bash", str(script), str(environment)], stdout=subprocess.PIPE, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

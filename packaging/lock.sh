@@ -16,3 +16,4 @@ compile --no-deps $locks/engine.in -o $locks/engine.txt
 compile --no-deps $locks/starter.in -o $locks/starter.txt
 compile $locks/peer.in -o $locks/peer.txt
 compile -c $locks/runtime.txt $locks/fit_peers.in -o $locks/fit_peers.txt
+compile --allow-unsafe $locks/llm.in -o $locks/llm.txt
