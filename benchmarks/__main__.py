@@ -30,6 +30,7 @@ MODULES = (
     "fit",
     "lookup",
     "download",
+    "library",
     "transcript",
     "database",
 )
