@@ -91,7 +91,7 @@ class ExchangeDialogs(QObject):
             Command(marked("Export conversation…"), ("Ctrl+Shift+E",), export_current),
             Command(marked("Export all conversations…"), (), self.export_all),
             Command(marked("Import conversations…"), ("Ctrl+Shift+I",), self.import_file),
-            Command(marked("Import a folder of conversations…"), (), self.import_folder),
+            Command(marked("Import from a folder…"), (), self.import_folder),
             Command(""),
         ]
 

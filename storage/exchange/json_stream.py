@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 CHUNK_BYTES = 1 << 20
-MAX_VALUE_CHARACTERS = 1 << 28
+MAX_VALUE_CHARACTERS = 1 << 27
 """Of one element; a longer one is passed over. A conversation of 50 MB is far below."""
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""How a file in UTF-16 begins; in UTF-8 no text has a NUL."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRUCTURE = re.compile(r'["\[\]{}]')
 _STRING_END = re.compile(r'["\\]')

@@ -30,7 +30,7 @@ from storage.exchange.importers import (
     ollama,
     open_webui,
 )
-from storage.exchange.json_stream import BadValue, ByteSource, Value, values
+from storage.exchange.json_stream import UTF_16, BadValue, ByteSource, Value, values
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +134,8 @@ def _of_file(file: Member) -> Iterator[Item]:
         yield Recognized(file.name, gpt4all.PROGRAM)
         with file.open() as opened:
             yield from _guarded(file.name, gpt4all.convert, opened)
+    elif b"\0" in magic and not magic.startswith(UTF_16):
+        yield Skipped(file.name)  # no text: a model, a picture
     else:
         with file.open() as opened:
             yield from _of_json(file.name, opened)

@@ -333,7 +333,8 @@ def test_markup_stays_text(samples: Path, filing: Filing, store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"hello", b"{}", b"[]", b'[{"a": 1}]', b"\0" * 100, b"[[[", b'"text"', b"7"]
+    "data",
+    [b"", b"hello", b"{}", b"[]", b'[{"a": 1}]', b"\0" * 100, b"GGUF\3\0\0\0[{", b"[[[", b'"text"', b"7"],
 )
 def test_what_is_no_export_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.json"
