@@ -204,8 +204,12 @@ class Downloads:
     def wait(self, download_id: int, timeout_s: float | None = None) -> DownloadSnapshot:
         """Block until a download is done, failed, paused or cancelled, or the time is over."""
         download = self._downloads[download_id]
-        download.settled.wait(timeout_s)
-        return self._snapshot(download)
+        is_settled = download.settled.wait(timeout_s)
+        snapshot = self._snapshot(download)
+        if not is_settled and snapshot.status in ("done", "failed"):
+            # Who is told of its end has not taken it up: to leave now would be to lose it.
+            return replace(snapshot, status="verifying")
+        return snapshot
 
     def close(self) -> None:
         """Stop all, keep everything; the next program goes on."""
@@ -215,8 +219,13 @@ class Downloads:
             for download in self._downloads.values():
                 if download.is_running:
                     download.stop("queued")
+            ended = [
+                download for download in self._downloads.values() if download.status in ("done", "failed")
+            ]
         for thread in threads:
             thread.join()
+        for other in over:  # whoever is told of it is still at it
+            other.settled.wait()
 
     # --- the life of one download ---------------------------------------------------------------------------
 

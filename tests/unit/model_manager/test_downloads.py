@@ -320,6 +320,26 @@ def _wait_for_transfer(downloads: Downloads, download_id: int) -> Any:
     return download._transfer
 
 
+def test_it_is_not_over_before_its_end_was_taken_up(make: Callable[..., Downloads]) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def take_up(_snapshot: DownloadSnapshot) -> None:
+        begun.set()
+        may_end.wait()
+
+    downloads = make(on_finished=take_up)
+    download_id = downloads.add("tests/Model1")
+    assert begun.wait(30)
+    assert downloads.wait(download_id, 0.0).status == "verifying"
+    closing = threading.Thread(target=downloads.close, name="closing")
+    closing.start()
+    closing.join(0.05)
+    assert closing.is_alive(), "it waits for whoever was told"
+    may_end.set()
+    closing.join()
+    assert downloads.wait(download_id).status == "done"
+
+
 def test_listener_that_fails_harms_nothing(make, expected_logs) -> None:
     expected_logs("a listener failed")
 
