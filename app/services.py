@@ -32,13 +32,15 @@ from model_manager.downloads import Downloads
 from model_manager.engine import prompt_cache
 from model_manager.engine.probe import Prober
 from model_manager.engine.quantizer import Quantizer
-from model_manager.errors import EngineError, ModelManagerError
+from model_manager.errors import EngineError, ModelManagerError, ProxyUnusable
+from model_manager.hosts import is_proxy, without_secrets
 from model_manager.http import Http
 from model_manager.hub import Hub
 from model_manager.library import Library
 from model_manager.measured_memory import kept_measured, measured_values
 from model_manager.modelscope import ModelScope
 from model_manager.sources import Sources
+from model_manager.tls import require_authority
 from model_manager.tokens import Tokens, tokens_of
 from model_manager.types import DownloadLimits, DownloadSnapshot, EngineState, HubModel, ModelEntry
 from model_manager.vision_files import is_vision_name
@@ -163,7 +165,12 @@ class Services:
 
         Raises:
             NoSuchSetting: The key is not declared.
+            ProxyUnusable, BadCertificateFile: It would keep every request from being made.
         """
+        if key == "proxy" and value not in ("system", "none") and (not is_proxy(value) or "@" in value):
+            raise ProxyUnusable(without_secrets(value))
+        if key == "ca_file" and value:
+            require_authority(value)
         self.storage.call(lambda store: store.settings.set(key, value))
         self._settings = self._settings | {key: value}
         if key == "downloads_at_once":

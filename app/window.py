@@ -16,6 +16,7 @@ from app.controllers.discover import DiscoverController
 from app.controllers.downloads import DownloadsController
 from app.controllers.exchange import STOP, ExchangeController
 from app.controllers.library import LibraryController
+from app.controllers.network import NetworkController
 from app.services import Services
 from app.words import notice_for
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
@@ -49,6 +50,7 @@ class WindowWiring(QObject):
         self.library = LibraryController(services, bridge, self)
         self.downloads = DownloadsController(services, bridge, self)
         self.discover = DiscoverController(services, bridge, self)
+        self.network = NetworkController(services, bridge, self)
         self.exchange = ExchangeController(services, bridge, self)
         self.exchange_dialogs = ExchangeDialogs(window)
         self._tray = Tray(window)
@@ -61,6 +63,7 @@ class WindowWiring(QObject):
         self._connect_exchange()
         window.notice_action_requested.connect(self._on_notice_action)
         window.setting_changed.connect(self._on_setting_changed)
+        self._connect_network()
 
     def begin(self) -> None:
         """Show what there was at the last end."""
@@ -188,6 +191,16 @@ class WindowWiring(QObject):
         exchange.imported.connect(self.conversations.refresh)
         exchange.failed.connect(self.show_error)
 
+    def _connect_network(self) -> None:
+        dialogs, network = self._window.dialogs, self.network
+        dialogs.requests_wanted.connect(network.list_requests)
+        dialogs.token_wanted.connect(network.look_at_token)
+        dialogs.token_given.connect(network.set_token)
+        dialogs.token_forgotten.connect(network.forget_token)
+        network.listed.connect(dialogs.set_requests)
+        network.token_known.connect(dialogs.set_token)
+        network.failed.connect(self.show_error)
+
     def _on_send(self, text: str) -> None:
         self._window.show_notice(None)
         self.chat.send(text)
@@ -313,11 +326,15 @@ class WindowWiring(QObject):
         self._bridge.run(
             lambda: self._services.set_setting(key, value),
             lambda _nothing: self._after_setting(key),
-            self.show_error,
+            self._on_setting_refused,
         )
 
+    def _on_setting_refused(self, error: Exception) -> None:
+        self.show_error(error)
+        self._window.set_settings(self._services.settings())
+
     def _after_setting(self, key: str) -> None:
-        if key in ("models_dir", "hub_endpoint"):
+        if key in ("models_dir", "hub_endpoint", "modelscope_endpoint"):
             self._window.show_notice(
                 Notice("info", tr("This takes effect when Coterie is started the next time."))
             )

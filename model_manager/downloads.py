@@ -219,9 +219,7 @@ class Downloads:
             for download in self._downloads.values():
                 if download.is_running:
                     download.stop("queued")
-            ended = [
-                download for download in self._downloads.values() if download.status in ("done", "failed")
-            ]
+            over = [other for other in self._downloads.values() if other.status in ("done", "failed")]
         for thread in threads:
             thread.join()
         for other in over:  # whoever is told of it is still at it

@@ -57,6 +57,7 @@ from model_manager.placement_types import (
     LoadMode,
     Placement,
 )
+from model_manager.request_log import RequestRecord
 from model_manager.trace_types import RecordedRouting, TokenIds, TraceMode
 
 # Only what is passed on; what is defined here needs no mention.
@@ -92,6 +93,7 @@ __all__ = [
     "PromptImage",
     "ReasoningDelta",
     "RecordedRouting",
+    "RequestRecord",
     "Role",
     "SkipReason",
     "Source",

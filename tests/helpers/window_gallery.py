@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QPoint
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from model_manager import errors
-from model_manager.types import EngineState
+from model_manager.types import EngineState, RequestRecord
 from tests.helpers import page_samples as pages
 from tests.helpers.window_samples import INFO, MODELS, conversations, downloads, hits, messages
 from ui import text
@@ -190,6 +190,36 @@ def _settings(window: MainWindow) -> None:
     window.open_settings()
 
 
+def _network(window: MainWindow) -> None:
+    _settings(window)
+    window.dialogs.set_token("kept", "huggingface.co")
+    (dialog,) = window.dialogs.all_open()
+    QApplication.processEvents()
+    area = dialog.findChild(QScrollArea)
+    assert isinstance(area, QScrollArea)
+    area.verticalScrollBar().setValue(230)
+
+
+def _requests(window: MainWindow) -> None:
+    window.dialogs.open_requests()
+    paths = ("/api/models", "/api/models/Qwen/Qwen3-30B-A3B-GGUF/revision/main", "/lfs/8f/0a/" + "3c9d" * 16)
+    records = [
+        RequestRecord(
+            f"2026-11-2{day}T08:0{day}:12.000+00:00",
+            "GET",
+            "huggingface.co" if day < 3 else "cas-bridge.xethub.hf.co",
+            paths[min(day, 2)],
+            None if day == 4 else 200,
+            10 ** (3 + 2 * day),
+            ("model search", "model info", "download")[min(day, 2)],
+            "ConnectTimeout" if day == 4 else "",
+        )
+        for day in range(5)
+    ]
+    hosts = ("https://cas-bridge.xethub.hf.co:443", "https://huggingface.co:443", "https://modelscope.cn:443")
+    window.dialogs.set_requests(records, False, hosts)
+
+
 def _conversation_settings(window: MainWindow) -> None:
     _chat(window)
     window.commands.action("Conversation settings…").trigger()
@@ -218,6 +248,8 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "hub-page": _hub_page,
     "too-large": _too_large,
     "settings": _settings,
+    "network": _network,
+    "requests": _requests,
     "conversation-settings": _conversation_settings,
 }
 LOOKS = {

@@ -37,7 +37,7 @@ def test_settings_are_shown_without_saying_that_they_changed(qtbot: QtBot, setti
         settings.set_values({"theme": "light", "n_ctx_tokens": 2048, "offline": True})
     assert settings.theme_box.currentData() == "light"
     assert settings.context_field.value() == 2048
-    assert settings.offline_box.isChecked()
+    assert settings.network.offline_box.isChecked()
     assert settings.form.values() == {"temperature": 0.3}
 
 
@@ -46,13 +46,15 @@ def test_each_change_is_said(qtbot: QtBot, settings: SettingsDialog, monkeypatch
     settings.setting_changed.connect(said.__setitem__)
     qtbot.keyClick(settings.theme_box, Qt.Key.Key_Up)
     qtbot.mouseClick(
-        settings.offline_box, Qt.MouseButton.LeftButton, pos=settings.offline_box.rect().center()
+        settings.network.offline_box,
+        Qt.MouseButton.LeftButton,
+        pos=settings.network.offline_box.rect().center(),
     )
-    settings.offline_box.setChecked(True)
+    settings.network.offline_box.setChecked(True)
     settings.context_field.setValue(8192)
-    settings.endpoint_field.selectAll()
-    qtbot.keyClicks(settings.endpoint_field, "https://mirror.example/")
-    settings.endpoint_field.editingFinished.emit()
+    settings.network.endpoint_field.selectAll()
+    qtbot.keyClicks(settings.network.endpoint_field, "https://mirror.example/")
+    settings.network.endpoint_field.editingFinished.emit()
     monkeypatch.setattr(ModelsFolder, "ask", lambda _parent, _current: "/big/disk")
     settings.folder_button.click()
     assert said["models_dir"] == "/big/disk"

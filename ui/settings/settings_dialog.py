@@ -7,7 +7,6 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QDialog,
     QFileDialog,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import (
 
 from ui import theme
 from ui.i18n import marked, tr
+from ui.settings.network_form import NetworkForm
 from ui.settings.sampling_form import SamplingForm
 
 THEMES = (
@@ -72,8 +72,7 @@ class SettingsDialog(QDialog):
         self.folder_field.setReadOnly(True)
         self.folder_button = QPushButton()
         self.folder_reset_button = QPushButton()
-        self.endpoint_field = QLineEdit()
-        self.offline_box = QCheckBox()
+        self.network = NetworkForm()
         self.form = SamplingForm(with_thinking=False)
         self._build()
         self._connect()
@@ -90,10 +89,7 @@ class SettingsDialog(QDialog):
         if "models_dir" in values:
             self._models_dir = values["models_dir"]
             self._show_folder()
-        if "hub_endpoint" in values and not self.endpoint_field.hasFocus():
-            self.endpoint_field.setText(values["hub_endpoint"] or "")
-        if "offline" in values:
-            self.offline_box.setChecked(bool(values["offline"]))
+        self.network.set_values(values)
         own = values.get("sampling_defaults")
         if own is not None and own != self.form.values():
             self.form.set_values(own, {})
@@ -117,9 +113,8 @@ class SettingsDialog(QDialog):
         line.addWidget(self.folder_reset_button)
         self._add(models, marked("Models folder"), folder)
         self._add(models, marked("Context size"), self.context_field)
-        network = self._section(column, marked("Network"))
-        self._add(network, marked("Hub address"), self.endpoint_field)
-        network.addRow("", self.offline_box)
+        self._section(column, marked("Network"))
+        column.addWidget(self.network)
         self._section(column, marked("How answers are sampled"))
         column.addWidget(self.form)
         column.addStretch(1)
@@ -164,8 +159,7 @@ class SettingsDialog(QDialog):
         self.context_field.valueChanged.connect(lambda value: self._say("n_ctx_tokens", value))
         self.folder_button.clicked.connect(self._on_choose_folder)
         self.folder_reset_button.clicked.connect(lambda: self._on_folder(None))
-        self.endpoint_field.editingFinished.connect(self._on_endpoint)
-        self.offline_box.toggled.connect(lambda checked: self._say("offline", checked))
+        self.network.changed.connect(self.setting_changed)
         self.form.changed.connect(lambda: self._say("sampling_defaults", self.form.values()))
 
     @staticmethod
@@ -188,11 +182,6 @@ class SettingsDialog(QDialog):
         self._models_dir = path
         self._show_folder()
         self._say("models_dir", path)
-
-    def _on_endpoint(self) -> None:
-        if self.endpoint_field.isModified():
-            self.endpoint_field.setModified(False)
-            self._say("hub_endpoint", self.endpoint_field.text().strip().rstrip("/"))
 
     def _show_folder(self) -> None:
         self.folder_field.setText(self._models_dir or tr("In the data folder of Coterie"))
@@ -218,6 +207,4 @@ class SettingsDialog(QDialog):
         self.folder_field.setAccessibleName(tr("Models folder"))
         self.folder_button.setText(tr("Choose…"))
         self.folder_reset_button.setText(tr("Default"))
-        self.endpoint_field.setPlaceholderText("https://huggingface.co")
-        self.offline_box.setText(tr("Work offline: nothing is sent to any other computer"))
         self._show_folder()
