@@ -84,8 +84,12 @@ def refreshed(record: ModelRecord, model: GgufModel, sha256: tuple[str, ...] | N
 
 
 def imported_again(record: ModelRecord, model: GgufModel) -> ModelRecord:
-    """The record of files that a person adds once more: where they are other ones, no checksum holds."""
-    if record.size_bytes == model.size_bytes:
+    """The record of files that a person adds once more: where they are other ones, no checksum holds.
+
+    A download keeps the checksum that its source promised; a file of a person may have been made anew.
+    """
+    has_same_size = record.size_bytes == model.size_bytes
+    if has_same_size and (record.is_ours or entry_of(record).state not in ("changed", "damaged")):
         return refreshed(record, model, record.sha256)
     return replace(refreshed(record, model, None), verification=None)
 

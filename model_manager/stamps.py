@@ -73,6 +73,15 @@ def is_intact(path: Path, recipe: int, expected_sha256: str | None = None) -> bo
     return True
 
 
+def looks_intact(path: Path) -> bool:
+    """Whether the file looks as it did when it was found right; never reads it."""
+    stamp = read(path)
+    try:
+        return bool(stamp) and stamp.items() >= _look(path).items()
+    except OSError:
+        return False
+
+
 def _look(path: Path) -> dict[str, int]:
     facts = path.stat()
     return {"size_bytes": facts.st_size, "mtime_ns": facts.st_mtime_ns}

@@ -186,6 +186,7 @@ def entries() -> list[ModelEntry]:
             is_ours=True,
             is_starter=True,
             is_missing=is_missing,
+            state="missing" if is_missing else "verified" if stamps.looks_intact(path) else "unverified",
         )
 
     return [

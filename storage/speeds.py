@@ -14,6 +14,18 @@ LONG_ENOUGH_TOKENS: Final = 24
 NEWEST: Final = 20
 
 
+_MODEL_NAMES: Final = """
+    WITH RECURSIVE names (model_name) AS (
+        SELECT min(model_name) FROM generations
+        UNION ALL
+        SELECT (SELECT min(model_name) FROM generations WHERE model_name > names.model_name)
+        FROM names WHERE names.model_name IS NOT NULL
+    )
+    SELECT model_name FROM names WHERE model_name IS NOT NULL
+"""
+"""From one name to the next in the index: DISTINCT would walk through every answer there is."""
+
+
 class Speeds:
     """Speeds and uses by model."""
 
@@ -39,7 +51,7 @@ class Speeds:
 
     def all(self) -> dict[str, Speed]:
         """Of every model that has one."""
-        rows = self._database.query("SELECT DISTINCT model_name FROM generations")
+        rows = self._database.query(_MODEL_NAMES)
         speeds = {row["model_name"]: self.of(row["model_name"]) for row in rows}
         return {name: speed for name, speed in speeds.items() if speed is not None}
 

@@ -290,6 +290,20 @@ def test_a_file_that_was_replaced_is_read_again(
     assert library.list()[-1].n_experts == 8
 
 
+def test_a_file_that_was_made_anew_is_taken_as_it_is(library: Library, moe: Path) -> None:
+    library.import_path(moe)
+    library.verify("tiny.F32")
+    content = bytearray(moe.read_bytes())
+    content[-1] ^= 1
+    moe.write_bytes(content)
+    os.utime(moe, ns=(1, 1))
+    with pytest.raises(HashMismatch):
+        library.verify("tiny.F32")
+    entry = library.import_path(moe)
+    assert (entry.state, entry.sha256) == ("unverified", None)
+    assert library.verify("tiny.F32").sha256 == (sha256_of(moe),)
+
+
 def test_words_about_a_model_are_kept(library: Library, moe: Path) -> None:
     library.import_path(moe)
     entry = library.annotate("tiny.F32", tags=["  fast ", "code", "", "fast"], note=" Good at\nGerman. ")
