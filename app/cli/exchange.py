@@ -12,7 +12,7 @@ from app import exchanging
 from app.cli.output import print_json, printable
 from app.cli.progress import ProgressLine
 from app.console import Console
-from app.errors import BadUsage
+from app.errors import BadUsage, Interrupted
 from app.exchanging import ImportReport
 from app.services import Services
 from storage.exchange.exporters.fine_tuning import Quality, Selection
@@ -106,14 +106,19 @@ def import_conversations(arguments: argparse.Namespace, services: Services, cons
         nonlocal stopped
         stopped = True
 
-    with console.on_interrupt(stop):
-        report = exchanging.import_file(
-            services.storage,
-            path,
-            is_trial=arguments.dry_run,
-            progress=lambda n: line.show(formats.number(n)),
-            is_cancelled=lambda: stopped,
-        )
+    try:
+        with console.on_interrupt(stop):
+            report = exchanging.import_file(
+                services.storage,
+                path,
+                is_trial=arguments.dry_run,
+                progress=lambda n: line.show(formats.number(n)),
+                is_cancelled=lambda: stopped,
+            )
+    except Interrupted:
+        line.clear()
+        console.err(tr("The import was stopped. What had come in by then is kept.") + "\n")
+        raise
     line.clear()
     if arguments.json:
         print_json(console, asdict(report))

@@ -1,10 +1,11 @@
 """Open WebUI: the file of "Export chats", an array.
 
 The tree is `chat.history.messages`; a chat without it has the shown path in `chat.messages`. Until 0.10
-the reasoning stood in the answer as a quotation in `<details type="reasoning">`.
+the reasoning stood in the answer as a quotation in `<details type="reasoning">`; since then a message may
+have its pieces in `output`, in the shape of OpenAI's responses.
 
 Source: https://github.com/open-webui/open-webui (backend/open_webui/models/chats.py,
-backend/open_webui/utils/middleware.py); reasoning apart: issue #26461
+backend/open_webui/utils/middleware.py); reasoning apart: issue #26461; https://platform.openai.com/docs/api-reference/responses/object (`output`)
 """
 
 from __future__ import annotations
@@ -84,8 +85,11 @@ def _message(key: str, message: Mapping[str, Any], lost: Losses) -> CarriedMessa
     said, images = _content(message, lost)
     parts, reasoning_ms = _parts(said, lost) if role == "assistant" else ((Part("text", said),), None)
     thought = text(message.get("reasoning_content")) or text(message.get("reasoning"))
-    if thought:
+    answered, thought_apart = _of_output(message.get("output"))
+    if not any(part.kind == "reasoning" for part in parts) and (thought := thought or thought_apart):
         parts = (Part("reasoning", thought), *parts)
+    if answered and not said.strip():
+        parts = (*parts, Part("text", answered))
     has_failed = bool(message.get("error"))
     return CarriedMessage(
         key=identifier(message.get("id")) or key,
@@ -97,6 +101,17 @@ def _message(key: str, message: Mapping[str, Any], lost: Losses) -> CarriedMessa
         generation=_generation(message, reasoning_ms) if role == "assistant" else None,
         images=tuple(images) if role else (),
     )
+
+
+def _of_output(output: Any) -> tuple[str, str]:
+    """Answer and reasoning of a list of response items."""
+    said: dict[str, list[str]] = {"message": [], "reasoning": []}
+    for item in objects(output):
+        kind = item.get("type")
+        if kind in said:
+            pieces = items(item.get("content")) or items(item.get("summary"))
+            said[kind] += [text(piece.get("text")) for piece in objects(pieces)]
+    return "".join(said["message"]), "\n\n".join(filter(None, said["reasoning"]))
 
 
 def _content(message: Mapping[str, Any], lost: Losses) -> tuple[str, list[Image]]:

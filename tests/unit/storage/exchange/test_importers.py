@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -144,6 +145,19 @@ def test_open_webui(samples: Path) -> None:
     assert found.lost == {"file": 1}
     assert [message.role for message in without_tree.messages] == ["user", "assistant"]
     assert without_tree.more == {"is_archived": True}
+
+
+def test_open_webui_with_pieces_apart(tmp_path: Path) -> None:
+    output = [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Divide."}], "content": []},
+        {"type": "function_call", "name": "x"},
+        {"type": "message", "content": [{"type": "output_text", "text": "Yes."}]},
+    ]
+    messages = {"a": {"id": "a", "parentId": None, "role": "assistant", "content": "", "output": output}}
+    path = tmp_path / "chats.json"
+    path.write_text(json.dumps([{"id": "1", "chat": {"history": {"messages": messages, "currentId": "a"}}}]))
+    (found,) = conversations(path, "open_webui")
+    assert said(found.messages[0]) == [("reasoning", "Divide."), ("text", "Yes.")]
 
 
 def test_llama_ui(samples: Path, tmp_path: Path) -> None:
