@@ -5,7 +5,8 @@ the reasoning stood in the answer as a quotation in `<details type="reasoning">`
 have its pieces in `output`, in the shape of OpenAI's responses.
 
 Source: https://github.com/open-webui/open-webui (backend/open_webui/models/chats.py,
-backend/open_webui/utils/middleware.py); reasoning apart: issue #26461; https://platform.openai.com/docs/api-reference/responses/object (`output`)
+backend/open_webui/utils/middleware.py); reasoning apart: issue #26461;
+https://platform.openai.com/docs/api-reference/responses/object (`output`)
 """
 
 from __future__ import annotations
