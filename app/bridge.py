@@ -108,7 +108,8 @@ class Latest(Generic[T]):
 
     def _schedule(self) -> None:
         waited_ms = self._since_last.elapsed() if self._since_last.isValid() else FRAME_MS
-        QTimer.singleShot(max(0, FRAME_MS - int(waited_ms)), self._bridge, self.flush)
+        # Not `self.flush` itself: Qt for Python keeps methods weakly, and nobody else may keep this object.
+        QTimer.singleShot(max(0, FRAME_MS - int(waited_ms)), self._bridge, lambda: self.flush())
 
     def flush(self) -> None:
         """Delivers what waits, now; Qt thread only."""

@@ -85,7 +85,7 @@ def _found(hit: Hit, machine: Machine) -> FoundModel:
 
 def hub_page(page: Page) -> HubPage:
     """A repository; its card becomes harmless here, so that the window need not wait for that."""
-    entry = catalogue.find(page.model.repo_id)
+    entry = catalogue.find(page.model.repo_id) if page.model.source == "hub" else None
     differences = catalogue.differences(entry, page.model) if entry is not None else ()
     return HubPage(
         facts=page.model.facts or HubFacts(page.model.repo_id),

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
 from app.bridge import Bridge, Latest
+from app.controllers import library
 from app.controllers.chat import ChatController
 from app.controllers.conversations import ConversationsController
 from app.controllers.discover import DiscoverController
@@ -144,21 +145,31 @@ class WindowWiring(QObject):
         conversations.failed.connect(self.show_error)
 
     def _connect_models(self) -> None:
-        rooms, library, downloads = self._window.rooms, self.library, self.downloads
-        rooms.import_requested.connect(library.import_path)
-        rooms.verify_requested.connect(library.verify)
-        rooms.remove_requested.connect(library.remove)
-        rooms.annotate_requested.connect(library.annotate)
-        rooms.figures_requested.connect(library.figure)
-        library.listed.connect(self._on_shelf)
-        library.figured.connect(rooms.set_figures)
-        library.progressed.connect(rooms.set_model_progress)
-        library.verified.connect(self._on_verified)
-        library.failed.connect(self.show_error)
+        rooms, models, downloads = self._window.rooms, self.library, self.downloads
+        rooms.import_requested.connect(models.import_path)
+        rooms.verify_requested.connect(models.verify)
+        rooms.remove_requested.connect(models.remove)
+        rooms.import_from_requested.connect(models.import_from)
+        rooms.duplicates_requested.connect(models.find_duplicates)
+        rooms.move_requested.connect(models.move)
+        rooms.undo_move_requested.connect(models.undo_move)
+        rooms.stop_requested.connect(models.stop)
+        models.told.connect(self._window.show_notice)
+        models.doubled.connect(rooms.set_duplicates)
+        rooms.annotate_requested.connect(models.annotate)
+        rooms.figures_requested.connect(models.figure)
+        models.listed.connect(self._on_shelf)
+        models.figured.connect(rooms.set_figures)
+        models.progressed.connect(rooms.set_model_progress)
+        models.verified.connect(self._on_verified)
+        models.failed.connect(self.show_error)
         rooms.download_requested.connect(downloads.add)
         rooms.download_paused.connect(downloads.pause)
         rooms.download_resumed.connect(downloads.resume)
         rooms.download_cancelled.connect(downloads.cancel)
+        rooms.download_moved.connect(downloads.move)
+        rooms.downloads_paused.connect(downloads.pause_all)
+        rooms.downloads_resumed.connect(downloads.resume_all)
         downloads.published.connect(self._window.set_downloads)
         downloads.room_changed.connect(rooms.set_free_space)
         downloads.finished.connect(self._on_downloaded)
@@ -319,6 +330,8 @@ class WindowWiring(QObject):
             self.conversations.restore(int(action_id.removeprefix("restore:")))
         elif action_id == STOP:
             self.exchange.stop()
+        elif action_id == library.STOP:
+            self.library.stop_search()
         elif action_id == "show_log":
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._services.paths.log_file)))
 

@@ -165,6 +165,7 @@ class MainWindow(QMainWindow):
         rooms.left.connect(self.show_chat)
         rooms.sidebar_toggled.connect(self.toggle_sidebar)
         rooms.chat_requested.connect(self._on_chat_with)
+        rooms.setting_changed.connect(self._on_setting_changed)
         rooms.notice_action_requested.connect(self._on_notice_action)
         self.dialogs.conversation_settings_changed.connect(self.conversation_settings_changed)
         self.dialogs.setting_changed.connect(self._on_setting_changed)
@@ -219,8 +220,7 @@ class MainWindow(QMainWindow):
     def _show_title(self) -> None:
         title = shown_title(self._conversation)
         self.page.header.set_title(title)
-        room = self.rooms.current()
-        if room is not None:
+        if (room := self.rooms.current()) is not None:
             title = self.sidebar.room_name(room)
         self.setWindowTitle(f"{title} - Coterie" if room or self._conversation else "Coterie")
 
@@ -264,6 +264,7 @@ class MainWindow(QMainWindow):
             theme.set_zoom(zoom)
         self._speak(settings.get("language", "system"))
         self.dialogs.set_settings(settings)
+        self.rooms.set_settings(settings)
 
     def _speak(self, choice: str) -> None:
         before = i18n.language()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from ui.i18n import tr
@@ -23,13 +25,30 @@ class Question:
         Returns:
             True only when that button was pressed.
         """
+        return cls.ask_which(parent, question, consequence, [action]) == 0
+
+    @classmethod
+    def ask_which(
+        cls, parent: QWidget, question: str, consequence: str, actions: Sequence[str]
+    ) -> int | None:
+        """Wait for one of several answers, each with a button.
+
+        Args:
+            parent: The window it belongs to.
+            question: What is about to happen, as a question.
+            consequence: What that means.
+            actions: Labels of the buttons.
+
+        Returns:
+            Which of them was pressed; None where none was.
+        """
         box = QMessageBox(QMessageBox.Icon.NoIcon, tr("Coterie"), question, parent=parent)
         box.setInformativeText(consequence)
-        agree = box.addButton(action, QMessageBox.ButtonRole.DestructiveRole)
+        buttons = [box.addButton(action, QMessageBox.ButtonRole.DestructiveRole) for action in actions]
         keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         box.exec()
-        agreed = box.clickedButton() is agree
+        pressed = next((i for i, button in enumerate(buttons) if box.clickedButton() is button), None)
         box.deleteLater()
-        return agreed
+        return pressed

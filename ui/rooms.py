@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QStackedWidget
 
-from model_manager.types import DownloadSnapshot
+from model_manager.types import DownloadSnapshot, DuplicateGroup
 from ui.library.values import FitFigures, FoundModel, HubPage, ModelFigures, Shelf, Suggestions
 from ui.values import Notice
 
@@ -35,9 +35,16 @@ class Rooms(QObject):
         figures_requested: Name of an entry of the library.
         download_requested: Reference as typed or chosen.
         download_paused, download_resumed, download_cancelled: download id; what is over is forgotten.
+        download_moved: download id, `DownloadPlace`.
+        downloads_paused, downloads_resumed: All of them.
         import_requested: Path of a file.
-        verify_requested, remove_requested: Name of an entry; removing was confirmed.
+        import_from_requested: Key of another program, or a folder.
+        duplicates_requested: Which models are here twice.
+        verify_requested: Name of an entry.
+        remove_requested: Name of an entry, whether files of another program go, too; it was confirmed.
         move_requested: Name of an entry, the folder.
+        undo_move_requested, stop_requested: Name of an entry.
+        setting_changed: key, value.
         annotate_requested: Name of an entry, tuple of tags, note.
         chat_requested: Name of an entry.
         link_chosen: Address of a web page that a card names.
@@ -58,8 +65,16 @@ class Rooms(QObject):
     download_cancelled = Signal(object)
     import_requested = Signal(str)
     verify_requested = Signal(str)
-    remove_requested = Signal(str)
+    import_from_requested = Signal(str)
+    duplicates_requested = Signal()
+    remove_requested = Signal(str, bool)
     move_requested = Signal(str, str)
+    undo_move_requested = Signal(str)
+    stop_requested = Signal(str)
+    download_moved = Signal(object, str)
+    downloads_paused = Signal()
+    downloads_resumed = Signal()
+    setting_changed = Signal(str, object)
     annotate_requested = Signal(str, object, str)
     chat_requested = Signal(str)
     link_chosen = Signal(str)
@@ -74,6 +89,7 @@ class Rooms(QObject):
         self._snapshots: Sequence[DownloadSnapshot] = ()
         self._free: tuple[int, Path] | None = None
         self._progress: dict[str, int] = {}
+        self._settings: Mapping[str, Any] = {}
 
     # --- doors ---
 
@@ -97,6 +113,7 @@ class Rooms(QObject):
             self._room.library.set_shelf(self._shelf)
             for name, permille in self._progress.items():
                 self._room.library.set_progress(name, permille)
+            self._room.downloads.set_settings(self._settings)
             self._show_downloads(self._room)
         return self._room
 
@@ -119,7 +136,11 @@ class Rooms(QObject):
         discover.notice_action_requested.connect(self.notice_action_requested)
         library.import_requested.connect(self.import_requested)
         library.verify_requested.connect(self.verify_requested)
+        library.import_from_requested.connect(self.import_from_requested)
+        library.duplicates_requested.connect(self.duplicates_requested)
         library.remove_requested.connect(self.remove_requested)
+        library.undo_move_requested.connect(self.undo_move_requested)
+        library.stop_requested.connect(self.stop_requested)
         library.move_requested.connect(self.move_requested)
         library.annotate_requested.connect(self.annotate_requested)
         library.chat_requested.connect(self.chat_requested)
@@ -129,6 +150,10 @@ class Rooms(QObject):
         downloads.pause_requested.connect(self.download_paused)
         downloads.resume_requested.connect(self.download_resumed)
         downloads.cancel_requested.connect(self.download_cancelled)
+        downloads.move_requested.connect(self.download_moved)
+        downloads.pause_all_requested.connect(self.downloads_paused)
+        downloads.resume_all_requested.connect(self.downloads_resumed)
+        downloads.setting_changed.connect(self.setting_changed)
         downloads.chat_requested.connect(self.chat_requested)
 
     # --- values in ---
@@ -159,6 +184,16 @@ class Rooms(QObject):
         self._snapshots = snapshots
         if self._room is not None:
             self._show_downloads(self._room)
+
+    def set_settings(self, values: Mapping[str, Any]) -> None:
+        """All settings by key."""
+        self._settings = values
+        if self._room is not None:
+            self._room.downloads.set_settings(values)
+
+    def set_duplicates(self, groups: Sequence[DuplicateGroup]) -> None:
+        """What is here twice."""
+        self.room().library.set_duplicates(groups)
 
     def set_free_space(self, free_bytes: int, folder: Path) -> None:
         """How much room the disk of the models has."""

@@ -65,6 +65,7 @@ class DiscoverController(QObject):
             hits = discovering.search(
                 self._services,
                 wish.text,
+                source=wish.source,
                 sort=wish.sort,
                 license_name=wish.license_name or None,
                 moe_only=wish.moe_only,

@@ -39,6 +39,7 @@ class DownloadsController(QObject):
     def __init__(self, services: Services, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._downloads = services.downloads
+        self._sources = services.sources
         self._models_dir = services.library.models_dir
         self._n_published = 0
         self._bridge = bridge
@@ -65,7 +66,12 @@ class DownloadsController(QObject):
 
     def add(self, ref: str) -> None:
         """Download what a reference names."""
-        self._then_publish(lambda: self._downloads.add(ref))
+
+        def work() -> None:
+            self._sources.lend_token(ref)
+            self._downloads.add(ref)
+
+        self._then_publish(work)
 
     def pause(self, download_id: int) -> None:
         """Stop, and keep what has arrived."""

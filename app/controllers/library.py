@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
 from app import fits, pages
 from app.bridge import Bridge, Latest
+from app.keep_awake import keep_awake
 from app.services import Services
 from model_manager.best_fit import Wishes
-from model_manager.errors import ModelFileError, ModelManagerError
+from model_manager.errors import ModelFileError, ModelManagerError, TransferCancelled
 from model_manager.file_facts import facts_of
 from model_manager.measured_memory import kept_measured
-from model_manager.types import ModelEntry
+from model_manager.types import DuplicateGroup, ImportReport, ModelEntry
+from ui import formats, library_words
+from ui.i18n import tr
 from ui.library.values import ModelFigures, Shelf
+from ui.values import Notice
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+STOP = "stop_library_search"
+"""What the notice of a running import or comparison emits when its button is pressed."""
 
 
 class LibraryController(QObject):
@@ -30,7 +41,9 @@ class LibraryController(QObject):
     Signals:
         listed: `Shelf`.
         figured: Name, `ModelFigures`; twice for one model, first without what takes longer.
-        progressed: Name of a model that is being verified, per mille; None when it has ended.
+        progressed: Name of a model that is being verified or moved, per mille; None when it has ended.
+        told: Notice: how far an import has come, what it brought.
+        doubled: Tuple of DuplicateGroup.
         added: ModelEntry, after an import.
         verified: ModelEntry, whose bytes are what they should be.
         removed: Name.
@@ -44,6 +57,8 @@ class LibraryController(QObject):
     verified = Signal(object)
     removed = Signal(str)
     failed = Signal(object)
+    told = Signal(object)
+    doubled = Signal(object)
 
     def __init__(self, services: Services, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -51,6 +66,8 @@ class LibraryController(QObject):
         self._library = services.library
         self._bridge = bridge
         self._is_closed = False
+        self._stops: dict[str, threading.Event] = {}
+        self._search_stop: threading.Event | None = None
         services.subscribe_downloads(lambda _snapshot: bridge.post(self.refresh))
 
     def refresh(self) -> None:
@@ -60,7 +77,8 @@ class LibraryController(QObject):
     def shelf(self) -> Shelf:
         """The list as it is now; may be called from any thread."""
         folder = self._library.models_dir
-        return Shelf(tuple(self._library.list()), folder, free_bytes_of(folder))
+        stores = tuple(store for store in self._services.keeping.stores() if store.folders)
+        return Shelf(tuple(self._library.list()), folder, free_bytes_of(folder), stores)
 
     def figure(self, name: str) -> None:
         """Tell what is known of a model: by the formulas, by llama.cpp, and as measured."""
@@ -92,32 +110,76 @@ class LibraryController(QObject):
 
         self._bridge.run(lambda: self._library.import_path(Path(path)), done, self.failed.emit)
 
+    def import_from(self, where: str) -> None:
+        """Add all models of another program or of a folder; they stay where they are."""
+
+        def done(report: ImportReport) -> None:
+            self.refresh()
+            self.told.emit(_told(report))
+
+        self._search(
+            tr("Looking for models; files so far: {n}."),
+            lambda progress, stopped: self._services.keeping.import_from(
+                where, progress=lambda n_done, _total: progress(n_done), cancelled=stopped
+            ),
+            done,
+        )
+
+    def find_duplicates(self) -> None:
+        """Look which models are here twice, by their bytes."""
+
+        def done(groups: tuple[DuplicateGroup, ...]) -> None:
+            self.told.emit(None)
+            self.doubled.emit(groups)
+
+        self._search(
+            tr("Comparing models: {n} % of what has to be read."),
+            lambda progress, stopped: self._services.keeping.duplicates(
+                lambda n_done, total: progress(100 * n_done // max(1, total)), stopped
+            ),
+            done,
+        )
+
+    def stop_search(self) -> None:
+        """End the import or the comparison that runs."""
+        if self._search_stop is not None:
+            self._search_stop.set()
+
     def verify(self, name: str) -> None:
         """Read every byte of a model."""
-        latest: Latest[int] = Latest(self._bridge, lambda permille: self.progressed.emit(name, permille))
+        self._work_on(
+            name, lambda tell, stopped: self._library.verify(name, tell, stopped), self.verified.emit
+        )
 
-        def work() -> ModelEntry:
-            return self._library.verify(
-                name,
-                lambda done, total: latest.offer(1000 * done // max(1, total)),
-                lambda: self._is_closed,
-            )
+    def move(self, name: str, folder: str) -> None:
+        """Put a model's files into another folder, or finish that where it was cut off."""
 
         def done(entry: ModelEntry) -> None:
-            self._ended(name, latest)
-            self.verified.emit(entry)
+            words = tr("{name} is in {folder} now.", name=entry.name, folder=entry.paths[0].parent)
+            self.told.emit(Notice("info", words))
 
-        def failed(error: Exception) -> None:
-            self._ended(name, latest)
-            self.failed.emit(error)
+        self._work_on(
+            name,
+            lambda tell, stopped: self._services.keeping.move(name, Path(folder), tell, stopped),
+            done,
+        )
 
-        self._bridge.run(work, done, failed)
+    def undo_move(self, name: str) -> None:
+        """Undo a move that was cut off."""
+        self._bridge.run(
+            lambda: self._services.keeping.cancel_move(name), lambda _entry: self.refresh(), self.failed.emit
+        )
 
-    def remove(self, name: str) -> None:
-        """Forget a model, and delete its files if they are ours; the person has confirmed."""
+    def stop(self, name: str) -> None:
+        """End what is going on with a model's files; nothing is lost by it."""
+        if name in self._stops:
+            self._stops[name].set()
+
+    def remove(self, name: str, delete_foreign_files: bool = False) -> None:
+        """Forget a model, and delete its files if they are ours or the person has agreed to that."""
 
         def work() -> None:
-            self._services.remove_model(name)
+            self._services.remove_model(name, delete_foreign_files=delete_foreign_files)
 
         def done(_nothing: None) -> None:
             self.refresh()
@@ -128,6 +190,9 @@ class LibraryController(QObject):
     def close(self) -> None:
         """Let what runs end soon."""
         self._is_closed = True
+        self.stop_search()
+        for stop in self._stops.values():
+            stop.set()
 
     def _by_formulas(self, name: str) -> ModelFigures:
         """What is known at once: from the headers, and from what was measured before."""
@@ -184,10 +249,83 @@ class LibraryController(QObject):
     def _wishes(self) -> Wishes:
         return Wishes(int(self._services.setting("n_ctx_tokens") or 0))
 
-    def _ended(self, name: str, latest: Latest[int]) -> None:
-        latest.flush()
-        self.progressed.emit(name, None)
-        self.refresh()
+    def _work_on(
+        self,
+        name: str,
+        work: Callable[[Callable[[int, int], None], Callable[[], bool]], ModelEntry],
+        done: Callable[[ModelEntry], object],
+    ) -> None:
+        """Do one thing with a model's files; ignored while another is done with them."""
+        if name in self._stops:
+            return
+        stop = self._stops[name] = threading.Event()
+        latest: Latest[int] = Latest(self._bridge, lambda permille: self.progressed.emit(name, permille))
+
+        def job() -> ModelEntry:
+            with keep_awake():
+                return work(lambda n_done, total: latest.offer(1000 * n_done // max(1, total)), stop.is_set)
+
+        def end() -> None:
+            del self._stops[name]
+            latest.flush()
+            self.progressed.emit(name, None)
+            self.refresh()
+
+        def succeeded(entry: ModelEntry) -> None:
+            end()
+            done(entry)
+
+        def failed(error: Exception) -> None:
+            end()
+            if not (stop.is_set() and isinstance(error, TransferCancelled)):
+                self.failed.emit(error)
+
+        self.progressed.emit(name, 0)
+        self._bridge.run(job, succeeded, failed)
+
+    def _search(
+        self,
+        words: str,
+        work: Callable[[Callable[[int], None], Callable[[], bool]], T],
+        done: Callable[[T], None],
+    ) -> None:
+        """Look through many files, with a notice that tells how far that is; one at a time."""
+        if self._search_stop is not None:
+            return
+        stop = self._search_stop = threading.Event()
+
+        def tell(n: int) -> None:
+            if self._search_stop is stop:
+                self.told.emit(Notice("info", words.format(n=formats.number(n)), tr("Stop"), STOP))
+
+        latest: Latest[int] = Latest(self._bridge, tell)
+
+        def succeeded(result: T) -> None:
+            self._search_stop = None
+            latest.flush()
+            done(result)
+
+        def failed(error: Exception) -> None:
+            self._search_stop = None
+            latest.flush()
+            self.told.emit(None)
+            if not (stop.is_set() and isinstance(error, TransferCancelled)):
+                self.failed.emit(error)
+
+        tell(0)
+        self._bridge.run(lambda: work(latest.offer, stop.is_set), succeeded, failed)
+
+
+def _told(report: ImportReport) -> Notice:
+    n_added = sum(item.status in ("added", "found_again") for item in report.items)
+    n_skipped = sum(item.status == "skipped" for item in report.items)
+    words = tr(
+        "Added: {added}. Left out: {skipped}. All files stay where they are.",
+        added=formats.number(n_added),
+        skipped=formats.number(n_skipped),
+    )
+    lines = [f"{item.name}: {library_words.status(item)} ({item.path})" for item in report.items]
+    return Notice("info", words, detail="\n".join(lines))
 
 
 def free_bytes_of(folder: Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from app import pages
 from model_manager.fit import FitPlan, Machine, MemoryParts
 from model_manager.fit_places import split
-from model_manager.types import HubFacts, HubFile
+from model_manager.types import HubFacts, HubFile, StoreInfo
 from tests.helpers.window_samples import MODELS
 from ui.library.card_html import card_html
 from ui.library.values import (
@@ -26,7 +26,7 @@ from ui.library.values import (
 
 REPO = "unsloth/Qwen3-30B-A3B-Instruct-2507-GGUF"
 FREE = (412_000_000_000, Path("/home/ada/.local/share/coterie/models"))
-SHELF = Shelf(MODELS, FREE[1], FREE[0])
+SHELF = Shelf(MODELS, FREE[1], FREE[0], (StoreInfo("ollama", "Ollama", (Path("/home/ada/.ollama/models"),)),))
 FACTS = HubFacts(
     REPO,
     downloads=412_345,

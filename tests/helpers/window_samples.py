@@ -189,6 +189,14 @@ def downloads() -> list[DownloadSnapshot]:
             11_900_000_000,
             error=errors.NotEnoughDisk(11_000_000_000, 4_200_000_000, Path("/home/ada/models")),
         ),
-        DownloadSnapshot(5, "e/f", "LFM2-8B-A1B-Q4_K_M", "verifying", 5_040_000_000, 5_040_000_000),
+        DownloadSnapshot(
+            5,
+            "e/f",
+            "LFM2-8B-A1B-Q4_K_M",
+            "verifying",
+            5_040_000_000,
+            5_040_000_000,
+            verified_bytes=3_100_000_000,
+        ),
         DownloadSnapshot(6, "g/h", "SmolLM2-135M-Instruct.Q4_1", "done", 98_000_000, 98_000_000),
     ]

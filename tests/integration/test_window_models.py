@@ -9,7 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from model_manager.errors import InvalidReference
-from tests.helpers.hub_server import HubServer
+from tests.helpers.hub_server import HubServer, random_bytes
 from tests.helpers.shapes import Shape, write_shape
 from tests.integration.test_window_wiring import Coterie
 from ui.library.values import SearchWish
@@ -91,7 +91,7 @@ def test_a_model_from_search_to_removal(coterie: Coterie, qtbot: QtBot) -> None:
         room.library.panel.verify_button.click()
     qtbot.waitUntil(lambda: room.library.panel.verify_button.isEnabled())
     with qtbot.waitSignal(wiring.library.removed, timeout=TIMEOUT_MS):
-        window.rooms.remove_requested.emit(name)
+        window.rooms.remove_requested.emit(name, False)
     qtbot.waitUntil(lambda: name not in [face.key for face in room.library.view.faces.all()])
 
 
@@ -103,7 +103,7 @@ def test_what_goes_wrong_is_a_sentence_where_it_was_asked(coterie: Coterie, qtbo
         room.discover.open_page("ann/Nothing-Here")
     assert "no such model" in room.discover.hub_page.problem_bar.sentence_label.text()
     with qtbot.waitSignal(discover.page_failed, timeout=TIMEOUT_MS) as failed:
-        room.discover.open_page("https://elsewhere.example/a.gguf")
+        room.discover.open_page("no reference at all")
     assert isinstance(failed.args[0], InvalidReference)
 
 
@@ -134,3 +134,62 @@ def test_only_the_newest_question_is_answered(coterie: Coterie, qtbot: QtBot) ->
     assert len(answers) == 1
     qtbot.wait(1)
     assert [model.facts.repo_id for model in answers[0]] == [REPO]  # type: ignore[attr-defined]  # a tuple
+
+
+def test_a_folder_is_imported_compared_and_moved(coterie: Coterie, tmp_path: Path, qtbot: QtBot) -> None:
+    window, library = coterie.window, coterie.wiring.library
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    small = (tmp_path / "small.gguf").read_bytes()
+    for name in ("one.gguf", "two.gguf"):
+        (folder / name).write_bytes(small)
+    (folder / "poem.gguf").write_text("Roses are red")
+    window.open_models()
+    page = window.rooms.room().library
+    with qtbot.waitSignal(library.listed, timeout=TIMEOUT_MS):
+        page.import_from_requested.emit(str(folder))
+    bar = window.page.notice_bar
+    qtbot.waitUntil(lambda: "Added: 2. Left out: 1." in bar.sentence_label.text())
+    assert "not a GGUF file" in bar.detail_view.toPlainText()
+
+    with qtbot.waitSignal(library.doubled, timeout=TIMEOUT_MS):
+        page.duplicates_button.click()
+    assert {face.key for face in page.view.faces.all()} == {None, "one", "two"}
+    page.all_button.click()
+
+    target = tmp_path / "other disk"
+    page.open_entry("one")
+    with qtbot.waitSignal(library.told, timeout=TIMEOUT_MS) as told:
+        page.move_requested.emit("one", str(target))
+    assert str(target) in told.args[0].sentence
+    moved = coterie.services.library.get("one")
+    assert moved.is_ours
+    assert moved.paths[0].is_relative_to(target)
+    assert (folder / "one.gguf").exists()  # it was not ours to take away
+
+    with qtbot.waitSignal(library.removed, timeout=TIMEOUT_MS):
+        page.remove_requested.emit("two", True)
+    assert not (folder / "two.gguf").exists()
+
+
+def test_downloads_are_steered_by_the_page(coterie: Coterie, hub: HubServer, qtbot: QtBot) -> None:
+    hub.rate_bytes_per_s = 100.0  # so slow that nothing is over before it is steered
+    hub.add(REPO, "small-Q8_0.gguf", random_bytes(300_000))
+    window, downloads = coterie.window, coterie.wiring.downloads
+    window.open_downloads()
+    page = window.rooms.room().downloads
+    page.limits.at_once_box.setValue(1)
+    qtbot.waitUntil(lambda: coterie.services.setting("downloads_at_once") == 1)
+    for ref in (REF, f"{REPO}:Q8_0"):
+        with qtbot.waitSignal(downloads.published, timeout=TIMEOUT_MS):
+            page.download_requested.emit(ref)
+    qtbot.waitUntil(lambda: len(page.cards.all_keys()) == 2)
+    first, second = page.cards.all_keys()
+    page.move_requested.emit(second, "first")
+    qtbot.waitUntil(lambda: page.cards.all_keys() == [second, first])
+    page.pause_all_button.click()
+    qtbot.waitUntil(lambda: not page.resume_all_button.isHidden(), timeout=TIMEOUT_MS)
+    qtbot.waitUntil(lambda: page.pause_all_button.isHidden(), timeout=TIMEOUT_MS)
+    hub.rate_bytes_per_s = None
+    with qtbot.waitSignal(downloads.finished, timeout=TIMEOUT_MS):
+        page.resume_all_button.click()

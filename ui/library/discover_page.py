@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from model_manager.types import Source
 from ui import formats, icons, theme
 from ui.flow import FlowLayout
 from ui.i18n import marked, tr, trn
@@ -34,8 +36,9 @@ _SORTS: tuple[tuple[SortOrder, str], ...] = (
     ("likes", marked("Most liked")),
     ("modified", marked("Newest")),
 )
+_SOURCES: tuple[tuple[str, Source], ...] = (("Hugging Face", "hub"), ("ModelScope", "modelscope"))
 _LICENSES = ("apache-2.0", "mit", "gemma", "llama3.1", "llama3.3", "llama4", "other")
-_REFERENCE = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.-]+)?|https?://\S+", re.ASCII)
+_REFERENCE = re.compile(r"(?:modelscope:)?[\w.-]+/[\w.-]+(?::[\w.-]+)?|https?://\S+", re.ASCII)
 """What names one repository, so that there is nothing to look for."""
 _MORE = 30
 _MOST = 150
@@ -78,6 +81,7 @@ class DiscoverPage(QStackedWidget):
         )
         self.search_button = QPushButton()
         self.search_button.setProperty("primary", True)
+        self.source_box = QComboBox()
         self.sort_box = QComboBox()
         self.license_box = QComboBox()
         self.moe_box = QCheckBox()
@@ -96,7 +100,14 @@ class DiscoverPage(QStackedWidget):
         row.addWidget(self.search_button)
         filters = QWidget()
         flow = FlowLayout(12, filters)
-        for widget in (self.sort_box, self.license_box, self.moe_box, self.reasoning_box, self.fits_box):
+        for widget in (
+            self.source_box,
+            self.sort_box,
+            self.license_box,
+            self.moe_box,
+            self.reasoning_box,
+            self.fits_box,
+        ):
             flow.addWidget(widget)
         self.list_page = QWidget()
         column = QVBoxLayout(self.list_page)
@@ -116,7 +127,7 @@ class DiscoverPage(QStackedWidget):
         self.search_field.returnPressed.connect(self._search)
         self.search_button.clicked.connect(self._search)
         self.search_field.textChanged.connect(self._on_text)
-        for box in (self.sort_box, self.license_box):
+        for box in (self.source_box, self.sort_box, self.license_box):
             box.currentIndexChanged.connect(self._on_filter)
         for check in (self.moe_box, self.reasoning_box, self.fits_box):
             check.toggled.connect(self._on_filter)
@@ -185,6 +196,7 @@ class DiscoverPage(QStackedWidget):
             reasoning_only=self.reasoning_box.isChecked(),
             fits_only=self.fits_box.isChecked(),
             license_name=self.license_box.currentData() or "",
+            source=self.source_box.currentData() or "hub",
             limit=self._wish.limit,
         )
 
@@ -305,6 +317,7 @@ class DiscoverPage(QStackedWidget):
         self.fits_box.setToolTip(tr("Reads the header of each model; takes about a second for each."))
         self.more_button.setText(tr("Show more"))
         self.view.setAccessibleName(tr("Models that can be downloaded"))
+        self._fill(self.source_box, tr("Where to search"), list(_SOURCES))
         self._fill(self.sort_box, tr("Order"), [(tr(words), key) for key, words in _SORTS])
         self._fill(
             self.license_box,
@@ -314,7 +327,7 @@ class DiscoverPage(QStackedWidget):
         self._show_rows()
 
     @staticmethod
-    def _fill(box: QComboBox, name: str, choices: list[tuple[str, str]]) -> None:
+    def _fill(box: QComboBox, name: str, choices: Sequence[tuple[str, str]]) -> None:
         kept = max(0, box.currentIndex())
         box.blockSignals(True)
         box.clear()

@@ -35,13 +35,20 @@ def describe(snapshot: DownloadSnapshot) -> str:
         amount = tr("{received} of {size}", received=amount, size=whole)
     if snapshot.status == "running":
         parts = [amount]
-        if snapshot.rate_bytes_per_s is None:
+        if snapshot.waiting is not None:
+            parts.append(_waiting_words(snapshot))
+        elif snapshot.rate_bytes_per_s is None:
             parts.append(tr("waiting for the server"))
         else:
             parts.append(formats.rate(snapshot.rate_bytes_per_s))
         if snapshot.eta_s is not None:
             parts.append(tr("{time} left", time=formats.duration(snapshot.eta_s)))
+        if snapshot.n_files > 1:
+            parts.append(tr("{n} files", n=snapshot.n_files))
         return " · ".join(parts)
+    if snapshot.status == "verifying" and snapshot.size_bytes is not None:
+        verified = formats.size(snapshot.verified_bytes)
+        return tr("Checking the checksum · {verified} of {size}", verified=verified, size=whole)
     words = {
         "queued": tr("Waiting for its turn"),
         "verifying": tr("Checking the checksum"),
@@ -58,18 +65,30 @@ def _is_model(snapshot: DownloadSnapshot) -> bool:
     return all(path.suffix == ".gguf" for path, _sha256 in snapshot.files)
 
 
+def _waiting_words(snapshot: DownloadSnapshot) -> str:
+    """What a running one waits for; the network may stay away as long as it likes."""
+    wait_s = snapshot.retry_in_s
+    if snapshot.waiting == "network":
+        words = tr("no network, what has arrived is kept")
+    else:
+        words = tr("the server does not answer")
+    return words if wait_s is None else f"{words}; {tr('next try in {time}', time=formats.duration(wait_s))}"
+
+
 class DownloadRow(QFrame):
     """Name, progress and the buttons that make sense at the moment.
 
     Signals:
         pause_requested, resume_requested, cancel_requested: download id.
         chat_requested: The name of what has been downloaded.
+        move_requested: download id, `DownloadPlace`: another place in the queue.
     """
 
     pause_requested = Signal(object)
     resume_requested = Signal(object)
     cancel_requested = Signal(object)
     chat_requested = Signal(str)
+    move_requested = Signal(object, str)
 
     def __init__(self, snapshot: DownloadSnapshot, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -87,6 +106,8 @@ class DownloadRow(QFrame):
         self.error_label.setWordWrap(True)
         self.error_label.setTextFormat(Qt.TextFormat.PlainText)
         self.chat_button = QPushButton()
+        self.up_button = IconButton("arrow-up", role="text_muted")
+        self.down_button = IconButton("arrow-down", role="text_muted")
         self.pause_button = IconButton("pause")
         self.resume_button = IconButton("play")
         self.retry_button = IconButton("retry")
@@ -97,6 +118,8 @@ class DownloadRow(QFrame):
         top.addWidget(self.name_label, 1)
         for button in (
             self.chat_button,
+            self.up_button,
+            self.down_button,
             self.pause_button,
             self.resume_button,
             self.retry_button,
@@ -110,12 +133,22 @@ class DownloadRow(QFrame):
         column.addWidget(self.bar)
         column.addWidget(self.state_label)
         column.addWidget(self.error_label)
+        self.up_button.clicked.connect(lambda: self.move_requested.emit(self._snapshot.id, "up"))
+        self.down_button.clicked.connect(lambda: self.move_requested.emit(self._snapshot.id, "down"))
         self.pause_button.clicked.connect(lambda: self.pause_requested.emit(self._snapshot.id))
         self.resume_button.clicked.connect(lambda: self.resume_requested.emit(self._snapshot.id))
         self.retry_button.clicked.connect(lambda: self.resume_requested.emit(self._snapshot.id))
         self.cancel_button.clicked.connect(lambda: self.cancel_requested.emit(self._snapshot.id))
         self.chat_button.clicked.connect(lambda: self.chat_requested.emit(self._snapshot.name))
+        self.set_neighbours(has_before=False, has_after=False)
         self.set_snapshot(snapshot)
+
+    def set_neighbours(self, *, has_before: bool, has_after: bool) -> None:
+        """Whether it can change places with one above or below it in the queue."""
+        self.up_button.setVisible(has_before or has_after)
+        self.down_button.setVisible(has_before or has_after)
+        self.up_button.setEnabled(has_before)
+        self.down_button.setEnabled(has_after)
 
     def set_snapshot(self, snapshot: DownloadSnapshot) -> None:
         """Show the download as it is now."""
@@ -143,6 +176,8 @@ class DownloadRow(QFrame):
         name = self.name_label.text()
         self.setAccessibleName(f"{name}: {self.state_label.text()}")
         self.bar.setAccessibleName(tr("Progress of {name}", name=name))
+        self.up_button.set_name(tr("Move {name} up", name=name))
+        self.down_button.set_name(tr("Move {name} down", name=name))
         self.pause_button.set_name(tr("Pause {name}", name=name))
         self.resume_button.set_name(tr("Resume {name}", name=name))
         self.retry_button.set_name(tr("Try {name} again", name=name))

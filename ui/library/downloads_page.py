@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from model_manager.types import DownloadSnapshot, DownloadStatus
-from ui import formats, theme
+from ui import formats, icons, theme
+from ui.flow import FlowLayout
 from ui.i18n import tr, trn
 from ui.library.cards import Cards
+from ui.library.download_limits import DownloadLimitsRow
 from ui.library.download_rows import DownloadRow
 from ui.question import Question
 
+_QUEUE: tuple[DownloadStatus, ...] = ("running", "verifying", "queued", "paused")
 _ORDER: tuple[tuple[DownloadStatus, ...], ...] = (
-    ("running", "verifying", "queued", "paused"),
+    _QUEUE,
     ("failed",),
     ("done", "cancelled"),
 )
@@ -29,14 +33,21 @@ class DownloadsPage(QWidget):
     Signals:
         download_requested: The reference as typed.
         pause_requested, resume_requested, cancel_requested: download id; one that is over is forgotten.
+        pause_all_requested, resume_all_requested: What was pressed.
+        move_requested: download id, `DownloadPlace`.
         chat_requested: The name of what was downloaded.
+        setting_changed: key, value: of the limits.
     """
 
     download_requested = Signal(str)
     pause_requested = Signal(object)
     resume_requested = Signal(object)
     cancel_requested = Signal(object)
+    pause_all_requested = Signal()
+    resume_all_requested = Signal()
+    move_requested = Signal(object, str)
     chat_requested = Signal(str)
+    setting_changed = Signal(str, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -53,17 +64,20 @@ class DownloadsPage(QWidget):
         self.sum_label = QLabel()
         self.sum_label.setProperty("muted", True)
         self.sum_label.setWordWrap(True)
+        self.pause_all_button = QPushButton(icons.icon("pause"), "")
+        self.resume_all_button = QPushButton(icons.icon("play"), "")
         self.clear_button = QPushButton()
+        self.limits = DownloadLimitsRow()
         self.cards = Cards()
 
         line = QHBoxLayout()
         line.setSpacing(theme.SPACING)
         line.addWidget(self.reference_field, 1)
         line.addWidget(self.start_button)
-        state = QHBoxLayout()
-        state.setSpacing(theme.SPACING)
-        state.addWidget(self.sum_label, 1)
-        state.addWidget(self.clear_button)
+        steer = QWidget()
+        flow = FlowLayout(theme.SPACING, steer)
+        for widget in (self.pause_all_button, self.resume_all_button, self.clear_button, self.limits):
+            flow.addWidget(widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 12, 20, 16)
         column.setSpacing(theme.SPACING)
@@ -71,13 +85,17 @@ class DownloadsPage(QWidget):
         column.addLayout(line)
         column.addWidget(self.help_label)
         column.addSpacing(theme.SPACING)
-        column.addLayout(state)
+        column.addWidget(steer)
+        column.addWidget(self.sum_label)
         column.addWidget(self.cards, 1)
 
         self.start_button.clicked.connect(self._on_start)
         self.reference_field.returnPressed.connect(self._on_start)
         self.reference_field.textChanged.connect(self._refresh_start)
         self.clear_button.clicked.connect(self._on_clear)
+        self.pause_all_button.clicked.connect(self.pause_all_requested)
+        self.resume_all_button.clicked.connect(self.resume_all_requested)
+        self.limits.setting_changed.connect(self.setting_changed)
         self._retranslate()
         self._refresh_start()
 
@@ -96,7 +114,20 @@ class DownloadsPage(QWidget):
         self.cards.set_order(
             [snapshot.id for group in _ORDER for snapshot in snapshots if snapshot.status in group]
         )
+        queue = [snapshot.id for snapshot in snapshots if snapshot.status in _QUEUE]
+        for snapshot in snapshots:
+            row = self.cards.card(snapshot.id)
+            assert isinstance(row, DownloadRow)
+            is_queued = snapshot.id in queue
+            row.set_neighbours(
+                has_before=is_queued and snapshot.id != queue[0],
+                has_after=is_queued and snapshot.id != queue[-1],
+            )
         self._show_sum()
+
+    def set_settings(self, values: Mapping[str, Any]) -> None:
+        """All settings; the limits are among them."""
+        self.limits.set_values(values)
 
     def set_free_space(self, free_bytes: int, folder: Path) -> None:
         """How much room the disk of the models has."""
@@ -113,6 +144,7 @@ class DownloadsPage(QWidget):
         row.resume_requested.connect(self.resume_requested)
         row.cancel_requested.connect(self._on_cancel)
         row.chat_requested.connect(self.chat_requested)
+        row.move_requested.connect(self.move_requested)
         self.cards.add(snapshot.id, row)
 
     def _on_start(self) -> None:
@@ -166,6 +198,8 @@ class DownloadsPage(QWidget):
             free_bytes, folder = self._free
             parts.append(tr("{size} free in {path}", size=formats.size(free_bytes), path=folder))
         self.sum_label.setText(" · ".join(parts))
+        self.pause_all_button.setVisible(any(found.status in ("running", "queued") for found in snapshots))
+        self.resume_all_button.setVisible(any(found.status == "paused" for found in snapshots))
         self.clear_button.setVisible(any(found.status in _OVER for found in snapshots))
 
     def changeEvent(self, event: QEvent) -> None:
@@ -178,6 +212,8 @@ class DownloadsPage(QWidget):
         self.reference_field.setAccessibleName(tr("Model to download"))
         self.reference_field.setPlaceholderText("owner/repository:Q4_K_M")
         self.start_button.setText(tr("Download"))
+        self.pause_all_button.setText(tr("Pause all"))
+        self.resume_all_button.setText(tr("Resume all"))
         self.clear_button.setText(tr("Clear the finished"))
         self.help_label.setText(
             tr(

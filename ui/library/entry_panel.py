@@ -32,6 +32,8 @@ class EntryPanel(QFrame):
     Signals:
         close_requested: Back to the list.
         chat_requested, verify_requested, remove_requested, move_requested: What was pressed.
+        finish_move_requested, undo_move_requested: Of a move that was cut off.
+        stop_requested: What is going on with its files shall end.
         annotate_requested: Name, tuple of tags, note.
     """
 
@@ -40,6 +42,9 @@ class EntryPanel(QFrame):
     verify_requested = Signal()
     remove_requested = Signal()
     move_requested = Signal()
+    finish_move_requested = Signal()
+    undo_move_requested = Signal()
+    stop_requested = Signal()
     annotate_requested = Signal(str, object, str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -59,7 +64,10 @@ class EntryPanel(QFrame):
         self.chat_button.setProperty("primary", True)
         self.verify_button = QPushButton(icons.icon("shield"), "")
         self.move_button = QPushButton(icons.icon("folder"), "")
+        self.finish_button = QPushButton(icons.icon("folder"), "")
+        self.undo_button = QPushButton()
         self.remove_button = QPushButton(icons.icon("trash"), "")
+        self.stop_button = QPushButton(icons.icon("stop"), "")
         self.facts = FactTable()
         self.figures = EntryFigures()
         self.file = EntryFile()
@@ -71,7 +79,15 @@ class EntryPanel(QFrame):
         head.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         ways = QWidget()
         flow = FlowLayout(theme.SPACING, ways)
-        for button in (self.chat_button, self.verify_button, self.move_button, self.remove_button):
+        for button in (
+            self.chat_button,
+            self.verify_button,
+            self.move_button,
+            self.finish_button,
+            self.undo_button,
+            self.remove_button,
+            self.stop_button,
+        ):
             flow.addWidget(button)
         inside = QWidget()
         inside.setObjectName("cards")
@@ -97,6 +113,9 @@ class EntryPanel(QFrame):
         self.chat_button.clicked.connect(self.chat_requested)
         self.verify_button.clicked.connect(self.verify_requested)
         self.move_button.clicked.connect(self.move_requested)
+        self.finish_button.clicked.connect(self.finish_move_requested)
+        self.undo_button.clicked.connect(self.undo_move_requested)
+        self.stop_button.clicked.connect(self.stop_requested)
         self.remove_button.clicked.connect(self.remove_requested)
         self.notes.changed.connect(self._on_notes)
 
@@ -156,8 +175,12 @@ class EntryPanel(QFrame):
         self.chat_button.setEnabled(not entry.is_missing or entry.is_starter)
         self.verify_button.setVisible(has_files)
         self.verify_button.setEnabled(not entry.is_missing and not self._is_working)
-        self.move_button.setVisible(has_files and entry.is_ours and not entry.is_starter)
+        is_halfway = entry.moving_to is not None and not self._is_working
+        self.move_button.setVisible(has_files and not entry.is_starter and not is_halfway)
         self.move_button.setEnabled(not entry.is_missing and not self._is_working)
+        self.finish_button.setVisible(is_halfway)
+        self.undo_button.setVisible(is_halfway)
+        self.stop_button.setVisible(self._is_working)
         self.remove_button.setVisible(not entry.is_starter)
         self.remove_button.setEnabled(not self._is_working)
 
@@ -172,6 +195,9 @@ class EntryPanel(QFrame):
         self.verify_button.setText(tr("Verify"))
         self.verify_button.setToolTip(tr("Read every byte and compare it with its checksum"))
         self.move_button.setText(tr("Move…"))
+        self.finish_button.setText(tr("Finish the move"))
+        self.undo_button.setText(tr("Undo the move"))
+        self.stop_button.setText(tr("Stop"))
         self.remove_button.setText(tr("Remove…"))
         self._refresh()
 

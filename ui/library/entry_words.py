@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
-from model_manager.types import ModelEntry
+from model_manager.types import DuplicateGroup, ModelEntry
 from ui import formats
 from ui.chat.model_picker import describe
 from ui.i18n import marked, tr
@@ -41,6 +41,22 @@ def entry_faces(shelf: Shelf, wanted: str, progress: dict[str, int]) -> list[Fac
         text = " ".join((entry.name, describe(entry), entry.source, *tags, entry.note)).casefold()
         if all(word in text for word in words):
             faces.append(entry_face(entry, progress.get(entry.name)))
+    return faces
+
+
+def duplicate_faces(shelf: Shelf, groups: Sequence[DuplicateGroup], progress: dict[str, int]) -> list[Face]:
+    """A heading for each set of same bytes, with the entries that have them below."""
+    entries = {entry.name: entry for entry in shelf.entries}
+    faces = []
+    for group in groups:
+        size = formats.size(group.size_bytes)
+        if group.wasted_bytes:
+            wasted = formats.size(group.wasted_bytes)
+            title = tr("The same {size}, {wasted} too much:", size=size, wasted=wasted)
+        else:
+            title = tr("One file of {size} under several names:", size=size)
+        faces.append(Face(None, title))
+        faces += [entry_face(entries[name], progress.get(name)) for name in group.names if name in entries]
     return faces
 
 

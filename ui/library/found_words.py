@@ -54,7 +54,7 @@ def _found_face(model: FoundModel) -> Face:
     line = facts_line(facts)
     if facts.total_params:
         line = f"{tr('{n} parameters', n=formats.count(facts.total_params))} · {line}"
-    return Face(facts.repo_id, facts.repo_id, tuple(badges), (line,), size)
+    return Face(facts.ref, facts.repo_id, tuple(badges), (line,), size)
 
 
 def suggestion_faces(suggestions: Suggestions) -> list[Face]:

@@ -139,7 +139,7 @@ class HubPageView(QWidget):
 
     def show_page(self, page: HubPage) -> None:
         """Show it; the recommended model is chosen, and what it would take is asked for."""
-        self._repo_id, self._page, self._is_broken = page.facts.repo_id, page, False
+        self._repo_id, self._page, self._is_broken = page.facts.ref, page, False
         self.problem_bar.show_notice(None)
         self.offers_view.set_faces(offer_faces(page.offers))
         self._fit_list()

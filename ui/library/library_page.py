@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
@@ -11,16 +11,18 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMenu,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from model_manager.types import ModelEntry
+from model_manager.types import DuplicateGroup, ModelEntry
 from ui import formats, icons, theme
+from ui.buttons import IconButton
 from ui.i18n import tr, trn
 from ui.library.entry_panel import EntryPanel
-from ui.library.entry_words import entry_face, entry_faces
+from ui.library.entry_words import duplicate_faces, entry_face, entry_faces
 from ui.library.face_view import FaceView
 from ui.library.values import ModelFigures, Shelf
 from ui.question import Question
@@ -40,13 +42,13 @@ class ModelFile:
         return path
 
 
-class TargetFolder:
-    """Choosing where a model is moved to."""
+class Folder:
+    """Choosing a folder of this computer."""
 
     @classmethod
-    def ask(cls, parent: QWidget) -> str:
+    def ask(cls, parent: QWidget, title: str) -> str:
         """Wait for a choice; the path, or "" when there was none."""
-        return QFileDialog.getExistingDirectory(parent, tr("Move the model to"), "")
+        return QFileDialog.getExistingDirectory(parent, title, "")
 
 
 class LibraryPage(QWidget):
@@ -54,8 +56,13 @@ class LibraryPage(QWidget):
 
     Signals:
         import_requested: Path of a file; it stays where it is.
-        verify_requested, remove_requested: Name of an entry; removing was confirmed.
+        import_from_requested: Key of another program, or a folder; all files stay where they are.
+        duplicates_requested: Which models are here twice.
+        verify_requested: Name of an entry.
+        remove_requested: Name of an entry, whether files of another program go, too; it was confirmed.
         move_requested: Name of an entry, the folder.
+        undo_move_requested: Name of an entry whose move was cut off.
+        stop_requested: Name of an entry; what is going on with its files shall end.
         chat_requested: Name of an entry.
         annotate_requested: Name of an entry, tuple of tags, note.
         figures_requested: Name of an entry that is looked at.
@@ -64,8 +71,12 @@ class LibraryPage(QWidget):
 
     import_requested = Signal(str)
     verify_requested = Signal(str)
-    remove_requested = Signal(str)
+    import_from_requested = Signal(str)
+    duplicates_requested = Signal()
+    remove_requested = Signal(str, bool)
     move_requested = Signal(str, str)
+    undo_move_requested = Signal(str)
+    stop_requested = Signal(str)
     chat_requested = Signal(str)
     annotate_requested = Signal(str, object, str)
     figures_requested = Signal(str)
@@ -75,6 +86,7 @@ class LibraryPage(QWidget):
         super().__init__(parent)
         self._shelf = Shelf()
         self._progress: dict[str, int] = {}
+        self._duplicates: Sequence[DuplicateGroup] | None = None
         self._build()
         self._connect()
         self._retranslate()
@@ -83,6 +95,11 @@ class LibraryPage(QWidget):
         self.filter_field = QLineEdit()
         self.filter_field.setClearButtonEnabled(True)
         self.import_button = QPushButton(icons.icon("import"), "")
+        self.import_menu = QMenu(self.import_button)
+        self.import_button.setMenu(self.import_menu)
+        self.duplicates_button = IconButton("copy", role="text_muted")
+        self.all_button = QPushButton()
+        self.all_button.hide()
         self.discover_button = QPushButton(icons.icon("download"), "")
         self.sum_label = QLabel()
         self.sum_label.setProperty("muted", True)
@@ -100,12 +117,14 @@ class LibraryPage(QWidget):
         row.addWidget(self.filter_field, 1)
         row.addWidget(self.import_button)
         row.addWidget(self.discover_button)
+        row.addWidget(self.duplicates_button)
         self.list_side = QWidget()
         side = QVBoxLayout(self.list_side)
         side.setContentsMargins(20, 12, 20, 12)
         side.setSpacing(theme.SPACING)
         side.addLayout(row)
         side.addWidget(self.sum_label)
+        side.addWidget(self.all_button, 0, Qt.AlignmentFlag.AlignLeft)
         side.addWidget(self.empty_label, 1)
         side.addWidget(self.view, 1)
         columns = QHBoxLayout(self)
@@ -116,18 +135,23 @@ class LibraryPage(QWidget):
 
     def _connect(self) -> None:
         self.filter_field.textChanged.connect(self._show_rows)
-        self.import_button.clicked.connect(self._on_import)
+        self.import_menu.aboutToShow.connect(self._fill_import_menu)
+        self.duplicates_button.clicked.connect(self.duplicates_requested)
+        self.all_button.clicked.connect(lambda: self.set_duplicates(None))
         self.discover_button.clicked.connect(self.discover_requested)
         self.view.face_chosen.connect(self.open_entry)
         self.view.current_key_changed.connect(self._on_current)
-        self.view.delete_key_pressed.connect(self._on_remove)
+        self.view.delete_key_pressed.connect(self.remove_entry)
         panel = self.panel
         panel.annotate_requested.connect(self.annotate_requested)
         panel.close_requested.connect(self.close_entry)
         panel.chat_requested.connect(lambda: self._with_entry(self.chat_requested.emit))
         panel.verify_requested.connect(lambda: self._with_entry(self.verify_requested.emit))
-        panel.remove_requested.connect(lambda: self._with_entry(self._on_remove))
+        panel.remove_requested.connect(lambda: self._with_entry(self.remove_entry))
         panel.move_requested.connect(lambda: self._with_entry(self._on_move))
+        panel.finish_move_requested.connect(self._on_finish_move)
+        panel.undo_move_requested.connect(lambda: self._with_entry(self.undo_move_requested.emit))
+        panel.stop_requested.connect(lambda: self._with_entry(self.stop_requested.emit))
         self.filter_field.installEventFilter(self)
 
     # --- values in ---
@@ -155,6 +179,11 @@ class LibraryPage(QWidget):
         entry = self._entry(name)
         if entry is not None:
             self.view.faces.replace(entry_face(entry, permille))
+
+    def set_duplicates(self, groups: Sequence[DuplicateGroup] | None) -> None:
+        """Show only what is here twice, by its bytes; None shows all again."""
+        self._duplicates = groups
+        self._show_rows()
 
     def show_figures(self, name: str, figures: ModelFigures) -> None:
         """What is known of an entry."""
@@ -194,28 +223,62 @@ class LibraryPage(QWidget):
         if is_beside and isinstance(key, str) and (shown is None or shown.name != key):
             self.open_entry(key)
 
+    def _fill_import_menu(self) -> None:
+        menu = self.import_menu
+        menu.clear()
+        menu.addAction(tr("A file…")).triggered.connect(self._on_import)
+        menu.addAction(tr("A folder…")).triggered.connect(self._on_import_folder)
+        if self._shelf.stores:
+            menu.addSeparator()
+        for store in self._shelf.stores:
+            action = menu.addAction(tr("All models of {program}", program=store.title))
+            action.setToolTip("\n".join(map(str, store.folders)))
+            action.triggered.connect(
+                lambda _checked=False, key=store.key: self.import_from_requested.emit(key)
+            )
+
     def _on_import(self) -> None:
         path = ModelFile.ask(self)
         if path:
             self.import_requested.emit(path)
 
+    def _on_import_folder(self) -> None:
+        folder = Folder.ask(self, tr("Import all models of a folder"))
+        if folder:
+            self.import_from_requested.emit(folder)
+
+    def _on_finish_move(self) -> None:
+        entry = self.panel.entry()
+        if entry is not None and entry.moving_to is not None:
+            self.move_requested.emit(entry.name, str(entry.moving_to))
+
     def _on_move(self, name: str) -> None:
-        folder = TargetFolder.ask(self)
+        folder = Folder.ask(self, tr("Move the model to"))
         if folder:
             self.move_requested.emit(name, folder)
 
-    def _on_remove(self, name: str) -> None:
+    def remove_entry(self, name: str) -> None:
+        """Ask what shall go, and say so; files of other programs go only by a button that says that."""
         entry = self._entry(name)
         if entry is None or entry.is_starter or name in self._progress:
             return
-        if entry.is_ours and not entry.is_missing:
-            consequence = tr(
-                "Its files are deleted, which frees {size}.", size=formats.size(entry.size_bytes)
-            )
+        question, size = tr("Remove “{name}”?", name=name), formats.size(entry.size_bytes)
+        if entry.address or entry.is_missing:
+            consequence = tr("Only the entry is removed.")
+            pressed = Question.ask_which(self, question, consequence, [tr("Remove")])
+        elif entry.is_ours:
+            consequence = tr("Its files are deleted, which frees {size}.", size=size)
+            pressed = Question.ask_which(self, question, consequence, [tr("Remove")])
         else:
-            consequence = tr("Only the entry is removed; the file stays where it is.")
-        if Question.ask(self, tr("Remove “{name}”?", name=name), consequence, tr("Remove")):
-            self.remove_requested.emit(name)
+            consequence = tr(
+                "Another program or you put its files there. They can stay, or be deleted for good, which"
+                " frees {size} and takes the model from that program, too.",
+                size=size,
+            )
+            ways = [tr("Remove the entry only"), tr("Delete the files, too")]
+            pressed = Question.ask_which(self, question, consequence, ways)
+        if pressed is not None:
+            self.remove_requested.emit(name, pressed == 1)
 
     def _with_entry(self, act: Callable[[str], object]) -> None:
         entry = self.panel.entry()
@@ -228,11 +291,18 @@ class LibraryPage(QWidget):
     # --- what is shown ---
 
     def _show_rows(self) -> None:
-        faces = entry_faces(self._shelf, self.filter_field.text(), self._progress)
+        if self._duplicates is None:
+            faces = entry_faces(self._shelf, self.filter_field.text(), self._progress)
+        else:
+            faces = duplicate_faces(self._shelf, self._duplicates, self._progress)
+        self.all_button.setVisible(self._duplicates is not None)
+        self.filter_field.setEnabled(self._duplicates is None)
         self.view.set_faces(faces)
         self.view.setVisible(bool(faces))
         self.empty_label.setVisible(not faces)
-        if self._shelf.entries:
+        if self._duplicates is not None:
+            self.empty_label.setText(tr("No model is here twice."))
+        elif self._shelf.entries:
             self.empty_label.setText(tr("Nothing found for “{text}”.", text=self.filter_field.text()))
         else:
             self.empty_label.setText(tr("No models yet. Import a GGUF file or download one."))
@@ -292,7 +362,9 @@ class LibraryPage(QWidget):
     def _retranslate(self) -> None:
         self.filter_field.setPlaceholderText(tr("Find in the library"))
         self.filter_field.setAccessibleName(tr("Find in the library"))
-        self.import_button.setText(tr("Import a file…"))
+        self.import_button.setText(tr("Import"))
+        self.all_button.setText(tr("Show all models"))
+        self.duplicates_button.set_name(tr("Find models that are here twice"))
         self.discover_button.setText(tr("Discover…"))
         self.view.setAccessibleName(tr("Models of this computer"))
         self._show_rows()

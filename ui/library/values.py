@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from model_manager.types import HubFacts, HubFile, KvType, ModelEntry
+from model_manager.types import HubFacts, HubFile, KvType, ModelEntry, Source, StoreInfo
 
 SortOrder = Literal["downloads", "likes", "trending", "modified"]
 PartKind = Literal["attention", "experts", "kv", "compute", "other"]
@@ -18,6 +18,7 @@ class SearchWish:
     """What is looked for on the hub.
 
     Attributes:
+        source: Where: the hub, or ModelScope.
         license_name: As cards write it; "" for any.
         limit: At most so many.
     """
@@ -28,6 +29,7 @@ class SearchWish:
     reasoning_only: bool = False
     fits_only: bool = False
     license_name: str = ""
+    source: Source = "hub"
     limit: int = 30
 
 
@@ -257,6 +259,7 @@ class Shelf:
     """The library as its page shows it.
 
     Attributes:
+        stores: Other programs that have models on this machine.
         models_dir: The folder whose files belong to the program; None while nobody has said.
         free_bytes: Room on its disk.
     """
@@ -264,3 +267,4 @@ class Shelf:
     entries: tuple[ModelEntry, ...] = ()
     models_dir: Path | None = None
     free_bytes: int = 0
+    stores: tuple[StoreInfo, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 
 import pytest
@@ -55,6 +56,15 @@ def test_latest_skips_but_never_loses_the_last(bridge: Bridge, qtbot: QtBot) -> 
     thread.join()
     assert len(seen) < 1_000
     assert seen == sorted(seen)
+
+
+def test_a_latest_that_nobody_keeps_still_delivers(bridge: Bridge, qtbot: QtBot) -> None:
+    seen: list[int] = []
+    for i in range(20):
+        Latest(bridge, seen.append).offer(i)
+    gc.collect()
+    qtbot.waitUntil(lambda: len(seen) == 20)
+    assert sorted(seen) == list(range(20))
 
 
 def test_nothing_is_delivered_after_close(bridge: Bridge, qtbot: QtBot) -> None:

@@ -75,6 +75,18 @@ def test_enter_searches_with_all_that_is_set(qtbot: QtBot, page: DiscoverPage) -
     assert "reading the header" in page.state_label.text()
 
 
+def test_another_source_is_a_filter_and_its_rows_say_so(qtbot: QtBot, page: DiscoverPage) -> None:
+    page.source_box.setCurrentIndex(1)
+    with qtbot.waitSignal(page.search_requested) as asked:
+        page.search_button.click()
+    assert asked.args[0].source == "modelscope"
+    page.set_found((replace(samples.FOUND[0], facts=replace(samples.FACTS, source="modelscope")),))
+    with qtbot.waitSignal(page.page_requested) as opened:
+        page.view.enter()
+        qtbot.keyClick(page.view, Qt.Key.Key_Return)
+    assert opened.args == [f"modelscope:{samples.REPO}"]
+
+
 def test_typing_alone_asks_nobody(qtbot: QtBot, page: DiscoverPage) -> None:
     with qtbot.assertNotEmitted(page.search_requested):
         qtbot.keyClicks(page.search_field, "qwen")

@@ -71,7 +71,7 @@ def test_progress_is_per_mille_of_any_size() -> None:
         (2, "Paused · 2.00 GB of 12.1 GB"),
         (3, "Waiting for its turn"),
         (4, "Stopped by a problem · 900 MB of 11.9 GB"),
-        (5, "Checking the checksum · 5.04 GB of 5.04 GB"),
+        (5, "Checking the checksum · 3.10 GB of 5.04 GB"),
         (6, "Complete and verified · 98.0 MB"),
     ],
 )
@@ -174,3 +174,42 @@ def test_a_finished_model_is_chatted_with(qtbot: QtBot, downloads: DownloadsPage
 def test_errors_are_never_shown_raw() -> None:
     failed = replace(samples.downloads()[3], error=errors.HashMismatch(Path("/a/b.gguf"), "0" * 64, "1" * 64))
     assert "0000" not in describe(failed)
+
+
+def test_a_download_that_waits_says_for_what() -> None:
+    running = samples.downloads()[0]
+    away = replace(running, waiting="network", retry_in_s=12.0, rate_bytes_per_s=None, eta_s=None)
+    assert describe(away).endswith("no network, what has arrived is kept; next try in 12 s")
+    assert describe(replace(away, waiting="server")).endswith("does not answer; next try in 12 s")
+    assert describe(replace(running, n_files=3)).endswith("left · 3 files")
+
+
+def test_the_queue_is_put_in_order_and_stopped_as_a_whole(qtbot: QtBot, downloads: DownloadsPage) -> None:
+    first, last = row(downloads, 1), row(downloads, 5)
+    assert (first.up_button.isEnabled(), first.down_button.isEnabled()) == (False, True)
+    assert (last.up_button.isEnabled(), last.down_button.isEnabled()) == (True, False)
+    assert row(downloads, 6).up_button.isHidden()
+    with qtbot.waitSignal(downloads.move_requested) as moved:
+        row(downloads, 2).up_button.click()
+    assert moved.args == [2, "up"]
+    with qtbot.waitSignal(downloads.pause_all_requested):
+        downloads.pause_all_button.click()
+    with qtbot.waitSignal(downloads.resume_all_requested):
+        downloads.resume_all_button.click()
+    downloads.set_downloads(samples.downloads()[5:])
+    assert downloads.pause_all_button.isHidden()
+    assert downloads.resume_all_button.isHidden()
+
+
+def test_limits_are_settings(qtbot: QtBot, downloads: DownloadsPage) -> None:
+    with qtbot.assertNotEmitted(downloads.setting_changed):
+        downloads.set_settings({"downloads_at_once": 3, "download_rate": 123_000})
+    assert downloads.limits.at_once_box.value() == 3
+    assert downloads.limits.rate_box.currentText() == "123 kB/s"
+    with qtbot.waitSignal(downloads.setting_changed) as changed:
+        downloads.limits.at_once_box.stepUp()
+    assert changed.args == ["downloads_at_once", 4]
+    with qtbot.waitSignal(downloads.setting_changed) as changed:
+        downloads.limits.rate_box.setCurrentIndex(0)
+    assert changed.args == ["download_rate", 0]
+    assert downloads.limits.rate_box.currentText() == "no limit"

@@ -11,10 +11,10 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from model_manager import errors
-from model_manager.types import ModelEntry
+from model_manager.types import DuplicateGroup, ModelEntry
 from tests.helpers import page_samples as samples
 from tests.helpers.window_samples import MODELS
-from ui.library.library_page import LibraryPage, ModelFile
+from ui.library.library_page import Folder, LibraryPage, ModelFile
 from ui.library.values import ModelFigures
 from ui.question import Question
 
@@ -108,14 +108,42 @@ def test_an_empty_library_says_how_to_begin(qtbot: QtBot, page: LibraryPage) -> 
         page.discover_button.click()
 
 
-def test_import_says_which_file(qtbot: QtBot, page: LibraryPage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_import_is_a_menu_of_files_folders_and_programs(
+    qtbot: QtBot, page: LibraryPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page._fill_import_menu()
+    file, folder, _line, ollama = page.import_menu.actions()
+    assert ollama.text() == "All models of Ollama"
+    with qtbot.waitSignal(page.import_from_requested) as asked:
+        ollama.trigger()
+    assert asked.args == ["ollama"]
     monkeypatch.setattr(ModelFile, "ask", lambda _parent: "/somewhere/a.gguf")
+    monkeypatch.setattr(Folder, "ask", lambda _parent, _title: "/somewhere")
     with qtbot.waitSignal(page.import_requested) as asked:
-        qtbot.mouseClick(page.import_button, Qt.MouseButton.LeftButton)
+        file.trigger()
     assert asked.args == ["/somewhere/a.gguf"]
+    with qtbot.waitSignal(page.import_from_requested) as asked:
+        folder.trigger()
+    assert asked.args == ["/somewhere"]
     monkeypatch.setattr(ModelFile, "ask", lambda _parent: "")
-    with qtbot.assertNotEmitted(page.import_requested):
-        page.import_button.click()
+    monkeypatch.setattr(Folder, "ask", lambda _parent, _title: "")
+    with qtbot.assertNotEmitted(page.import_requested), qtbot.assertNotEmitted(page.import_from_requested):
+        file.trigger()
+        folder.trigger()
+
+
+def test_what_is_here_twice_stands_together(qtbot: QtBot, page: LibraryPage) -> None:
+    with qtbot.waitSignal(page.duplicates_requested):
+        page.duplicates_button.click()
+    names = ("starter", QWEN)
+    page.set_duplicates((DuplicateGroup(("0" * 64,), 17_720_000_000, names, 17_720_000_000),))
+    faces = page.view.faces.all()
+    assert faces[0].title == "The same 17.7 GB, 17.7 GB too much:"
+    assert [face.key for face in faces[1:]] == list(names)
+    page.all_button.click()
+    assert page.view.faces.rowCount() == len(MODELS)
+    page.set_duplicates(())
+    assert page.empty_label.text() == "No model is here twice."
 
 
 # --- an entry in full ---
@@ -245,29 +273,70 @@ def test_chat_and_verify(qtbot: QtBot, page: LibraryPage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "consequence"),
-    [(2, "which frees 17.7 GB"), (4, "stays where it is"), (3, "stays where it is")],
+    ("number", "consequence", "pressed", "deletes_foreign"),
+    [
+        (2, "which frees 17.7 GB", 0, False),
+        (4, "takes the model from that program", 0, False),
+        (4, "takes the model from that program", 1, True),
+        (3, "Only the entry", 0, False),
+    ],
 )
 def test_remove_says_what_is_deleted(
-    qtbot: QtBot, page: LibraryPage, monkeypatch: pytest.MonkeyPatch, number: int, consequence: str
+    qtbot: QtBot,
+    page: LibraryPage,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    consequence: str,
+    pressed: int,
+    deletes_foreign: bool,
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(Question, "ask", lambda *args: asked.append(args) or True)
+
+    def answer(*args: Any) -> int:
+        asked.append(args)
+        return pressed
+
+    monkeypatch.setattr(Question, "ask_which", answer)
     name = MODELS[number].name
     page.open_entry(name)
     with qtbot.waitSignal(page.remove_requested) as removed:
         page.panel.remove_button.click()
-    assert removed.args == [name]
+    assert removed.args == [name, deletes_foreign]
     assert consequence in asked[0][2]
+    assert len(asked[0][3]) == (2 if number == 4 else 1)
 
 
 def test_delete_asks_and_a_no_changes_nothing(
     qtbot: QtBot, page: LibraryPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Question, "ask", lambda *_args: False)
+    monkeypatch.setattr(Question, "ask_which", lambda *_args: None)
     page.view.set_current_key(QWEN)
     with qtbot.assertNotEmitted(page.remove_requested):
         qtbot.keyClick(page.view, Qt.Key.Key_Delete)
+
+
+def test_a_model_is_moved_and_a_cut_off_move_goes_on_or_back(
+    qtbot: QtBot, page: LibraryPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Folder, "ask", lambda _parent, _title: "/mnt/models")
+    page.open_entry(QWEN)
+    with qtbot.waitSignal(page.move_requested) as moved:
+        page.panel.move_button.click()
+    assert moved.args == [QWEN, "/mnt/models"]
+    page.set_progress(QWEN, 100)
+    with qtbot.waitSignal(page.stop_requested) as stopped:
+        page.panel.stop_button.click()
+    assert stopped.args == [QWEN]
+    page.set_progress(QWEN, None)
+    halfway = replace(MODELS[2], moving_to=Path("/mnt/other"))
+    page.set_shelf(replace(samples.SHELF, entries=(halfway,)))
+    assert page.panel.move_button.isHidden()
+    with qtbot.waitSignal(page.move_requested) as moved:
+        page.panel.finish_button.click()
+    assert moved.args == [QWEN, "/mnt/other"]
+    with qtbot.waitSignal(page.undo_move_requested) as undone:
+        page.panel.undo_button.click()
+    assert undone.args == [QWEN]
 
 
 def test_the_starter_cannot_be_removed_and_a_missing_file_not_verified(page: LibraryPage) -> None:
