@@ -83,6 +83,7 @@ class Downloads:
         self._hub_cache_dir = hub_cache_dir
         self._lock = threading.RLock()
         self._is_closed = False
+        self._telling: list[threading.Thread] = []  # about the end of their download
         self._downloads: dict[int, Download] = {}
         for row in store.list():
             self._restore(row)
@@ -216,6 +217,7 @@ class Downloads:
         with self._lock:
             self._is_closed = True
             threads = [download.thread for download in self._downloads.values() if download.thread]
+            threads += self._telling
             for download in self._downloads.values():
                 if download.is_running:
                     download.stop("queued")
@@ -341,6 +343,7 @@ class Downloads:
 
     def _end(self, download: Download, status: DownloadStatus) -> None:
         with self._lock:
+            self._telling.append(threading.current_thread())
             download.ended()
             if status == "cancelled":
                 self._discard_files(download)
@@ -355,6 +358,7 @@ class Downloads:
             # "queued" again: paused and resumed before the pause took effect, or the program ends.
             if download.status != "queued" or self._is_closed:
                 download.settled.set()
+            self._telling.remove(threading.current_thread())
             self._start_queued()
 
     def _snapshot(self, download: Download) -> DownloadSnapshot:

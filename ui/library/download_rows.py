@@ -17,12 +17,13 @@ _CAN_CANCEL: tuple[DownloadStatus, ...] = ("queued", "running", "verifying", "pa
 
 
 def progress_permille(snapshot: DownloadSnapshot) -> int | None:
-    """How much has arrived, 0 to 1000; None while the size is unknown."""
+    """How much has arrived, or has been verified at the end, 0 to 1000; None while the size is unknown."""
     if snapshot.status == "done":
         return 1000
     if not snapshot.size_bytes:
         return None
-    return max(0, min(1000, snapshot.received_bytes * 1000 // snapshot.size_bytes))
+    n_bytes = snapshot.verified_bytes if snapshot.status == "verifying" else snapshot.received_bytes
+    return max(0, min(1000, n_bytes * 1000 // snapshot.size_bytes))
 
 
 def describe(snapshot: DownloadSnapshot) -> str:

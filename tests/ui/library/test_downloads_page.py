@@ -62,6 +62,8 @@ def test_progress_is_per_mille_of_any_size() -> None:
     assert progress_permille(replace(huge, size_bytes=0)) is None
     assert progress_permille(replace(huge, received_bytes=9 * 10**12)) == 1000
     assert progress_permille(replace(huge, size_bytes=None, status="done")) == 1000
+    checked = replace(huge, received_bytes=4_000_000_000_000, verified_bytes=1_000_000_000_000)
+    assert progress_permille(replace(checked, status="verifying")) == 250
 
 
 @pytest.mark.parametrize(

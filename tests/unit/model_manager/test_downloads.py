@@ -350,6 +350,27 @@ def test_listener_that_fails_harms_nothing(make, expected_logs) -> None:
     assert downloads.wait(downloads.add("tests/Model1")).status == "done"
 
 
+def test_closing_waits_for_listeners_that_are_being_told(make) -> None:
+    """What they do with a finished model needs what is closed after the downloads."""
+    told, may_end = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def listen(snapshot: DownloadSnapshot) -> None:
+        told.set()
+        may_end.wait()
+        ended.append(snapshot.ref)
+
+    downloads = make(on_finished=listen)
+    downloads.add("tests/Model1")
+    told.wait()
+    closing = threading.Thread(target=downloads.close)
+    closing.start()
+    assert closing.is_alive()
+    may_end.set()
+    closing.join()
+    assert ended == ["tests/Model1"]
+
+
 def test_manager_may_be_asked_from_its_own_callback(make) -> None:
     seen: list[int] = []
     holder: list[Downloads] = []
