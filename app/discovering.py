@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from app import fits
 from app.machine import this_machine
 from app.services import Services
+from model_manager.best_fit import Wishes, best_fit
 from model_manager.errors import (
     AccessDenied,
     HubError,
@@ -18,9 +18,8 @@ from model_manager.errors import (
     NotOnHub,
     UnsafeFilename,
 )
-from model_manager.fit import Machine, fit
+from model_manager.fit import Machine
 from model_manager.hub import SearchOrder
-from model_manager.kv_cache import ContextSize
 from model_manager.offers import Offer, Shelf, by_preference, recommended, shelf_of
 from model_manager.quantizations import quality_of
 from model_manager.references import HubReference, UrlReference, label, parse
@@ -137,7 +136,7 @@ def _page_of_file(services: Services, reference: UrlReference) -> Page:
     item = services.sources.resolve(reference.ref)
     found = read_remote(item, services.sources, services.http)
     machine = this_machine(services)
-    judged = fit(found, machine, fits.context_for(found, ContextSize(0)))
+    judged = best_fit(found, machine, Wishes()).fit
     name = label(item.files[0].path)
     file = HubFile(item.files[0].path, found.size_bytes, reference.sha256)
     offer = Offer(name, reference.ref, (file,), quality_of(name), judged.verdict, "headers")
@@ -176,7 +175,7 @@ def _card(services: Services, model: HubModel) -> str:
 def _judged(services: Services, model: HubModel, offer: Offer, machine: Machine) -> Offer:
     try:
         found = read_remote(services.sources.item_of(model, offer.files), services.sources, services.http)
-        verdict = fit(found, machine, fits.context_for(found, ContextSize(0))).verdict
+        verdict = best_fit(found, machine, Wishes()).fit.verdict
     except (ModelFileError, UnsafeFilename, HubError) as error:
         log.info("%s is judged by its size: %s", offer.ref, error)
         return replace(offer, basis="unreadable")

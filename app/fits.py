@@ -31,8 +31,6 @@ from storage.records import Speed
 
 log = logging.getLogger(__name__)
 
-DEFAULT_CTX_TOKENS = 8192
-
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -153,12 +151,6 @@ def _entry_of(services: Services, name: str, model: GgufModel) -> ModelEntry | N
     found = [entry for entry in services.library.list() if path in entry.paths]  # starters share a file
     named = [entry for entry in found if entry.name == name]
     return next(iter([*named, *found]), None) or services.library.get(str(path))
-
-
-def context_for(model: GgufModel, context: ContextSize) -> ContextSize:
-    """The same, with the model's own length, at most 8192, where none is asked for."""
-    own_tokens = min(model.header.n_ctx_train_tokens or 4096, DEFAULT_CTX_TOKENS)
-    return replace(context, n_ctx_tokens=context.n_ctx_tokens or own_tokens)
 
 
 def _path_of(entry: ModelEntry) -> Path:
