@@ -258,6 +258,11 @@ class Conversations:
         head_id = self.get(conversation_id).head_id
         return [] if head_id is None else self._trees.path_to(head_id)
 
+    def tip(self, conversation_id: int, n_messages: int) -> builtins.list[Message]:
+        """The last messages that are shown, up to the head; a long conversation takes no longer."""
+        head_id = self.get(conversation_id).head_id
+        return [] if head_id is None else self._trees.tip(head_id, n_messages)
+
     def path_to(self, message_id: int) -> builtins.list[Message]:
         """The messages from the first one to this one, which is the last."""
         return self._trees.path_to(message_id)

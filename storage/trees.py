@@ -59,6 +59,28 @@ class Trees:
             step = parents[step]
         return self._read(versions)
 
+    def tip(self, message_id: int, n_messages: int) -> list[Message]:
+        """The last messages of the path to this one, which is the last of them, or `NoSuchMessage`.
+
+        However long the conversation is, it takes as long as so many messages do.
+        """
+        self.conversation_id_of(message_id)
+        steps = self._database.query(
+            "WITH RECURSIVE way (id, parent_id, n) AS (SELECT id, parent_id, 1 FROM messages WHERE id = :id"
+            " UNION ALL SELECT messages.id, messages.parent_id, n + 1"
+            " FROM way JOIN messages ON messages.id = way.parent_id WHERE n < :n) SELECT id FROM way",
+            {"id": message_id, "n": n_messages},
+        )
+        versions: dict[int, list[int]] = {}
+        for step_id, sibling_id in self._database.query(
+            "SELECT step.id, sibling.id FROM json_each(:steps) JOIN messages AS step ON step.id = value"
+            " JOIN messages AS sibling ON sibling.conversation_id = step.conversation_id"
+            " AND sibling.parent_id IS step.parent_id ORDER BY step.id, sibling.id",
+            {"steps": to_json([step["id"] for step in steps])},
+        ):
+            versions.setdefault(step_id, []).append(sibling_id)
+        return self._read(versions)
+
     def _read(self, versions: Mapping[int, Sequence[int]]) -> list[Message]:
         """Messages, the oldest first, which is parents before their children.
 

@@ -12,7 +12,8 @@ from app.cli.conversation_json import MARKS, conversation_json, hit_json, messag
 from app.cli.output import print_json, print_table, printable
 from app.console import Console
 from app.services import Services
-from storage.records import Conversation
+from storage.records import Conversation, Message
+from storage.store import Store
 from ui import formats
 from ui.i18n import tr
 
@@ -29,6 +30,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     listing.set_defaults(run=list_conversations)
     showing = actions.add_parser("show", parents=parents, help="one, from its first message to its last")
     showing.add_argument("id", metavar="ID", type=int)
+    showing.add_argument("--last", metavar="N", type=positive, help="only its last messages")
     showing.set_defaults(run=show)
     searching = actions.add_parser("search", parents=parents, help="in titles, answers, questions, reasoning")
     searching.add_argument("text", metavar="TEXT")
@@ -67,9 +69,14 @@ def list_conversations(arguments: argparse.Namespace, services: Services, consol
 
 def show(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Print one conversation as it is shown: the path to its newest message."""
-    conversation, path = services.storage.call(
-        lambda store: (store.conversations.get(arguments.id), store.conversations.path(arguments.id))
-    )
+
+    def read(store: Store) -> tuple[Conversation, list[Message]]:
+        conversation = store.conversations.get(arguments.id)
+        if arguments.last is not None:
+            return conversation, store.conversations.tip(arguments.id, arguments.last)
+        return conversation, store.conversations.path(arguments.id)
+
+    conversation, path = services.storage.call(read)
     if arguments.json:
         messages = [message_json(message) for message in path]
         print_json(console, conversation_json(conversation) | {"messages": messages})

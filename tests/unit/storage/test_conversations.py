@@ -86,6 +86,21 @@ def test_versions_are_siblings_oldest_first(store: Store) -> None:
     assert [m.id for m in store.conversations.path(conversation)] == [first.id, one.id]
 
 
+def test_tip_is_the_end_of_the_path(store: Store) -> None:
+    conversation = store.conversations.create()
+    head: int | None = None
+    for number in range(6):
+        before = head
+        head = store.conversations.append(conversation.id, before, "user", text(f"message {number}")).id
+        store.conversations.append(conversation.id, before, "user", text("another version"))
+    assert head is not None
+    store.conversations.select(conversation.id, head)
+    path = store.conversations.path(conversation.id)
+    for n in (1, 2, 5, 6, 100):
+        assert store.conversations.tip(conversation.id, n) == path[-n:]
+    assert store.conversations.tip(store.conversations.create().id, 3) == []
+
+
 def test_first_messages_of_other_conversations_are_no_versions(store: Store) -> None:
     ids = [
         store.conversations.append(store.conversations.create().id, None, "user", text("q")).sibling_ids
