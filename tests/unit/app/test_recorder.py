@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 
 from app.recorder import Recorder
-from model_manager.types import ChatFinished, ReasoningDelta, TextDelta, Timings, Usage
+from model_manager.types import (
+    ChatFinished,
+    Likelihood,
+    ReasoningDelta,
+    TextDelta,
+    Timings,
+    TokenLogprobs,
+    Usage,
+)
 from storage.errors import DatabaseDiskFull
 from storage.records import Generation, Message, Part
+from storage.store import Store
 from storage.thread import StorageThread
 
 
@@ -78,6 +87,30 @@ def test_finish_stores_everything(storage: StorageThread, answer: Message, recor
     assert (generation.completion_tokens, generation.reasoning_tokens) == (4, 2)
     assert generation.reasoning_ms is not None
     assert generation.reasoning_ms >= 0
+
+
+def test_how_it_was_loaded_and_how_likely_its_tokens_were_are_kept(
+    storage: StorageThread, answer: Message, recorder: Recorder
+) -> None:
+    recorder.set_engine("llama.cpp", {"n_ctx_tokens": 512}, "ab" * 32)
+    recorder.add(ReasoningDelta("hm"))
+    recorder.add(TextDelta("Yes."))
+    yes, no = Likelihood(5, b"Yes", -0.25), Likelihood(6, b"No", -1.5)
+    recorder.add_logprobs(TokenLogprobs(yes, (yes, no)))
+    recorder.add_logprobs(TokenLogprobs(Likelihood(7, b".", -0.5), (no,)))
+    usage, timings = Usage(5, 2, 4, 2), Timings(10.0, 100.0, 20.0)
+    finished = ChatFinished("stop", usage, timings, seed=7, reasoning_ended_by="budget")
+    generation = recorder.finish("complete", finished, "stop").generation
+    assert generation is not None
+    assert (generation.load_plan, generation.template_sha256) == ({"n_ctx_tokens": 512}, "ab" * 32)
+    assert generation.thinking_ended_by == "budget"
+
+    def traces(store: Store) -> list[Any]:
+        found = (store.traces.get(answer.id, kind) for kind in ("logprobs", "top_tokens", "top_logprobs"))
+        return [trace.tolist() for trace in found if trace is not None]
+
+    assert storage.call(traces) == [[-0.25, -0.5], [[5, 6], [6, -1]], [[-0.25, -1.5], [-1.5, -9999.0]]]
+    assert storage.call(lambda store: store.conversations.verify()) == []
 
 
 def test_finish_without_a_word(recorder: Recorder) -> None:

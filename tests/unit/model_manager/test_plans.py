@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model_manager import plans
-from model_manager.types import ALL_LAYERS, Adapter, LoadPlan
+from model_manager.types import ALL_LAYERS, Adapter, EngineInfo, LoadPlan
 
 GOOD: dict[str, Any] = {
     "n_ctx_tokens": 4096,
@@ -33,6 +35,16 @@ def test_kept_values_become_a_plan() -> None:
         adapters=(Adapter(Path("a"), 0.5),),
     )
     hash(plan)  # plans are compared and looked up
+
+
+def test_how_a_model_was_loaded_is_what_was_not_the_default() -> None:
+    info = EngineInfo("m", "a", 512, 2048, 2, 8, 2, False, 3, "", "llama.cpp")
+    assert plans.noted(LoadPlan(Path("m"), name="m"), info) == {"n_ctx_tokens": 512, "n_threads": 3}
+    plan = plans.applied(LoadPlan(Path("m")), plans.kept_values(GOOD), [Adapter(Path("a"), 0.5)])
+    noted = json.loads(json.dumps(plans.noted(replace(plan, draft_path=Path("d")), info)))
+    assert noted["tensor_overrides"] == [["attn", "CPU"]]
+    assert (noted["adapters"], noted["draft_path"]) == ([{"path": "a", "scale": 0.5}], "d")
+    assert noted["n_ctx_tokens"] == 512
 
 
 @pytest.mark.parametrize("kept", [None, 5, "x", [], {"n_ctx_tokens": "many", "model_path": "/etc", "x": 1}])

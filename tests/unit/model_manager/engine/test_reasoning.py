@@ -32,6 +32,14 @@ def test_conclude_ends_the_reasoning_at_the_next_token() -> None:
     assert budget.due(thinker) == CLOSING
 
 
+def test_who_ended_it_is_noted() -> None:
+    spent, asked, neither = (ThinkingBudget(tokens, CLOSING) for tokens in (2, 9, 9))
+    asked.conclude()
+    for budget in (spent, asked, neither):
+        budget.due(Thinker(3))
+    assert [budget.ended_by for budget in (spent, asked, neither)] == ["budget", "person", None]
+
+
 def test_conclude_does_nothing_to_an_answer() -> None:
     budget = ThinkingBudget(None, CLOSING)
     budget.conclude()
