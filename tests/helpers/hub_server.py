@@ -428,7 +428,8 @@ class Handler(BaseHTTPRequestHandler):
         while sent < len(view):
             if rate is not None:
                 self.hub.closing.wait(max(0.0, began_at + sent / rate - time.monotonic()))
-            n_bytes = self.connection.send(view[sent : sent + (PIECE_BYTES if rate else 1 << 20)])
+            piece_bytes = 1 << 20 if rate is None else max(PIECE_BYTES, int(rate / 500))
+            n_bytes = self.connection.send(view[sent : sent + piece_bytes])
             sent += n_bytes
             self.hub.count(n_bytes)
         if fault.stall_after is not None:
