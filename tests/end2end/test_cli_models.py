@@ -7,11 +7,12 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.helpers.cli import coterie, events, refuse, start, succeed
-from tests.helpers.hub_server import HubServer
+from tests.helpers.hub_server import HubServer, random_bytes
 from tests.helpers.shapes import Shape, write_shape
 
 REPO = "coterie-tests/Demo-MoE-GGUF"
@@ -112,6 +113,47 @@ def test_downloads_are_listed_and_cancelled(data_dir: Path, hub: HubServer) -> N
     (listed,) = json.loads(succeed(coterie(data_dir, "models", "downloads", "--json")).stdout)
     assert (listed["status"], listed["received_bytes"]) == ("cancelled", 0)
     assert not list((data_dir / "models").rglob("*.part"))
+
+
+def test_queue_is_steered(data_dir: Path, hub: HubServer) -> None:
+    """Each command is a program of its own, so each order also survives a restart."""
+    for number in (1, 2, 3):
+        hub.add(f"tests/Model{number}", f"model{number}-Q4_K_M.gguf", random_bytes(2 << 20, number))
+    hub.misbehave("body", times=-1, stall_after=0)
+    env = environment(hub)
+
+    def run(*arguments: str) -> Any:
+        return json.loads(succeed(coterie(data_dir, "models", *arguments, "--json", env=env)).stdout)
+
+    ids = [run("download", f"tests/Model{number}", "--queue")["queued"] for number in (1, 2, 3)]
+    assert run("pause", "--all") == {"paused": "all"}
+    assert run("order", str(ids[2]), "first") == {"order": [ids[2], ids[0], ids[1]]}
+    listed = run("downloads")
+    assert [(row["ref"], row["status"], row["position"]) for row in listed] == [
+        ("tests/Model3", "paused", 1),
+        ("tests/Model1", "paused", 2),
+        ("tests/Model2", "paused", 3),
+    ]
+    assert run("cancel", str(ids[1])) == {"cancelled": ids[1]}
+    assert run("cancel", str(ids[1])) == {"forgotten": ids[1]}
+    hub.behave()
+    succeed(coterie(data_dir, "models", "resume", "--all", env=env))
+    assert [row["status"] for row in run("downloads")] == ["done", "done"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("pause",), ("pause", "1", "--all"), ("resume",), ("order", "1", "sideways"), ("order", "1")],
+)
+def test_orders_that_make_no_sense_are_usage_errors(data_dir: Path, arguments: tuple[str, ...]) -> None:
+    done = coterie(data_dir, "models", *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+
+
+def test_limits_are_checked_settings(data_dir: Path) -> None:
+    succeed(coterie(data_dir, "settings", "set", "download_rate", "500000"))
+    assert coterie(data_dir, "settings", "set", "downloads_at_once", "0").returncode == 2
 
 
 def test_ctrl_c_pauses(data_dir: Path, hub: HubServer) -> None:
