@@ -347,7 +347,7 @@ class Engines:
             n_ctx_tokens=self._n_ctx_tokens(),
             chat_template=entry.chat_template,
             name=entry.name,
-            mmproj_path=find_mmproj(model),
+            mmproj_path=find_mmproj(model) or entry.mmproj_path,
             prompt_cache_dir=cache_dir if cache_limit_bytes > 0 else None,
             prompt_cache_limit_bytes=cache_limit_bytes,
             model_sha256=entry.sha256 or (),

@@ -132,6 +132,7 @@ def entry_of(record: ModelRecord) -> ModelEntry:
         adapters=kept_adapters(info.get("adapters")),
         tuning=kept_tuning(info.get("tuning")),
         measured=info["measured"] if isinstance(info.get("measured"), dict) else {},
+        mmproj_path=_existing(info.get("mmproj")),
         tags=record.tags,
         note=record.note,
         state=state_of_missing(missing, len(paths)) if missing else _state(verification, looks),
@@ -147,6 +148,10 @@ def _state(verification: Mapping[str, Any], looks: Sequence[Look | None]) -> Mod
     if verification.get("looks") != [list(look) for look in looks if look is not None]:
         return "changed"
     return "verified" if verification.get("is_good") else "damaged"
+
+
+def _existing(path: object) -> Path | None:
+    return Path(path) if isinstance(path, str) and os.path.isfile(path) else None
 
 
 def _moment(text: object) -> datetime | None:

@@ -59,6 +59,7 @@ class ModelEntry:
         adapters: LoRA adapters that it is loaded with.
         tuning: What `coterie models tune` measured with this plan, as JSON values; empty where it did not.
         measured: What its last load took, as JSON values; `model_manager.measured_memory` owns it.
+        mmproj_path: The vision tower, where its store keeps that elsewhere than beside the model.
         tags: Words that a person has given it, sorted.
         note: What a person has written about it.
         state: What is known of the files.
@@ -89,6 +90,7 @@ class ModelEntry:
     adapters: tuple[Adapter, ...] = ()
     tuning: Mapping[str, Any] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
+    mmproj_path: Path | None = None
     tags: tuple[str, ...] = ()
     note: str = ""
     state: ModelState = "unverified"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -126,9 +127,17 @@ class _Import:
         number, self._n_items = self._n_items, self._n_items + 1
         if isinstance(finding, LeftOut):
             return ImportItem(
-                "skipped", finding.name, finding.path, reason=finding.reason, detail=finding.detail
+                "skipped",
+                _clean(finding.name),
+                _shown(finding.path),
+                reason=finding.reason,
+                detail=finding.detail,
             )
-        name = finding.name or model_stem(finding.path.name)
+        name = _clean(finding.name or model_stem(finding.path.name))
+        if not _is_text(finding.path):
+            return ImportItem(
+                "skipped", name, _shown(finding.path), reason="unreadable", detail="a name that is not UTF-8"
+            )
         file_id = _file_id(finding.path)
         if file_id is not None and file_id in self._known:
             looks = looks_of([finding.path])
@@ -145,6 +154,8 @@ class _Import:
             record_of(name, model, sha256, is_ours=is_inside(model.paths[0], self._library.models_dir)),
             source=finding.source,
         )
+        if finding.mmproj is not None:
+            record = replace(record, info={**record.info, "mmproj": str(finding.mmproj)})
         if file_id is not None:
             self._known[file_id] = name
         gone = next((gone for gone in self._gone if _is_same_model(gone, record)), None)
@@ -166,6 +177,26 @@ class _Import:
             records.update(again.name, partial(_moved_to, again))
         log.info("took over %d models, found %d again", len(kept), len(self._found_again))
         return told
+
+
+def _clean(name: str) -> str:
+    """A name as a list can show it: no line breaks, control or direction characters, lone surrogates."""
+    kept = (letter if unicodedata.category(letter) not in ("Cc", "Cf", "Cs") else " " for letter in name)
+    return " ".join("".join(kept).split()) or "?"
+
+
+def _is_text(path: Path) -> bool:
+    """Whether the database can keep it: it holds text, and a name on Linux may be any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(path: Path) -> Path:
+    """The path as it can be printed."""
+    return Path(str(path).encode("utf-8", "replace").decode())
 
 
 def _outside_shard(finding: Found, name: str) -> ImportItem | None:

@@ -174,17 +174,21 @@ class Moving:
         files = [(Path(path), self._target(record, Path(path), folder)) for path in record.paths]
         if all(source == target or _is_same(source, target) for source, target in files):
             return None
-        tower = find_mmproj(read_files(files[0][0]))
-        if tower is not None:
-            beside = files[0][1].with_name(tower.name)
-            if not beside.exists():
-                files.append((tower, beside))
+        files += self._tower(record, *files[0])
         for _source, target in files:
             if os.path.lexists(target):
                 raise ModelNameTaken(record.name, target)
         move = Move(folder, tuple(files))
         self._require_room(move, record.is_ours)
         return move
+
+    def _tower(self, record: ModelRecord, source: Path, target: Path) -> list[tuple[Path, Path]]:
+        """The vision tower with its place beside the model, unless that is taken or there is none."""
+        tower = find_mmproj(read_files(source))
+        name = tower.name if tower is not None else f"mmproj-{target.name}"
+        tower = tower or self._library.get(record.name).mmproj_path
+        beside = target.with_name(name)
+        return [] if tower is None or beside.exists() else [(tower, beside)]
 
     def _target(self, record: ModelRecord, path: Path, folder: Path) -> Path:
         for top in (record.home, self._library.models_dir):

@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 from model_manager.tuning import Tuning
 from model_manager.types import ALL_LAYERS, Adapter, EngineInfo, KvType, LoadMode, LoadPlan, Speculation
 
-KEPT_KEYS: Final = ("plan", "adapters", "tuning", "measured")
+KEPT_KEYS: Final = ("plan", "adapters", "tuning", "measured", "mmproj")
 """Of a record's `info`: they survive a new look at the files."""
 
 

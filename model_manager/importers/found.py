@@ -20,6 +20,8 @@ class Found:
         sha256: Of this one file, as the store says; None where it does not.
         size_bytes: As the store says; None where it does not.
         root: The folder that the file and its shards must not lead out of.
+        mmproj: Its vision tower, where the store says which file that is; None for one that lies beside it
+            under a name of its own, or for none.
     """
 
     path: Path
@@ -28,6 +30,7 @@ class Found:
     root: Path
     sha256: str | None = None
     size_bytes: int | None = None
+    mmproj: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

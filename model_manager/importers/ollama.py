@@ -1,6 +1,6 @@
 """Ollama: manifests with the names, blobs with the bytes, by their hash.
 
-    manifests/HOST/NAMESPACE/MODEL/TAG      JSON; the layer of the type below has the model's digest and size
+    manifests/HOST/NAMESPACE/MODEL/TAG      JSON; layers of the types below have digests and sizes
     blobs/sha256-HEX                        older versions: `sha256:HEX`
 
 Source: ollama, types/model/name.go (names), manifest/layer.go and server/modelpath.go (blobs), docs/faq.md
@@ -20,6 +20,7 @@ from model_manager.importers.settings_files import json_object
 from model_manager.importers.walking import confined
 
 MODEL_LAYER: Final = "application/vnd.ollama.image.model"
+PROJECTOR_LAYER: Final = "application/vnd.ollama.image.projector"
 _DIGEST: Final = re.compile(r"sha256[:-]([0-9a-f]{64})")
 _MAX_MANIFESTS: Final = 10_000
 
@@ -52,20 +53,17 @@ def _from_manifest(manifest: Path, parts: Sequence[str], root: Path) -> Found | 
     reason = confined(manifest, root)
     if reason is not None:
         return LeftOut(manifest, name, reason)
-    layers = json_object(manifest).get("layers")
-    models = [layer for layer in layers if _is_model(layer)] if isinstance(layers, list) else []
+    told = json_object(manifest).get("layers")
+    layers = told if isinstance(told, list) else []
+    models = [layer for layer in layers if _is_of(layer, MODEL_LAYER)]
     if not models:
         return LeftOut(manifest, name, "bad_manifest", "no model layer")
     if len(models) > 1:
         return LeftOut(manifest, name, "unsupported", "a model in several layers")
-    digest = _DIGEST.fullmatch(str(models[0].get("digest", "")))
-    if digest is None:
+    sha256 = _sha256_of(models[0])
+    if sha256 is None:
         return LeftOut(manifest, name, "bad_manifest", "a digest that is none")
-    sha256 = digest[1]
-    blob = root / "blobs" / f"sha256-{sha256}"
-    if not os.path.lexists(blob):
-        old = root / "blobs" / f"sha256:{sha256}"
-        blob = old if os.path.lexists(old) else blob
+    blob = _blob(root, sha256)
     reason = confined(blob, root)
     if reason is not None:
         return LeftOut(blob, name, reason)
@@ -77,6 +75,7 @@ def _from_manifest(manifest: Path, parts: Sequence[str], root: Path) -> Found | 
         root,
         sha256,
         size_bytes if isinstance(size_bytes, int) else None,
+        _tower(layers, root),
     )
 
 
@@ -90,5 +89,24 @@ def display_name(parts: Sequence[str]) -> str:
     return f"{'/'.join(path)}:{tag}"
 
 
-def _is_model(layer: Any) -> bool:
-    return isinstance(layer, dict) and layer.get("mediaType") == MODEL_LAYER
+def _tower(layers: Sequence[Any], root: Path) -> Path | None:
+    towers = [layer for layer in layers if _is_of(layer, PROJECTOR_LAYER)]
+    sha256 = _sha256_of(towers[0]) if len(towers) == 1 else None
+    if sha256 is None:
+        return None
+    blob = _blob(root, sha256)
+    return blob if confined(blob, root) is None else None
+
+
+def _sha256_of(layer: dict[str, Any]) -> str | None:
+    digest = _DIGEST.fullmatch(str(layer.get("digest", "")))
+    return None if digest is None else digest[1]
+
+
+def _blob(root: Path, sha256: str) -> Path:
+    blob, old = (root / "blobs" / f"sha256{separator}{sha256}" for separator in "-:")
+    return old if os.path.lexists(old) and not os.path.lexists(blob) else blob
+
+
+def _is_of(layer: Any, media_type: str) -> bool:
+    return isinstance(layer, dict) and layer.get("mediaType") == media_type

@@ -47,6 +47,11 @@ def test_answer_streams_and_is_kept(data_dir: Path) -> None:
     assert events(more)[-1]["conversation_id"] == 1
     assert events(more)[-1]["usage"]["prompt_tokens"] > last["usage"]["prompt_tokens"]
 
+    listed = json.loads(succeed(coterie(data_dir, "models", "list", "--json")).stdout)
+    (used,) = [entry for entry in listed if entry["used_at"] is not None]
+    assert used["name"] == "starter"
+    assert used["decode_tokens_per_s"] > 0
+
     hits = json.loads(succeed(coterie(data_dir, "conversations", "search", "mixt", "--json")).stdout)
     assert {"conversation_id", "message_id", "part", "snippet", "title", "created_at"} == set(hits[0])
     assert {hit["message_id"] for hit in hits} >= {1}

@@ -108,6 +108,15 @@ def test_a_folder_without_end_is_given_up(
     assert told(import_from(library, str(store)))["store"] == "too_many"
 
 
+def test_names_that_no_list_can_show(library: Library, store: Path) -> None:
+    write_model(store / "two\nlines\u202e.gguf")
+    os.rename(write_model(store / "good.gguf", n_experts=2), os.fsencode(store) + b"/\xff.gguf")
+    report = import_from(library, str(store))
+    assert [(item.name, item.reason) for item in report.items] == [("two lines", None), ("?", "unreadable")]
+    assert not library.get("two lines").is_missing
+    assert [str(item.path).encode() for item in report.items]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_folder_that_is_not_ours_to_read_is_told(library: Library, store: Path) -> None:
     (store / "deep").chmod(0)

@@ -9,11 +9,15 @@ import pytest
 from model_manager.digest import sha256_of
 from model_manager.errors import StoreNotFound
 from model_manager.importers import hub_cache, stores
-from model_manager.importers.ollama import MODEL_LAYER, display_name
+from model_manager.importers.ollama import MODEL_LAYER, PROJECTOR_LAYER, display_name
 from model_manager.importing import import_from
 from model_manager.library import Library
+from model_manager.moving import Moving
+from model_manager.shards import read_model
 from model_manager.types import ImportReport
-from tests.helpers.ggufs import write_model
+from model_manager.vision_files import find_mmproj
+from tests.helpers.ggufs import N_EMBD, write_model
+from tests.helpers.mmprojs import write_mmproj
 
 
 def told(report: ImportReport) -> dict[str, str]:
@@ -127,6 +131,34 @@ def test_ollamas_models_have_the_names_of_their_manifests(
     entry = library.get("tiny:1b")
     assert (entry.paths, entry.sha256, entry.source) == ((blob,), (digest,), "ollama:tiny:1b")
     assert not entry.is_ours
+
+
+def test_ollamas_vision_towers_come_along(
+    home: Path, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "ollama"))
+    blobs = tmp_path / "ollama" / "blobs"
+    blobs.mkdir(parents=True)
+    model = write_model(tmp_path / "m.gguf")
+    tower = write_mmproj(tmp_path / "t.gguf", N_EMBD)
+    digests = {path: sha256_of(path) for path in (model, tower)}
+    for path, digest in digests.items():
+        path.rename(blobs / f"sha256-{digest}")
+    layers = [
+        {"mediaType": kind, "digest": f"sha256:{digest}"}
+        for kind, digest in zip((MODEL_LAYER, PROJECTOR_LAYER), digests.values(), strict=True)
+    ]
+    manifest = tmp_path / "ollama" / "manifests" / "registry.ollama.ai" / "library" / "seer" / "1b"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(json.dumps({"layers": layers}))
+    assert told(import_from(library, "ollama")) == {"seer:1b": "added"}
+    assert library.get("seer:1b").mmproj_path == blobs / f"sha256-{digests[tower]}"
+    library.verify("seer:1b")
+    assert library.get("seer:1b").mmproj_path is not None
+    entry = Moving(library).move("seer:1b", tmp_path / "big")
+    assert entry.paths == (tmp_path / "big" / "seer-1b.gguf",)
+    assert find_mmproj(read_model(entry.paths[0])) == tmp_path / "big" / "mmproj-seer-1b.gguf"
+    assert len(list(blobs.iterdir())) == 2
 
 
 def test_names_as_ollama_writes_them() -> None:
