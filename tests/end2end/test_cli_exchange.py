@@ -18,8 +18,11 @@ from tests.helpers.exports import SAMPLES
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """With the conversations of two programs."""
     folder = tmp_path_factory.mktemp("exchange") / "data"
-    succeed(coterie(folder, "conversations", "import", str(SAMPLES / "chatgpt" / "conversations.json")))
-    succeed(coterie(folder, "conversations", "import", str(SAMPLES / "open_webui.json")))
+    samples = tmp_path_factory.mktemp("samples")
+    shutil.copy(SAMPLES / "chatgpt" / "conversations.json", samples / "a.json")
+    shutil.copy(SAMPLES / "open_webui.json", samples / "b.json")
+    done = succeed(coterie(folder, "conversations", "import", str(samples)))
+    assert done.stdout.startswith("ChatGPT, Open WebUI\n3 conversations are new.")
     return folder
 
 
@@ -27,10 +30,6 @@ def conversations(data_dir: Path) -> list[dict[str, Any]]:
     found = json.loads(succeed(coterie(data_dir, "conversations", "list", "--json")).stdout)
     assert isinstance(found, list)
     return found
-
-
-def id_of(data_dir: Path, title: str) -> str:
-    return str(next(found["id"] for found in conversations(data_dir) if found["title"] == title))
 
 
 def test_an_import_says_what_came_and_what_did_not(tmp_path: Path) -> None:
@@ -62,7 +61,6 @@ def test_what_cannot_be_imported_is_said_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "notes.json"
     path.write_text("[1, 2]")
     refuse(coterie(tmp_path / "data", "conversations", "import", str(path)), "known format")
-    refuse(coterie(tmp_path / "data", "conversations", "import", str(tmp_path / "gone.zip")), "No such file")
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as made:
         made.writestr("../conversations.json", "[]")
     refuse(
@@ -77,18 +75,13 @@ def test_everything_goes_out_and_comes_in_elsewhere(data_dir: Path, tmp_path: Pa
     report = succeed(coterie(tmp_path / "other", "conversations", "import", str(path), "--json"))
     assert json.loads(report.stdout)["n_new"] == 3
     assert json.loads(report.stdout)["lost"] == {}
-    back = succeed(coterie(data_dir, "conversations", "import", str(path), "--json"))
-    assert json.loads(back.stdout)["n_known"] == 3
 
 
 def test_one_conversation_as_text(data_dir: Path) -> None:
-    number = id_of(data_dir, "From Open WebUI")
-    text = succeed(coterie(data_dir, "conversations", "export", number, "--format", "markdown")).stdout
+    text = succeed(coterie(data_dir, "conversations", "export", "2", "--format", "markdown")).stdout
     assert text.startswith("# From Open WebUI\n")
     assert "<summary>Reasoning</summary>\n\n> Divisors of 7:" in text
-    page = succeed(coterie(data_dir, "conversations", "export", number, "--format", "html")).stdout
-    assert page.startswith("<!DOCTYPE html>")
-    value = json.loads(succeed(coterie(data_dir, "conversations", "export", number)).stdout)
+    value = json.loads(succeed(coterie(data_dir, "conversations", "export", "2")).stdout)
     assert value["format"] == "coterie"
 
 
@@ -130,10 +123,3 @@ def test_what_cannot_be_exported_is_said(data_dir: Path, tmp_path: Path) -> None
     gone = str(tmp_path / "gone" / "x.json")
     refuse(coterie(data_dir, "conversations", "export", "1", "-o", gone), "No such file")
     assert "--output" in coterie(data_dir, "conversations", "export", "--all").stderr
-    assert coterie(data_dir, "conversations", "export").returncode == 2
-
-
-def test_a_folder_of_another_program(tmp_path: Path) -> None:
-    shutil.copytree(SAMPLES / "lm_studio", tmp_path / "conversations")
-    done = succeed(coterie(tmp_path / "data", "conversations", "import", str(tmp_path / "conversations")))
-    assert done.stdout.startswith("LM Studio\n1 conversation is new.")

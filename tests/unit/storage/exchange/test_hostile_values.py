@@ -113,6 +113,7 @@ def test_strange_rows(tmp_path: Path, store: Store, name: str) -> None:
     for n in range(N_ROUNDS // 10):
         path = database(name, tmp_path / f"{n}.db")
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous=OFF")
             for (table,) in connection.execute(
                 "SELECT name FROM sqlite_schema WHERE type = 'table'"
             ).fetchall():
