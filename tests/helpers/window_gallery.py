@@ -180,6 +180,16 @@ def _hub_page(window: MainWindow) -> None:
     window.rooms.set_fit(pages.FIT)
 
 
+def _card(window: MainWindow) -> None:
+    _hub_page(window)
+    for _ in range(3):
+        QApplication.processEvents()
+    view = window.rooms.room().discover.hub_page.card_view
+    view.setFocus()
+    bar = window.rooms.room().discover.hub_page.area.verticalScrollBar()
+    bar.setValue(bar.maximum())
+
+
 def _too_large(window: MainWindow) -> None:
     _hub_page(window)
     window.rooms.set_fit(pages.PAGED)
@@ -246,6 +256,7 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "found": _found,
     "unreachable": _unreachable,
     "hub-page": _hub_page,
+    "card": _card,
     "too-large": _too_large,
     "settings": _settings,
     "network": _network,

@@ -49,7 +49,7 @@ def _table(piece: PieceSpec) -> str:
         tag = "th" if number == 0 else "td"
         cells = "".join(f'<{tag} align="left">{"".join(map(_span, cell))}</{tag}>' for cell in row)
         rows.append(f"<tr>{cells}</tr>")
-    return f'<table border="1" cellspacing="0" cellpadding="4">{"".join(rows)}</table>'
+    return f'<p></p><table border="1" cellspacing="0" cellpadding="4">{"".join(rows)}</table><p></p>'
 
 
 def _span(span: Span) -> str:

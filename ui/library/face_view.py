@@ -28,7 +28,7 @@ class FaceDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         face: Face = index.data(Faces.FACE_ROLE)
-        height = QFontMetrics(option.font).height()
+        height = option.fontMetrics.height()
         if face.is_heading:
             n_lines = len(face.lines)
             return QSize(120, 14 + height + n_lines * (_small_height(option.font) + 1) + 6)
@@ -178,6 +178,12 @@ class FaceView(RowsView):
             if first is not None:
                 self.set_current_key(first.key)
         self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def dataChanged(self, top_left: Index, bottom_right: Index, roles: Sequence[int] = ()) -> None:
+        if Faces.FACE_ROLE in roles:
+            self.update(top_left)
+        else:
+            super().dataChanged(top_left, bottom_right, list(roles))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

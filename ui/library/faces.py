@@ -76,7 +76,7 @@ class Faces(QAbstractListModel):
         self._faces = new
         for row, (before, after) in enumerate(zip(old, new, strict=True)):
             if before != after:
-                self.dataChanged.emit(self.index(row), self.index(row))
+                self._tell(row, before, after)
 
     def replace(self, face: Face) -> None:
         """Show one row anew; nothing happens where there is no such key."""
@@ -84,8 +84,16 @@ class Faces(QAbstractListModel):
             if old.key == face.key and not old.is_heading:
                 if old != face:
                     self._faces[row] = face
-                    self.dataChanged.emit(self.index(row), self.index(row))
+                    self._tell(row, old, face)
                 return
+
+    def _tell(self, row: int, before: Face, after: Face) -> None:
+        """A row of the same height is only painted anew: all rows would be measured again otherwise."""
+        is_as_high = len(before.lines) == len(after.lines) and (before.permille is None) == (
+            after.permille is None
+        )
+        roles = [int(self.FACE_ROLE)] if is_as_high else []
+        self.dataChanged.emit(self.index(row), self.index(row), roles)
 
     def all(self) -> Sequence[Face]:
         """As shown."""

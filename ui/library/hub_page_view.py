@@ -104,17 +104,17 @@ class HubPageView(QWidget):
         ):
             column.addWidget(part)
         column.addStretch(1)
-        self._area = QScrollArea()
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        self._area.setWidgetResizable(True)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._area.setWidget(self._column)
-        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area = QScrollArea()
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(self._column)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         page = QVBoxLayout(self)
         page.setContentsMargins(0, 0, 0, 0)
         page.setSpacing(0)
         page.addLayout(head)
-        page.addWidget(self._area, 1)
+        page.addWidget(self.area, 1)
 
     def _connect(self) -> None:
         self.back_button.clicked.connect(self.back_requested)
@@ -134,7 +134,7 @@ class HubPageView(QWidget):
         self._repo_id, self._page, self._chosen, self._is_broken = repo_id, None, "", False
         self.problem_bar.show_notice(None)
         self.offers_view.set_faces([])
-        self._area.verticalScrollBar().setValue(0)
+        self.area.verticalScrollBar().setValue(0)
         self._refresh()
 
     def show_page(self, page: HubPage) -> None:
@@ -253,8 +253,8 @@ class HubPageView(QWidget):
         if page.is_gated:
             words.append(
                 tr(
-                    "Its authors want their terms accepted first: do that on the hub's web page, set your"
-                    " access token as HF_TOKEN, and start Coterie again."
+                    "Its authors want their terms accepted first: do that on the hub's web page, and give"
+                    " Coterie your access token (in the settings, or by “coterie tokens set”)."
                 )
             )
         if page.differences:

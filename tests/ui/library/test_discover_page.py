@@ -278,7 +278,7 @@ def test_terms_differences_and_empty_repositories_are_said(page: DiscoverPage) -
     page.open_page(samples.REPO)
     page.hub_page.show_page(gated)
     words = page.hub_page.warning_label.text()
-    assert "HF_TOKEN" in words
+    assert "coterie tokens set" in words
     assert "calls its architecture llama" in words
     assert "None of them fits" in words
     assert page.hub_page.choice_label.text().startswith("Q2_K")  # the smallest is nearest
