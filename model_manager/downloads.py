@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from model_manager import failures
 from model_manager.download import ACTIVE, Download
 from model_manager.errors import CannotWrite, FileInUse, ModelManagerError, TransferCancelled
-from model_manager.filenames import safe_path_in
+from model_manager.filenames import safe_paths_in
 from model_manager.pace import Pace
 from model_manager.planner import Planner
 from model_manager.references import parse
@@ -284,6 +284,8 @@ class Downloads:
             self._take(download, self._planner.item_of(download))
         elif (moved := self._planner.where_now(download, download.item)) is not None:
             self._take(download, moved)
+        assert download.item is not None
+        self._check_names(download.item)  # each time anew: somebody may have put a link there since the last
         with self._lock:
             for other in self._downloads.values():
                 if other is not download and other.is_running and set(other.paths) & set(download.paths):
@@ -291,9 +293,11 @@ class Downloads:
         if download.wish is not None:
             raise TransferCancelled
 
+    def _check_names(self, item: DownloadItem) -> None:
+        safe_paths_in(self._models_dir, [file.path for file in item.files])
+
     def _take(self, download: Download, item: DownloadItem) -> None:
-        for file in item.files:
-            safe_path_in(self._models_dir, file.path)
+        self._check_names(item)
         with self._lock:
             download.plan(item, self._models_dir)
             download.count_files()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from model_manager.errors import UnsafeFilename
@@ -50,6 +51,22 @@ def safe_path_in(folder: Path, name: str) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UnsafeFilename(name)
     return path
+
+
+def safe_paths_in(folder: Path, names: Sequence[str]) -> None:
+    """Check what is to lie side by side below `folder`.
+
+    Raises:
+        UnsafeFilename: As `safe_path_in`; or two of them are one file where upper and lower case, or the ways
+            to write an accent, are the same.
+    """
+    seen: set[str] = set()
+    for name in names:
+        safe_path_in(folder, name)
+        key = unicodedata.normalize("NFC", name).casefold()
+        if key in seen:
+            raise UnsafeFilename(name)
+        seen.add(key)
 
 
 def _is_safe_component(component: str) -> bool:

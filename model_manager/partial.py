@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 SAVE_INTERVAL_S = 3.0
 SAVE_INTERVAL_BYTES = 64 << 20
 
+_BINARY_NO_LINKS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
 
 class PartialFile:
     """One partial file and its sidecar. Several threads may write, each its own piece; others hash and save.
@@ -289,7 +291,7 @@ class PartialFile:
     def _locked(self) -> BinaryIO:
         """The file, open and locked."""
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY_NO_LINKS, 0o644)
             file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115  (held until close)
             if not lock(descriptor):
                 file.close()

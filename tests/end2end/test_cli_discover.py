@@ -125,3 +125,28 @@ def test_catalogue_is_verified_at_first_use(data_dir: Path, hub: HubServer) -> N
     assert "128 GiB" not in shown
     assert "smallest" in succeed(coterie(data_dir, "models", "catalogue", "--tier", "1")).stdout
     assert coterie(data_dir, "models", "catalogue", "--tier", "none").returncode == 2
+
+
+def test_modelscope_and_any_address(data_dir: Path, hub: HubServer) -> None:
+    env = {"MODELSCOPE_ENDPOINT": hub.endpoint}
+    asked = ("models", "search", "wide", "--source", "modelscope", "--json")
+    (hit,) = json.loads(succeed(coterie(data_dir, *asked, env=env)).stdout)
+    assert (hit["ref"], hit["source"]) == (f"modelscope:{REPO}", "modelscope")
+    page = json.loads(succeed(coterie(data_dir, "models", "show", hit["ref"], "--json", env=env)).stdout)
+    assert page["recommended"] == f"modelscope:{REPO}:Q4_K_M"
+    path = succeed(coterie(data_dir, "models", "download", page["recommended"], env=env)).stdout.split("\n")[
+        0
+    ]
+    content = hub.repos[REPO].files["wide-Q4_K_M.gguf"].content
+    assert Path(path).read_bytes() == content
+
+    url = hub.attach('attachment; filename="Wide-Q4_0.gguf"', content)
+    page = json.loads(succeed(coterie(data_dir, "models", "show", url, "--json")).stdout)
+    (offer,) = page["quantizations"]
+    assert (offer["name"], offer["verdict"], offer["verdict_basis"]) == ("Q4_0", "fits", "headers")
+    assert page["architecture"] == "qwen3"
+    assert json.loads(succeed(coterie(data_dir, "models", "fit", url, "--json")).stdout)["verdict"] == "fits"
+    refuse(coterie(data_dir, "models", "download", f"{url}#sha256={'0' * 64}"), "checksum")
+    digest = hub.attachments[0].sha256
+    shown = succeed(coterie(data_dir, "models", "download", f"{url}#sha256={digest}")).stdout
+    assert "127.0.0.1/Wide-Q4_0.gguf" in shown

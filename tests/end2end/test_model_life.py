@@ -35,19 +35,18 @@ def hub(content: bytes) -> Iterator[HubServer]:
         yield server
 
 
-@pytest.mark.parametrize("source", ["hub", "modelscope"])
-def test_life_by_command_line(tmp_path: Path, hub: HubServer, content: bytes, source: str) -> None:
+def test_life_by_command_line(tmp_path: Path, hub: HubServer, content: bytes) -> None:
     data_dir = tmp_path / "data"
-    env = {"HF_ENDPOINT": hub.endpoint, "MODELSCOPE_ENDPOINT": hub.endpoint}
+    env = {"HF_ENDPOINT": hub.endpoint}
 
     def answer(*arguments: str) -> Any:
         return json.loads(succeed(coterie(data_dir, *arguments, "--json", env=env)).stdout)
 
-    found = answer("models", "search", "smollm2", "--source", source)
+    found = answer("models", "search", "smollm2")
     assert [hit["repo"] for hit in found] == [REPO]
     page = answer("models", "show", found[0]["ref"])
     ref = page["recommended"]
-    assert ref == (f"{REPO}:Q4_1" if source == "hub" else f"modelscope:{REPO}:Q4_1")
+    assert ref == f"{REPO}:Q4_1"
     judged = answer("models", "fit", ref)
     assert (judged["verdict"], judged["model"]["architecture"]) == ("fits", "llama")
     assert judged["model"]["size_bytes"] == len(content)

@@ -605,3 +605,43 @@ def test_half_finished_file_that_is_wrong_costs_a_second_try(make, hub_server, t
     assert snapshot.status == "done"
     assert snapshot.path is not None
     assert snapshot.path.read_bytes() == file.content
+
+
+def test_links_in_the_target_lead_nowhere(
+    make: Callable[..., Downloads], hub_server: HubServer, tmp_path: Path
+) -> None:
+    """Neither a folder, nor the file, nor the half file; also one that was put there after a pause."""
+    models, elsewhere = tmp_path / "models", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    precious = elsewhere / "precious"
+    precious.write_bytes(b"mine")
+    downloads = make()
+
+    (models / "tests").mkdir(parents=True)
+    (models / "tests/Model1").symlink_to(elsewhere)
+    error = downloads.wait(downloads.add("tests/Model1")).error
+    assert isinstance(error, errors.UnsafeFilename)
+
+    (models / "tests/Model2").mkdir()
+    (models / "tests/Model2/model2-Q4_K_M.gguf").symlink_to(precious)
+    error = downloads.wait(downloads.add("tests/Model2")).error
+    assert isinstance(error, errors.UnsafeFilename)
+
+    (models / "tests/Model3").mkdir()
+    (models / "tests/Model3/model3-Q4_K_M.gguf.part").symlink_to(precious)
+    error = downloads.wait(downloads.add("tests/Model3")).error
+    assert isinstance(error, errors.CannotWrite)
+
+    stall(hub_server)
+    download_id = downloads.add("tests/Model4")
+    wait_for_bytes(hub_server, SIZE // 2)
+    downloads.pause(download_id)
+    downloads.wait(download_id)
+    hub_server.behave()
+    (models / "tests/Model4").rename(elsewhere / "Model4")
+    (models / "tests/Model4").symlink_to(elsewhere / "Model4")
+    downloads.resume(download_id)
+    assert isinstance(downloads.wait(download_id).error, errors.UnsafeFilename)
+
+    assert precious.read_bytes() == b"mine"
+    assert not list(elsewhere.rglob("*.gguf"))

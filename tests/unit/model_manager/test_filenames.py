@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from model_manager.errors import UnsafeFilename
-from model_manager.filenames import safe_path_in, safe_relative_path
+from model_manager.filenames import safe_path_in, safe_paths_in, safe_relative_path
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,18 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert safe_path_in(folder, "in/model.gguf") == folder / "in/model.gguf"
     with pytest.raises(UnsafeFilename):
         safe_path_in(folder, "out/model.gguf")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("o/r/Model.gguf", "o/r/model.GGUF"),
+        ("o/r/caf\u00e9.gguf", "o/r/cafe\u0301.gguf"),
+        ("o/r/stra\u00dfe.gguf", "o/r/STRASSE.gguf"),
+        ("o/r/a.gguf", "o/r/a.gguf"),
+    ],
+)
+def test_two_names_for_one_file_are_refused(tmp_path: Path, names: tuple[str, str]) -> None:
+    safe_paths_in(tmp_path, ["o/r/one.gguf", "o/r/two.gguf", "x/r/one.gguf"])
+    with pytest.raises(UnsafeFilename):
+        safe_paths_in(tmp_path, names)
