@@ -163,7 +163,7 @@ class Filing:
             " system_prompt, sampling, is_pinned, archived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 carried.title,
-                carried.title_is_automatic or not carried.title,
+                carried.title_is_automatic if is_ours(carried.origin) else not carried.title,
                 moment_text(created_at),
                 moment_text(updated_at),
                 carried.model_name,

@@ -91,6 +91,7 @@ def built(store: Store, title: str, system_prompt: str, messages: list[dict[str,
         if message["role"] == "assistant" and message["rating"]:
             store.ratings.rate(stored.id, message["rating"])
     if messages:
+        store.conversations.rename(conversation.id, title)  # a person's own, also an empty one
         store.shelf.move(conversation.id, "Work/专家")
         store.shelf.tag(conversation.id, "moe")
         store.shelf.tag(conversation.id, "数学")
