@@ -37,7 +37,9 @@ _BY_PRIMARY_CODE: dict[int, type[DatabaseUnusable]] = {
     sqlite3.SQLITE_CANTOPEN: DatabaseUnusable,
     sqlite3.SQLITE_NOLFS: DatabaseUnusable,
 }
-_UNREADABLE = "Could not decode to UTF-8"
+# Damage that comes without a code of its own: Python's words for a text whose bytes have changed (nothing but
+# UTF-8 is ever stored), and those of FTS5 for its own tables.
+_DAMAGED = ("Could not decode to UTF-8", "invalid fts5 file format", "vtable constructor failed")
 # The shared-memory file of the write-ahead log could not be grown: there is no room for its 32 KiB.
 _NO_ROOM_FOR_SHM = sqlite3.SQLITE_IOERR_SHMSIZE
 
@@ -45,9 +47,10 @@ _NO_ROOM_FOR_SHM = sqlite3.SQLITE_IOERR_SHMSIZE
 def translated(error: sqlite3.Error, path: Path) -> Exception:
     """What to raise for an error of SQLite: one of ours for a fault of the environment, else itself."""
     code: int | None = getattr(error, "sqlite_errorcode", None)  # absent when Python itself raised it
+    if any(words in str(error) for words in _DAMAGED):
+        return DatabaseCorrupt(path, str(error))
     if code is None:
-        # Python raises this for a text whose bytes have changed: nothing but UTF-8 is ever stored.
-        return DatabaseCorrupt(path, str(error)) if _UNREADABLE in str(error) else error
+        return error
     if code == _NO_ROOM_FOR_SHM:
         return DatabaseDiskFull(path, str(error))
     fault = _BY_PRIMARY_CODE.get(code & 0xFF)

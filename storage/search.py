@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from storage.filters import of_conversations, of_messages
 from storage.ranking import ranked
 from storage.records import Filter, SearchHit
+from storage.rows import to_json
 from storage.snippets import snippet
 from storage.terms import Term, terms_of
 from storage.word_index import WordIndex
@@ -22,6 +23,8 @@ Order = Literal["newest", "relevance"]
 
 N_CANDIDATES: Final = 400
 """Among so many of the newest that match, the best are looked for."""
+N_RANGES: Final = 60
+"""A filter that leaves so few conversations, or rated answers, is looked up one by one."""
 N_NAMES: Final = 5
 """Titles, and names of files, that stand before everything else where not only they are looked for."""
 
@@ -37,6 +40,12 @@ _PARTS: Final = """
     WHERE search MATCH :expression AND {conditions}
     ORDER BY search.rowid DESC LIMIT :limit
 """
+# One look into the index a range; the few that are found are sorted afterwards.
+_PARTS_IN_RANGES: Final = _PARTS.replace(
+    "FROM search CROSS JOIN",
+    "FROM json_each(:ranges) AS found CROSS JOIN search"
+    " ON search.rowid BETWEEN found.value ->> 0 AND found.value ->> 1 CROSS JOIN",
+)
 _TITLES: Final = """
     SELECT conversations.head_id AS message_id, 0 AS position, 'title' AS part, conversations.title AS text,
         conversations.id AS conversation_id, conversations.updated_at AS created_at, conversations.title
@@ -114,11 +123,51 @@ class Search(WordIndex):
         if where.part is not None:
             expression = f"{{{where.part}}} : ({expression})"
         n_wanted = limit if order == "newest" else max(limit, N_CANDIDATES)
-        rows = self._rows(_PARTS, expression, *_of_both(where), n_wanted)
+        conditions, parameters = _of_both(where)
+        query, ranges = _PARTS, self._ranges(where)
+        if ranges is not None:
+            query = _PARTS_IN_RANGES
+            parameters["ranges"] = to_json(ranges)
+        rows = self._rows(query, expression, conditions, parameters, n_wanted)
         if order == "relevance":
             return ranked(rows, terms)[:limit]
         # What a message thought stands before what it said.
         return sorted(rows, key=lambda row: (-row["message_id"], row["position"]))
+
+    def _ranges(self, where: Filter) -> list[tuple[int, int]] | None:
+        """Where in the index the few rows lie that a filter leaves; None where it may leave many.
+
+        Without this a common word would be looked at in every message, to find the few that count.
+        """
+        of_conversation, parameters = of_conversations(where)
+        if where.rating is not None:
+            source = (
+                "ratings CROSS JOIN messages ON messages.id = ratings.message_id AND ratings.rating = :rating"
+                " CROSS JOIN conversations ON conversations.id = messages.conversation_id"
+            )
+            key = "messages.id"
+            parameters["rating"] = where.rating
+        elif where.tags or where.folder or where.is_pinned or where.conversation_id is not None:
+            source, key = "conversations", "conversations.id"
+        else:
+            return None
+        found = self._database.query(
+            f"SELECT {key} AS id FROM {source} WHERE {' AND '.join(of_conversation)} LIMIT {N_RANGES + 1}",
+            parameters,
+        )
+        if len(found) > N_RANGES:
+            return None
+        column = "messages.id" if where.rating is not None else "messages.conversation_id"
+        ranges = []
+        for row in found:
+            ((low, high),) = self._database.query(
+                "SELECT min(parts.id), max(parts.id) FROM messages"
+                f" JOIN parts ON parts.message_id = messages.id WHERE {column} = ?",
+                [row["id"]],
+            )
+            if low is not None:
+                ranges.append((int(low), int(high)))
+        return _merged(ranges)
 
     def _rows(
         self, query: str, expression: str, conditions: list[str], parameters: dict[str, Any], limit: int
@@ -127,6 +176,17 @@ class Search(WordIndex):
             query.format(conditions=" AND ".join(conditions)),
             parameters | {"expression": expression, "limit": limit},
         )
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in ranges that do not overlap: nothing may be found twice."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return merged
 
 
 def _of_both(where: Filter) -> tuple[list[str], dict[str, Any]]:

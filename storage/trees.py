@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from storage.database import Database
-from storage.errors import NoSuchMessage
+from storage.errors import DatabaseCorrupt, NoSuchMessage
 from storage.records import Message, Part
 from storage.rows import MESSAGE_COLUMNS, message_of, to_json
 from storage.streams import Streams
@@ -27,7 +27,8 @@ class Trees:
         rows = self._database.query("SELECT conversation_id FROM messages WHERE id = ?", [message_id])
         if not rows:
             raise NoSuchMessage(message_id)
-        return int(rows[0]["conversation_id"])
+        with self._database.sound():
+            return int(rows[0]["conversation_id"])
 
     def message(self, message_id: int) -> Message:
         """One message, or `NoSuchMessage`."""
@@ -55,8 +56,12 @@ class Trees:
         versions: dict[int, Sequence[int]] = {}
         step: int | None = message_id
         while step is not None:
-            versions[step] = children[parents[step]]
-            step = parents[step]
+            parent_id = parents.get(step, step)
+            if parent_id is not None and parent_id >= step:
+                # Nothing of ours writes that; following it might never end.
+                raise DatabaseCorrupt(self._database.path, f"message {step} has lost its place in the tree")
+            versions[step] = children[parent_id]
+            step = parent_id
         return self._read(versions)
 
     def tip(self, message_id: int, n_messages: int) -> list[Message]:

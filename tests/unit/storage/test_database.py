@@ -197,6 +197,9 @@ def test_text_whose_bytes_have_changed_is_a_typed_error(path: Path, store: Store
     "damage",
     [
         "UPDATE messages SET created_at = 'yesterday' WHERE id = 1",
+        "UPDATE messages SET conversation_id = 2 WHERE id = 1",
+        "PRAGMA ignore_check_constraints=ON; UPDATE messages SET parent_id = 2 WHERE id = 1",
+        "UPDATE search_config SET v = 0",
         "UPDATE conversations SET updated_at = '' WHERE id = 1",
         "UPDATE conversations SET sampling = '{' WHERE id = 1",
         "UPDATE generations SET parameters = 'x'",
@@ -217,6 +220,7 @@ def test_value_or_schema_that_has_changed_is_a_typed_error(path: Path, store: St
         try:
             for conversation in damaged.conversations.list():
                 damaged.conversations.path(conversation.id)
+            damaged.search.find("mixture")
         finally:
             damaged.close()
 

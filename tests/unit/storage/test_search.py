@@ -278,6 +278,36 @@ def test_filters_leave_as_many_as_were_asked_for(store: Store) -> None:
     assert ids[0] not in [hit.message_id for hit in hits]
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        Filter(tags=("odd",)),
+        Filter(folder="F"),
+        Filter(is_pinned=True),
+        Filter(conversation_id=3),
+        Filter(rating=1),
+    ],
+)
+def test_few_are_looked_up_with_the_same_outcome(
+    store: Store, monkeypatch: pytest.MonkeyPatch, where: Filter
+) -> None:
+    for n in range(1, 9):
+        conversation = store.conversations.create().id
+        ids = [
+            store.conversations.append(conversation, None, "assistant", text("experts")).id for _ in range(3)
+        ]
+        if n % 2:
+            store.shelf.tag(conversation, "odd")
+            store.shelf.move(conversation, "F/G")
+            store.shelf.pin(conversation)
+            store.ratings.rate(ids[n % 3], 1)
+    store.trash.put(5)
+    looked_up = store.search.find("experts", where)
+    assert looked_up
+    monkeypatch.setattr("storage.search.N_RANGES", 0)
+    assert store.search.find("experts", where) == looked_up
+
+
 def test_relevance_puts_what_is_most_about_the_words_first(store: Store) -> None:
     ids = say(
         store,
