@@ -27,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from model_manager.engine import quantizer
 
         return quantizer.main(arguments[1:])
+    if arguments[:1] == ["reader"]:
+        from app import reading
+
+        return reading.main(arguments[1:])
     if arguments[:1] == ["rpc-server"]:
         from model_manager.engine import rpc_server
 

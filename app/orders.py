@@ -11,6 +11,7 @@ from app.sampling import AnswerOptions, merge, parameters
 from app.titles import title_from
 from model_manager.errors import EmptyPrompt
 from model_manager.types import ChatMessage, ChatRequest, ModelEntry, OutputFormat
+from storage.knowledge.records import Citation
 from storage.records import Conversation, Generation, Image, Message, Part
 from storage.store import Store
 
@@ -31,6 +32,7 @@ class Ask:
         images: Checked by `images.check`; they stand before the text.
         fit: As for all orders: see `Fit`. The conversation itself keeps everything.
         output: What the answer must be; None is any text.
+        citations: Passages to answer from, numbered from 1; in a conversation that has some, they count on.
     """
 
     text: str
@@ -43,6 +45,7 @@ class Ask:
     images: tuple[Image, ...] = ()
     fit: Fit = "all"
     output: OutputFormat | None = None
+    citations: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +182,26 @@ def _begin(store: Store, order: Order) -> Conversation:
 def _write_question(store: Store, order: Order, conversation: Conversation) -> Message | None:
     if isinstance(order, Ask):
         parent_id, images = conversation.head_id, order.images
+        citations = _counted_on(store, parent_id, order.citations)
     elif isinstance(order, Edit):
         parent_id = store.conversations.message(order.message_id).parent_id
         images = store.images.of([order.message_id]).get(order.message_id, ())
+        citations = store.citations.of([order.message_id]).get(order.message_id, ())
     else:
         return None
     parts = [Part("text", order.text)]
-    return store.conversations.append(conversation.id, parent_id, "user", parts, images=images)
+    return store.conversations.append(
+        conversation.id, parent_id, "user", parts, images=images, citations=citations
+    )
+
+
+def _counted_on(store: Store, parent_id: int | None, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
+    """With numbers that no passage has that the model still sees from earlier questions."""
+    if parent_id is None or not citations:
+        return citations
+    earlier = store.citations.of([message.id for message in store.conversations.path_to(parent_id)])
+    last = max((one.number for several in earlier.values() for one in several), default=0)
+    return tuple(replace(one, number=last + one.number) for one in citations)
 
 
 def _answered(store: Store, order: Regenerate | Continue) -> tuple[int, Message | None]:
@@ -219,7 +235,8 @@ def request_for(
     """
     path = store.conversations.path_to(parent_id)
     images = store.images.of([message.id for message in path if message.image_names])
-    messages = turns(system_prompt, path, images)
+    citations = store.citations.of([message.id for message in path if message.role == "user"])
+    messages = turns(system_prompt, path, images, citations)
     if kept is not None:
         messages = (*messages, ChatMessage("assistant", kept.text, kept.reasoning))
     return ChatRequest(

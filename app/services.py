@@ -19,6 +19,7 @@ from app.engines import Engines
 from app.inspecting import Inspecting
 from app.keeping import Keeping
 from app.kept_tokens import KeptTokens
+from app.knowledge import Knowledge
 from app.paths import Paths
 from app.quantizing import Quantizing
 from app.remotes import RemoteEngines
@@ -71,6 +72,7 @@ class Services:
         keeping: Imports from other programs' stores, and the library's other large jobs.
         answering: Makes answers.
         inspecting: Looks into them.
+        knowledge: Collections of documents.
         quantizing: Makes smaller models out of larger ones.
         replaying: Makes them again.
         http: The door to the network, with its log of requests.
@@ -146,6 +148,7 @@ class Services:
             self.keeping.settle()
             self.engines.subscribe(self._note_memory)
             self.answering = Answering(self.storage, self.library, self.engines, self.default_model)
+            self.knowledge = Knowledge(self.storage, self.library, self.engines, (*self_command(), "reader"))
             self.inspecting = Inspecting(self.storage, self.library, self.engines)
             self.quantizing = Quantizing(self.library, Quantizer((*self_command(), "quantizer")))
             opened.callback(self.quantizing.close)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.answering import Started
-from app.cli import shapes
+from app.cli import passages, shapes
 from app.cli.answer_printer import perform
 from app.cli.choices import model_name, positive, temperature
 from app.cli.failures import report
@@ -69,6 +69,7 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         default="all",
         help="what becomes of the oldest turns: sent too, left out, or summed up",
     )
+    passages.add_options(parser)
     shapes.add_options(parser)
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="without it, one turn a line from stdin")
     parser.set_defaults(run=run)
@@ -118,6 +119,7 @@ class _Talk:
         self._images = tuple(map(image_from, arguments.image))
         self._fit: Fit = arguments.fit
         self._output = shapes.output_format(arguments)
+        self._passages = passages.Passages(arguments, services, console)
         self._conversation_sampling: Mapping[str, Any] = {}
         if arguments.persona is not None:
             self._begin_with(arguments.persona)
@@ -174,6 +176,7 @@ class _Talk:
             images=self._images,
             fit=self._fit,
             output=self._output,
+            citations=self._passages.find(text),
         )
         self._images = ()
         return self._perform(order)
@@ -196,12 +199,14 @@ class _Talk:
         answered = perform(order, self._services, self._console, as_json=self._as_json, on_started=self._note)
         if answered.error is not None:
             raise answered.error
+        self._passages.print(answered.answer.parent_id)
         if answered.finished is not None and answered.finished.stop_reason == "context_full":
             self._offer_more_room(answered.answer)
         return 0
 
     def _note(self, started: Started) -> None:
         self._conversation_id = started.conversation.id
+        self._passages.note(started)
 
     def _offer_more_room(self, answer: Message) -> None:
         words = tr(

@@ -9,6 +9,7 @@ from typing import Any
 from app.cli import compare, conversation_care, cost, exchange, filters, rerun, thoughts
 from app.cli.choices import positive
 from app.cli.conversation_json import MARKS, conversation_json, hit_json, message_json
+from app.cli.knowledge_words import citation_json, citation_line
 from app.cli.output import print_json, print_table, printable
 from app.console import Console
 from app.services import Services
@@ -77,8 +78,13 @@ def show(arguments: argparse.Namespace, services: Services, console: Console) ->
         return conversation, store.conversations.path(arguments.id)
 
     conversation, path = services.storage.call(read)
+    ids = [message.id for message in path]
+    citations = services.storage.call(lambda store: store.citations.of(ids))
     if arguments.json:
-        messages = [message_json(message) for message in path]
+        messages = [
+            message_json(message) | {"citations": list(map(citation_json, citations.get(message.id, ())))}
+            for message in path
+        ]
         print_json(console, conversation_json(conversation) | {"messages": messages})
         return 0
     shown = printable if console.is_screen else str
@@ -93,6 +99,8 @@ def show(arguments: argparse.Namespace, services: Services, console: Console) ->
             quoted = "\n".join(f"> {line}".rstrip() for line in shown(message.reasoning).strip().splitlines())
             console.out(f"{quoted}\n\n")
         console.out(f"{shown(message.text)}\n")
+        for citation in citations.get(message.id, ()):
+            console.out(f"\n{shown(citation_line(citation))}\n")
         if message.status != "complete":
             console.out(f"({message.status})\n")
     return 0

@@ -29,6 +29,11 @@ class ProgressLine:
             self._console.err(f"{_CLEAR}{text[: self._console.n_columns - 1]}")
             self._drawn_at = time.monotonic()
 
+    def show_text(self, text: str) -> None:
+        """Draw `text`, at most ten times a second."""
+        if time.monotonic() - self._drawn_at >= _REDRAW_INTERVAL_S:
+            self.show(text)
+
     def show_share(self, done_bytes: int, total_bytes: int) -> None:
         """Draw how much of something is done, at most ten times a second."""
         if time.monotonic() - self._drawn_at >= _REDRAW_INTERVAL_S:

@@ -14,9 +14,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from model_manager.engine.bodies import info_from, request_body
 from model_manager.engine.failures import error_from
 from model_manager.engine.stream_reader import StreamReader, json_or_none, lines_of
+from model_manager.engine.vectors import embeddings_body, vectors_from
 from model_manager.errors import EngineError, EngineStalled, EngineUnreachable, RequestRefused
 from model_manager.http import (
     Client,
@@ -238,6 +242,21 @@ class EngineClient:
             yield reader.finish_as("cancelled")
         finally:
             cancel._detach()
+
+    def embed(self, texts: Sequence[str], cancel: Cancel) -> NDArray[np.float32]:
+        """A vector for each text, a row each; any model can, one that was made for it does it well.
+
+        Raises:
+            PromptTooLong, EmptyPrompt: Of one text; nothing was computed.
+            EngineError: The engine is gone, cannot, or `cancel` was set.
+        """
+        body = embeddings_body(texts, self._model() if self._model else self._name, is_ours=self._is_ours)
+        sent, wait_s = json.dumps(body).encode(), self._stall_timeout_s
+        with self.forward("/v1/embeddings", sent, cancel, read_timeout_s=wait_s) as answer:
+            told = json_or_none(b"".join(answer.chunks))
+        if answer.status != 200:
+            raise error_from(told, answer.status)
+        return vectors_from(told, len(texts))
 
     @contextlib.contextmanager
     def forward(

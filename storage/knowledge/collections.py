@@ -31,6 +31,7 @@ from storage.knowledge.records import (
 from storage.knowledge.rows import document_of, found_of, passage_values
 from storage.knowledge.vectors import Vectors
 from storage.rows import to_json
+from storage.shelf import label
 
 # Of each of the two lists. Source: Cormack, Clarke, Buettcher, "Reciprocal Rank Fusion outperforms Condorcet
 # and individual Rank Learning Methods" (2009), which also has the 60.
@@ -83,7 +84,12 @@ class Knowledge:
         return self._collection(rows[0])
 
     def add_source(self, name: str, path: Path) -> Collection:
-        """Note that a file or folder belongs to a collection, which is made if there is none of this name."""
+        """Note that a file or folder belongs to a collection, which is made if there is none of this name.
+
+        Raises:
+            UnusableLabel: A collection cannot be called so.
+        """
+        name = label(name)
         with self._database.transaction():
             self._database.execute(
                 "INSERT OR IGNORE INTO collections (name, created_at) VALUES (?, ?)", [name, now_text()]

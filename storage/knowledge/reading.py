@@ -14,60 +14,21 @@ from pathlib import Path
 from typing import Final
 
 from storage.database import storable
-from storage.errors import DocumentRefused, RefusalKind
+from storage.errors import DocumentRefused
 from storage.knowledge.docx_text import docx_blocks
 from storage.knowledge.html_text import decoded_page, html_blocks
+from storage.knowledge.kinds import kind_of, why_refused
 from storage.knowledge.passages import passages_of
 from storage.knowledge.pdf_text import pdf_blocks
 from storage.knowledge.plain_text import code_blocks, decoded, markdown_blocks, text_blocks
-from storage.knowledge.records import Block, DocumentKind, FileStamp, ReadDocument
+from storage.knowledge.records import Block, DocumentKind, ReadDocument
 from storage.knowledge.unreadable import Unreadable
 
 MAX_TEXT_BYTES: Final = 32 * 1024 * 1024
 MAX_BINARY_BYTES: Final = 256 * 1024 * 1024
 MAX_CHARACTERS: Final = 64 * 1024 * 1024
 
-_CODE: Final = (
-    *("py", "pyi", "c", "h", "cc", "cpp", "cxx", "hh", "hpp", "hxx", "cu", "cuh", "m", "mm", "rs", "go"),
-    *("java", "kt", "kts", "scala", "swift", "cs", "fs", "js", "mjs", "cjs", "jsx", "ts", "tsx", "vue"),
-    *("svelte", "rb", "php", "pl", "pm", "lua", "r", "jl", "sh", "bash", "zsh", "fish", "ps1", "sql", "hs"),
-    *("ml", "ex", "exs", "erl", "clj", "lisp", "el", "zig", "nim", "d", "v", "vhd", "asm", "s", "f90"),
-    *("dart", "gradle", "cmake", "css", "scss", "less", "yaml", "yml", "toml", "ini", "cfg", "proto", "tf"),
-    *("mk"),
-)
-_KINDS: Final[dict[str, DocumentKind]] = {
-    **dict.fromkeys(("txt", "text", "rst", "org", "adoc", "tex", "log", "csv", "tsv", "srt", "vtt"), "text"),
-    **dict.fromkeys(("md", "markdown", "mdown", "mkd"), "markdown"),
-    **dict.fromkeys(("html", "htm", "xhtml"), "html"),
-    **dict.fromkeys(_CODE, "code"),
-    "pdf": "pdf",
-    "docx": "docx",
-}
-_NAMES: Final[dict[str, DocumentKind]] = {
-    **dict.fromkeys(("makefile", "dockerfile", "jenkinsfile", "gnumakefile"), "code"),
-    **dict.fromkeys(("readme", "license", "copying", "authors", "changelog", "news"), "text"),
-}
 _OLE_SIGNATURE = b"\xd0\xcf\x11\xe0"  # what Word wraps an encrypted document in, and its files before 2007
-
-
-def kind_of(path: Path) -> DocumentKind | None:
-    """What a file is by its name; None for one that a folder is not searched for."""
-    return _KINDS.get(path.suffix[1:].lower()) or _NAMES.get(path.name.lower())
-
-
-def stamp_of(path: Path) -> FileStamp:
-    """Size and time of a file that may be read.
-
-    Raises:
-        DocumentRefused: It is gone, or no regular file.
-    """
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise DocumentRefused(path, _kind_of(error), error.strerror or str(error)) from error
-    if not stat.S_ISREG(found.st_mode):
-        raise DocumentRefused(path, "not_a_file", "")
-    return FileStamp(found.st_size, found.st_mtime_ns)
 
 
 def read_document(path: Path, known_sha256: str | None = None) -> ReadDocument | None:
@@ -103,14 +64,10 @@ def _bytes(path: Path, limit: int) -> bytes:
                 raise DocumentRefused(path, "not_a_file", "")
             data = b"" if found.st_size > limit else file.read(limit + 1)
     except OSError as error:
-        raise DocumentRefused(path, _kind_of(error), error.strerror or str(error)) from error
+        raise DocumentRefused(path, why_refused(error), error.strerror or str(error)) from error
     if found.st_size > limit or len(data) > limit:
         raise DocumentRefused(path, "too_large", f"{found.st_size} bytes; at most {limit}")
     return data
-
-
-def _kind_of(error: OSError) -> RefusalKind:
-    return "gone" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else "unreadable"
 
 
 def _blocks(path: Path, kind: DocumentKind, data: bytes) -> tuple[str, Iterable[Block]]:

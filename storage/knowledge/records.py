@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
+from storage.errors import RefusalKind
+
 READER_VERSION: Final = 1
 """Grows with every change to what is made of a file: documents of an older one are read again."""
 
@@ -124,7 +126,7 @@ class Document:
     stamp: FileStamp
     sha256: str | None
     reader_version: int
-    refused: str | None
+    refused: RefusalKind | None
     n_passages: int
 
 

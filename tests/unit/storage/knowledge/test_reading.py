@@ -13,7 +13,8 @@ from pypdf import PdfReader, PdfWriter
 
 from storage.errors import DocumentRefused
 from storage.knowledge import docx_text, reading
-from storage.knowledge.reading import kind_of, read_document, stamp_of
+from storage.knowledge.kinds import kind_of, stamp_of
+from storage.knowledge.reading import read_document
 from storage.knowledge.records import Passage, ReadDocument
 from tests.helpers.documents import docx, paragraph, pdf
 
