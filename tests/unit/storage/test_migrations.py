@@ -119,6 +119,23 @@ def test_models_before_their_states_were_kept(path: Path) -> None:
         store.close()
 
 
+def test_downloads_before_they_had_an_order(path: Path) -> None:
+    plant(path, stop_before="m012_order_downloads")
+    for download_id in (7, 3):
+        run_sql(
+            path,
+            f"INSERT INTO downloads VALUES ({download_id}, 'o/r{download_id}', 'r', 'paused', '{{}}', NULL,"
+            " '2026-01-02T03:04:05.678Z', '2026-01-02T03:04:05.678Z')",
+        )
+    store = Store(path)
+    try:
+        assert [row.id for row in store.downloads.list()] == [3, 7]
+        store.downloads.reorder([7, 3])
+        assert [row.id for row in store.downloads.list()] == [7, 3]
+    finally:
+        store.close()
+
+
 def test_backup_precedes_a_migration_and_opens(path: Path) -> None:
     plant(path, stop_before="m003_create_models")
     run_sql(path, CONVERSATION)
