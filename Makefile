@@ -22,7 +22,7 @@ test: setup $(VENV)/.ready-tests
 
 # Thousands of damaged files through the reader and, one process each, through llama.cpp; about ten minutes.
 fuzz: setup $(VENV)/.ready-tests
-	COTERIE_MUTANTS=$(or $(N),2000) $(BIN)/python -m pytest --timeout=0 \
+	COTERIE_MUTANTS=$(or $(N),2000) $(BIN)/python -m pytest --timeout=0 -o faulthandler_timeout=0 \
 	    tests/unit/model_manager/test_gguf_mutations.py tests/integration/test_probe_mutations.py
 
 check: setup $(VENV)/.ready-tests format lint types test
