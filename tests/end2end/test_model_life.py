@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 import pytest
 
 from model_manager.starter import dense_path
-from tests.helpers.cli import coterie, start, succeed
+from tests.helpers.cli import TIMEOUT_S, coterie, environment, start, succeed
 from tests.helpers.hub_server import HubServer, random_bytes
+from tests.helpers.screen import Screen
 
 REPO = "HuggingFaceTB/SmolLM2-135M-Instruct-GGUF"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -81,3 +84,41 @@ def test_life_by_command_line(tmp_path: Path, hub: HubServer, content: bytes) ->
     purposes = {request["why"] for request in seen}
     assert {"model search", "model info", "model card", "read header", "download"} <= purposes
     assert {request["host"] for request in seen} == {"127.0.0.1"}
+
+
+def test_life_by_window(tmp_path: Path, hub: HubServer, content: bytes) -> None:
+    data_dir = tmp_path / "data"
+    steps: list[dict[str, Any]] = []
+
+    def live(screen: Screen) -> subprocess.Popen[str]:
+        words = [sys.executable, "-m", "tests.helpers.window_life", str(data_dir), REPO, "Say hello."]
+        env = environment(screen.environment() | {"HF_ENDPOINT": hub.endpoint})
+        return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=env)
+
+    succeed(coterie(data_dir, "settings", "set", "sampling_defaults", '{"max_tokens": 8}'))
+    hub.rate_bytes_per_s = RATE_BYTES_PER_S
+    with Screen() as screen:
+        for share in KILLED_AT:
+            with live(screen) as program:
+                assert program.stdout is not None
+                while not steps or steps[-1]["step"] != "downloading":
+                    steps.append(json.loads(program.stdout.readline()))
+                steps.pop()
+                wanted_bytes = int(share * len(content))
+                assert hub.wait_until(lambda server, wanted=wanted_bytes: server.sent_bytes >= wanted)
+                program.kill()
+            assert not list((data_dir / "models").rglob("*.gguf"))
+        hub.rate_bytes_per_s = None
+        with live(screen) as program:
+            output, _ = program.communicate(timeout=TIMEOUT_S)
+    assert program.returncode == 0
+    steps += [json.loads(line) for line in output.splitlines()]
+    assert [step["step"] for step in steps] == [
+        *("found", "judged", "downloading", "downloaded", "verified", "answered")
+    ]
+    assert steps[0]["repos"] == [REPO]
+    assert "It fits" in steps[1]["verdict"]
+    assert steps[3]["sha256"] == hub.repos[REPO].files[FILE].sha256
+    assert steps[5]["model"] == NAME
+    assert steps[5]["text"]
+    assert hub.sent_bytes < len(content) * 1.5, "what had arrived was kept"
