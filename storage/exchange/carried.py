@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from storage.knowledge.records import Citation
 from storage.records import Generation, Image, MessageStatus, Part, Role
 
 LostKind = Literal[
@@ -66,6 +67,7 @@ class CarriedMessage:
     ended_at: datetime | None = None
     images: tuple[Image, ...] = ()
     traces: tuple[CarriedTrace, ...] = ()
+    citations: tuple[Citation, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
 

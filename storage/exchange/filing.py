@@ -20,6 +20,7 @@ from storage.exchange.carried import Carried, CarriedMessage, CarriedTrace
 from storage.exchange.foreign import moment
 from storage.exchange.naming import Names, is_ours, moment_text, own_origin
 from storage.images import Images
+from storage.knowledge.citations import Citations
 from storage.records import Generation, Part
 from storage.rows import (
     GENERATION_COLUMNS,
@@ -57,6 +58,7 @@ class Filing:
         self._database = database
         self._search = search
         self._images = Images(database)
+        self._citations = Citations(database)
         self._shelf = Shelf(database)
         self._streams = Streams(database)
         self._traces = Traces(database)
@@ -200,6 +202,7 @@ class Filing:
             ids[message.key] = message_id
             self._insert_parts(message_id, message.parts)
             self._images.insert(message_id, message.images)
+            self._citations.insert(message_id, message.citations)
             if message.generation is not None:
                 self._insert_generation(message_id, message, before)
             traces = {trace.kind: trace for trace in message.traces}
@@ -294,6 +297,7 @@ class Filing:
             "SELECT * FROM messages WHERE conversation_id = ? ORDER BY id", [conversation_id]
         )
         images = self._images.of([row["id"] for row in rows]) if whole else {}
+        citations = self._citations.of([row["id"] for row in rows]) if whole else {}
         messages: list[CarriedMessage] = []
         keys: dict[int, str] = {}
         names = Names()
@@ -317,6 +321,7 @@ class Filing:
                     started_at=_moment(made, "started_at"),
                     ended_at=_moment(made, "ended_at"),
                     images=images.get(message_id, ()),
+                    citations=citations.get(message_id, ()),
                     traces=tuple(_trace(trace) for trace in traces.get(message_id, ())),
                     more={
                         name: row[name]

@@ -72,6 +72,17 @@ def _message(message: CarriedMessage) -> dict[str, Any]:
         }
     if message.images:
         found["images"] = [{"name": image.name, "data": _base64(image.data)} for image in message.images]
+    if message.citations:
+        found["citations"] = [
+            {
+                "number": one.number,
+                "collection": one.collection,
+                "path": str(one.path),
+                "title": one.title,
+                **asdict(one.passage),
+            }
+            for one in message.citations
+        ]
     if message.traces:
         found["traces"] = [
             {

@@ -8,6 +8,7 @@ from typing import IO
 from storage.exchange.carried import Carried, CarriedMessage
 from storage.exchange.exporters.branches import reasoning_of, shown_branch, text_of
 from storage.exchange.exporters.labels import Labels
+from storage.knowledge.places import place
 
 # Inside the fold they would end it.
 _FOLDS = re.compile(r"<(?=/?(?:details|summary)\b)", re.IGNORECASE)
@@ -35,6 +36,8 @@ def _write_message(message: CarriedMessage, file: IO[str], labels: Labels) -> No
     text = text_of(message).strip()
     if text:
         file.write(f"\n{text}\n")
+    for one in message.citations:
+        file.write(f"\n\\[{one.number}] {_one_line(place(one.path, one.title, one.passage))}\n")
     if message.status != "complete":
         file.write(f"\n*{labels.unfinished}*\n")
 

@@ -16,6 +16,7 @@ from storage.exchange.carried import Carried, CarriedMessage
 from storage.exchange.exporters.branches import reasoning_of, shown_branch, text_of
 from storage.exchange.exporters.labels import Labels
 from storage.exchange.foreign import image_format
+from storage.knowledge.places import place
 from storage.records import Image
 
 # HTML cannot hold these, not even as a reference.
@@ -113,6 +114,9 @@ class _Page:
             self.text(reasoning)
             file.write(f"</{fold}>\n")
         self.text(text_of(message))
+        for one in message.citations:
+            cited = f"[{one.number}] {place(one.path, one.title, one.passage)}"
+            file.write(f'<p class="note" dir="auto">{_escaped(cited)}</p>\n')
         if message.status != "complete":
             file.write(f'<p class="note">{_escaped(labels.unfinished)}</p>\n')
         file.write("</section>\n")

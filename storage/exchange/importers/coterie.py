@@ -12,12 +12,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, get_args
 
 from storage.exchange.carried import Carried, CarriedMessage, CarriedTrace
-from storage.exchange.foreign import Losses, identifier, items, mapping, moment, objects, text
+from storage.exchange.foreign import Losses, count, identifier, items, mapping, moment, objects, text
 from storage.exchange.naming import PROGRAM, named_by_content
 from storage.exchange.weaving import woven
+from storage.knowledge.records import Citation, Passage
 from storage.records import Generation, Image, MessageStatus, Part, PartKind, Role
 
 VERSION = 1
@@ -74,6 +76,7 @@ def _message(place: int, message: Mapping[str, Any], lost: Losses) -> CarriedMes
         ended_at=moment(mapping(message.get("generation")).get("ended_at")),
         images=tuple(_images(message, lost)),
         traces=tuple(_traces(message, role, lost)),
+        citations=tuple(_citations(message, lost).values()),
         more=mapping(message.get("more")),
     )
 
@@ -133,6 +136,30 @@ def _images(message: Mapping[str, Any], lost: Losses) -> list[Image]:
         else:
             images.append(Image(text(image.get("name")), data))
     return images
+
+
+def _citations(message: Mapping[str, Any], lost: Losses) -> dict[int, Citation]:
+    """By number; one that has none, or that of another, is lost."""
+    citations: dict[int, Citation] = {}
+    for one in objects(message.get("citations")):
+        n = _place(one.get("number"))
+        if not n or n in citations:
+            lost.add("citation")
+            continue
+        passage = Passage(
+            text(one.get("text")),
+            tuple(heading for heading in items(one.get("headings")) if isinstance(heading, str)),
+            *(_place(one.get(name)) for name in ("page", "line", "line_end")),
+        )
+        path = Path(text(one.get("path")))
+        citations[n] = Citation(n, text(one.get("collection")), path, text(one.get("title")), passage)
+    return citations
+
+
+def _place(value: Any) -> int | None:
+    """A number that the database can hold."""
+    found = count(value)
+    return found if found is not None and 0 <= found < 1 << 62 else None
 
 
 def _traces(message: Mapping[str, Any], role: Any, lost: Losses) -> list[CarriedTrace]:

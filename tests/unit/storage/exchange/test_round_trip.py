@@ -15,6 +15,7 @@ from storage.exchange.carried import Broken, Carried
 from storage.exchange.exporters import lossless
 from storage.exchange.filing import Filing
 from storage.exchange.reading import read
+from storage.knowledge.records import Citation, Passage
 from storage.records import Generation, Image, Part
 from storage.store import Store
 
@@ -43,6 +44,22 @@ GENERATIONS = st.builds(
     stop_reason=st.one_of(st.none(), st.just("length")),
     error=st.one_of(st.none(), NASTY),
 )
+PLACES = st.one_of(st.none(), st.integers(0, 1 << 40))
+CITATIONS = st.builds(
+    Citation,
+    number=st.integers(1, 9),
+    collection=NASTY,
+    path=st.just(Path("/notes/专家.md")),
+    title=NASTY,
+    passage=st.builds(
+        Passage,
+        text=NASTY,
+        headings=st.lists(NASTY, max_size=2).map(tuple),
+        page=PLACES,
+        line=PLACES,
+        line_end=PLACES,
+    ),
+)
 MESSAGES = st.lists(
     st.fixed_dictionaries(
         {
@@ -52,6 +69,7 @@ MESSAGES = st.lists(
             "status": st.sampled_from(["complete", "interrupted", "failed"]),
             "generation": st.one_of(st.none(), GENERATIONS),
             "images": st.lists(st.builds(Image, NASTY, st.binary(max_size=8)), max_size=2),
+            "citations": st.lists(CITATIONS, max_size=2, unique_by=lambda one: one.number),
             "rating": st.sampled_from([None, 1, -1]),
             "tokens": st.one_of(st.none(), st.lists(st.integers(0, 1 << 20), max_size=4)),
         }
@@ -84,6 +102,7 @@ def built(store: Store, title: str, system_prompt: str, messages: list[dict[str,
             status=message["status"],
             generation=message["generation"],
             images=message["images"],
+            citations=message["citations"],
         )
         ids.append(stored.id)
         if message["role"] == "assistant" and message["tokens"] is not None:
@@ -204,6 +223,7 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
             "role": "assistant",
             "traces": [{"kind": "answer_tokens", "dtype": "<i4", "shape": [-1], "data": "A"}],
         },
+        {"role": "user", "citations": [{"number": -1}, {"number": 1e300}, {"number": 2, "line": "x"}, 7]},
         {"role": "assistant", "images": [{"name": 7, "data": "?"}], "parts": "none"},
     ],
 )
