@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model_manager.errors import ModelFileError, ModelNotFound, OnlyVision
+from model_manager.errors import ModelFileError, ModelNotFound, OnlyVision, UnsafeFilename
 from model_manager.looks import Look, look_at, looks_of, state_of_missing
 from model_manager.move_journal import destination
 from model_manager.plans import KEPT_KEYS, kept_adapters, kept_tuning, kept_values
@@ -43,8 +43,12 @@ def read_whole_model(path: Path) -> GgufModel:
 
     Raises:
         OnlyVision: It is the vision tower of another model.
+        UnsafeFilename: Its path is not text, and so cannot be remembered.
         ModelNotFound, ModelFileError: As `read_files`.
     """
+    shown = str(path).encode("utf-8", "replace").decode()
+    if shown != str(path):  # a name on Linux may be any bytes
+        raise UnsafeFilename(shown)
     model = read_files(path)
     if is_vision_file(model):
         raise OnlyVision(path)

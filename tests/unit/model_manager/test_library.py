@@ -23,6 +23,7 @@ from model_manager.errors import (
     NotGguf,
     StarterUnavailable,
     TransferCancelled,
+    UnsafeFilename,
 )
 from model_manager.library import Library
 from model_manager.types import Adapter, ModelRecord, ModelUsage
@@ -302,6 +303,14 @@ def test_a_file_that_was_made_anew_is_taken_as_it_is(library: Library, moe: Path
     entry = library.import_path(moe)
     assert (entry.state, entry.sha256) == ("unverified", None)
     assert library.verify("tiny.F32").sha256 == (sha256_of(moe),)
+
+
+def test_a_name_that_is_no_text_is_refused(library: Library, moe: Path) -> None:
+    path = moe.with_name(os.fsdecode(b"\xff.gguf"))
+    moe.rename(path)
+    with pytest.raises(UnsafeFilename) as caught:
+        library.import_path(path)
+    assert caught.value.filename.encode()
 
 
 def test_words_about_a_model_are_kept(library: Library, moe: Path) -> None:
