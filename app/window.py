@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QObject, QUrl
+from PySide6.QtCore import QObject, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 
 from app.bridge import Bridge, Latest
@@ -23,11 +23,13 @@ from app.words import notice_for
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
 from storage.records import Conversation, Message
 from ui import formats
+from ui.commands import Command
 from ui.conversation_list import shown_title
 from ui.exchange_dialogs import ExchangeDialogs
-from ui.i18n import tr
+from ui.i18n import marked, tr
 from ui.library.values import Shelf
 from ui.main_window import MainWindow
+from ui.trash_dialog import TrashDialog
 from ui.tray import Tray
 from ui.values import Notice
 
@@ -141,6 +143,7 @@ class WindowWiring(QObject):
         window.hit_selected.connect(self._on_hit)
         conversations.listed.connect(self._on_listed)
         conversations.thrown_away.connect(self._on_thrown_away)
+        window.commands.insert("Choose a model", [Command(marked("Trash…"), (), self._open_trash)])
         conversations.found.connect(window.set_search_hits)
         conversations.failed.connect(self.show_error)
 
@@ -239,6 +242,15 @@ class WindowWiring(QObject):
         self.chat.forget(conversation_id)
         self.conversations.throw_away(conversation_id)
 
+    def _open_trash(self) -> None:
+        dialog = TrashDialog(int(self._services.setting("trash_days")), self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.conversations.trash_listed.connect(dialog.set_conversations)
+        dialog.restore_requested.connect(self.conversations.restore)
+        dialog.delete_requested.connect(self.conversations.delete)
+        self.conversations.list_trash()
+        dialog.open()
+
     def _on_thrown_away(self, conversation: Conversation) -> None:
         self._window.show_notice(
             Notice(
@@ -327,7 +339,7 @@ class WindowWiring(QObject):
             _, message_id, n_ctx_tokens = action_id.split(":")
             self.chat.go_on_larger(int(message_id), int(n_ctx_tokens))
         elif action_id.startswith("restore:"):
-            self.conversations.restore(int(action_id.removeprefix("restore:")))
+            self.conversations.restore([int(action_id.removeprefix("restore:"))])
         elif action_id == STOP:
             self.exchange.stop()
         elif action_id == library.STOP:

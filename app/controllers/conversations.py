@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+
 from PySide6.QtCore import QObject, Signal
 
 from app.bridge import Bridge
 from app.services import Services
 from storage.records import Conversation, SearchHit
+from storage.store import Store
 
 N_HITS = 100
+
+Listing = tuple[int, list[Conversation]]
+"""What the list is, and in which order it was read."""
 
 
 class ConversationsController(QObject):
@@ -17,55 +25,87 @@ class ConversationsController(QObject):
     Signals:
         listed: List of Conversation: those that are pinned, then the newest first.
         thrown_away: Conversation that is in the trash now.
+        trash_listed: List of Conversation, the last one thrown away first.
         found: List of SearchHit; None when the search has ended.
         failed: Exception, for a sentence.
     """
 
     listed = Signal(object)
     thrown_away = Signal(object)
+    trash_listed = Signal(object)
     found = Signal(object)
     failed = Signal(object)
 
     def __init__(self, services: Services, bridge: Bridge, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._storage = services.storage
+        self._forget = services.forget_conversation
         self._bridge = bridge
         self._query = ""
+        self._numbers = itertools.count(1)
+        self._shown = 0
 
     def refresh(self) -> None:
         """Read the list anew."""
-        self._bridge.run(self._list, self.listed.emit, self.failed.emit)
+        self._bridge.run(self._list, self._tell, self.failed.emit)
 
     def rename(self, conversation_id: int, title: str) -> None:
         """Give a title."""
 
-        def work() -> list[Conversation]:
+        def work() -> Listing:
             self._storage.call(lambda store: store.conversations.rename(conversation_id, title))
             return self._list()
 
-        self._bridge.run(work, self.listed.emit, self.failed.emit)
+        self._bridge.run(work, self._tell, self.failed.emit)
 
     def throw_away(self, conversation_id: int) -> None:
         """Put it into the trash, and tell what is there now."""
 
-        def work() -> tuple[Conversation, list[Conversation]]:
+        def work() -> tuple[Conversation, Listing]:
             self._storage.call(lambda store: store.trash.put(conversation_id))
             return self._storage.call(lambda store: store.conversations.get(conversation_id)), self._list()
 
-        def tell(done: tuple[Conversation, list[Conversation]]) -> None:
-            self.listed.emit(done[1])
+        def tell(done: tuple[Conversation, Listing]) -> None:
+            self._tell(done[1])
             self.thrown_away.emit(done[0])
 
         self._bridge.run(work, tell, self.failed.emit)
 
-    def restore(self, conversation_id: int) -> None:
-        """Take it out of the trash again."""
+    def restore(self, ids: Sequence[int]) -> None:
+        """Take them out of the trash again."""
 
-        def work() -> list[Conversation]:
-            self._storage.call(lambda store: store.trash.restore(conversation_id))
+        def work() -> Listing:
+            for conversation_id in ids:
+                self._storage.call(functools.partial(_restore, conversation_id))
             return self._list()
 
-        self._bridge.run(work, self.listed.emit, self.failed.emit)
+        self._change_trash(work)
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Delete for good; the person has confirmed."""
+
+        def work() -> Listing:
+            for conversation_id in ids:
+                self._storage.call(functools.partial(_delete, conversation_id))
+                self._forget(conversation_id)
+            return self._list()
+
+        self._change_trash(work)
+
+    def list_trash(self) -> None:
+        """Read what lies in the trash."""
+        self._bridge.run(
+            lambda: self._storage.call(lambda store: store.trash.list()),
+            self.trash_listed.emit,
+            self.failed.emit,
+        )
+
+    def _change_trash(self, work: Callable[[], Listing]) -> None:
+        def tell(listing: Listing) -> None:
+            self._tell(listing)
+            self.list_trash()
+
+        self._bridge.run(work, tell, self.failed.emit)
 
     def search(self, text: str) -> None:
         """Find `text` in all messages; an empty one ends the search."""
@@ -82,5 +122,23 @@ class ConversationsController(QObject):
             find, lambda hits: self.found.emit(hits) if text == self._query else None, self.failed.emit
         )
 
-    def _list(self) -> list[Conversation]:
-        return self._storage.call(lambda store: store.conversations.list())
+    def _list(self) -> Listing:
+        def read(store: Store) -> Listing:
+            return next(self._numbers), store.conversations.list()
+
+        return self._storage.call(read)
+
+    def _tell(self, listing: Listing) -> None:
+        """Jobs end in any order: what was read before what is shown already is not shown."""
+        number, conversations = listing
+        if number > self._shown:
+            self._shown = number
+            self.listed.emit(conversations)
+
+
+def _restore(conversation_id: int, store: Store) -> None:
+    store.trash.restore(conversation_id)
+
+
+def _delete(conversation_id: int, store: Store) -> None:
+    store.trash.delete(conversation_id)

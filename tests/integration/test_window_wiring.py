@@ -21,6 +21,7 @@ from app.words import sentence
 from model_manager.engine.gateway.server import Gateway
 from storage.records import Message
 from ui.main_window import MainWindow
+from ui.trash_dialog import TrashDialog
 from ui.values import ConversationSettings
 
 ANSWER_TIMEOUT_MS = 60_000
@@ -147,6 +148,17 @@ def test_list_search_rename_delete(coterie: Coterie, qtbot: QtBot) -> None:
     with qtbot.waitSignal(conversations.listed) as listed:
         bar.action_button.click()
     assert [conversation.title for conversation in listed.args[0]] == ["Experts"]
+    with qtbot.waitSignal(conversations.listed):
+        window.conversation_delete_requested.emit(answer.conversation_id)
+    with qtbot.waitSignal(conversations.trash_listed):
+        window.commands.action("Trash…").trigger()
+    dialog = window.findChild(TrashDialog)
+    assert isinstance(dialog, TrashDialog)
+    assert dialog.list.count() == 1
+    with qtbot.waitSignal(conversations.trash_listed):
+        dialog.delete_requested.emit((answer.conversation_id,))
+    assert dialog.list.count() == 0
+    dialog.close()
 
 
 def test_model_that_cannot_be_loaded_is_said_and_the_next_works(
