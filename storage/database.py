@@ -215,12 +215,11 @@ class Database:
             # A lone surrogate, which a text box on Windows can hold and UTF-8 cannot.
             return cursor.execute(sql, _storable(parameters))
         except sqlite3.OperationalError as error:
-            if str(error).startswith("no such") and self._columns() != _columns_of_a_new_one():
+            # A damaged schema can fail in any words, as a bug of ours can; this path is rare enough to look.
+            code = getattr(error, "sqlite_errorcode", None)
+            if code == sqlite3.SQLITE_ERROR and _shape_of(self._connection) != _shape_of_a_new_one():
                 raise DatabaseCorrupt(self.path, f"its schema is damaged: {error}") from error
             raise
-
-    def _columns(self) -> set[tuple[str, str]]:
-        return _columns_of(self._connection)
 
     def _roll_back(self) -> None:
         # SQLite rolls back by itself on a full disk; a second fault here must not hide the first.
@@ -313,19 +312,24 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _columns_of(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    return set(
-        connection.execute(
-            "SELECT schema.name, columns.name FROM sqlite_schema AS schema"
-            " JOIN pragma_table_info(schema.name) AS columns WHERE schema.type = 'table'"
+def _shape_of(connection: sqlite3.Connection) -> set[tuple[str, str]] | None:
+    """The columns of all tables, and how virtual ones were declared; None where that cannot be read."""
+    try:
+        return set(
+            connection.execute(
+                "SELECT schema.name, columns.name FROM sqlite_schema AS schema"
+                " JOIN pragma_table_info(schema.name) AS columns WHERE schema.type = 'table'"
+                " UNION ALL SELECT name, sql FROM sqlite_schema WHERE sql LIKE 'CREATE VIRTUAL%'"
+            )
         )
-    )
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
 
 
-def _columns_of_a_new_one() -> set[tuple[str, str]]:
+def _shape_of_a_new_one() -> set[tuple[str, str]] | None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrations.apply(sqlite_utils.Database(connection, execute_plugins=False))
-        return _columns_of(connection)
+        return _shape_of(connection)
 
 
 def _create_private(path: Path) -> bool:

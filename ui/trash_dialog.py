@@ -53,6 +53,8 @@ class TrashDialog(QDialog):
         self.list = QListWidget()
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setSpacing(4)
         self.restore_button = QPushButton()
         self.delete_button = QPushButton()
         self.empty_button = QPushButton()
@@ -89,7 +91,9 @@ class TrashDialog(QDialog):
         self.list.clear()
         for conversation in conversations:
             when = formats.moment(conversation.deleted_at, now) if conversation.deleted_at else ""
-            item = QListWidgetItem(f"{shown_title(conversation)}  ·  {when}")
+            # The time first: a long title is cut at its end.
+            item = QListWidgetItem(f"{when}  ·  {shown_title(conversation)}")
+            item.setToolTip(shown_title(conversation))
             item.setData(Qt.ItemDataRole.UserRole, conversation.id)
             self.list.addItem(item)
             item.setSelected(conversation.id in chosen)

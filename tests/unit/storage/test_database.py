@@ -200,6 +200,10 @@ def test_text_whose_bytes_have_changed_is_a_typed_error(path: Path, store: Store
         "UPDATE messages SET conversation_id = 2 WHERE id = 1",
         "PRAGMA ignore_check_constraints=ON; UPDATE messages SET parent_id = 2 WHERE id = 1",
         "UPDATE search_config SET v = 0",
+        "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'unicode61', 'unicode62')"
+        " WHERE name = 'search'",
+        "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'tokenize', 'tokenise')"
+        " WHERE name = 'search_files'",
         "UPDATE conversations SET updated_at = '' WHERE id = 1",
         "UPDATE conversations SET sampling = '{' WHERE id = 1",
         "UPDATE generations SET parameters = 'x'",
