@@ -359,6 +359,8 @@ class WindowWiring(QObject):
         self._window.set_settings(self._services.settings())
 
     def _after_setting(self, key: str) -> None:
+        if key == "language" and self._window.rooms.current() == "discover":
+            self.discover.suggest()  # a line of each entry is written in the language in use
         if key in ("models_dir", "hub_endpoint", "modelscope_endpoint"):
             self._window.show_notice(
                 Notice("info", tr("This takes effect when Coterie is started the next time."))

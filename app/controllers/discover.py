@@ -93,6 +93,8 @@ class DiscoverController(QObject):
         def done(page: HubPage) -> None:
             if self._newest["page"] == ticket:
                 self.page_found.emit(page)
+                if page.is_in_catalogue:
+                    self.suggest()  # the hub may just have confirmed an entry
 
         def failed(error: Exception) -> None:
             if self._newest["page"] == ticket:

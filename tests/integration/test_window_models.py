@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
+from model_manager import catalogue
 from model_manager.errors import InvalidReference
 from tests.helpers.hub_server import HubServer, random_bytes
 from tests.helpers.shapes import Shape, write_shape
@@ -122,6 +123,26 @@ def test_offline_the_catalogue_is_there_and_a_search_says_why_not(away: Coterie,
     assert bar.action_button.text() == "Open settings"
     assert [button.text() for button in bar.choice_buttons] == ["Try again"]
     assert not [record for record in coterie.services.http.log.last(10) if record.status is not None]
+
+
+def test_a_confirmed_entry_of_the_catalogue_is_marked(
+    coterie: Coterie, hub: HubServer, tmp_path: Path, qtbot: QtBot
+) -> None:
+    entry = catalogue.entries()[0]
+    hub.add(entry.repo_id, "model-Q4_K_M.gguf", (tmp_path / "small.gguf").read_bytes())
+    hub.repos[entry.repo_id].gguf = {"total": entry.total_params, "architecture": entry.architecture}
+    coterie.window.open_discover()
+    page = coterie.window.rooms.room().discover
+
+    def badges() -> list[str]:
+        face = page.view.faces.face(page.view.faces.index_of(entry.repo_id))
+        return [badge.text for badge in face.badges] if face is not None else []
+
+    qtbot.waitUntil(lambda: "not verified" in badges() or "name not verified" in badges())
+    with qtbot.waitSignal(coterie.wiring.discover.page_found, timeout=TIMEOUT_MS):
+        page.open_page(entry.repo_id)
+    assert "As the catalogue says." in page.hub_page.facts_label.text()
+    qtbot.waitUntil(lambda: "verified" in badges(), timeout=TIMEOUT_MS)
 
 
 def test_only_the_newest_question_is_answered(coterie: Coterie, qtbot: QtBot) -> None:

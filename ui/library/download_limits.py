@@ -33,6 +33,7 @@ class DownloadLimitsRow(QWidget):
         self.at_once_label = QLabel()
         self.at_once_box = QSpinBox()
         self.at_once_box.setRange(1, _MOST_AT_ONCE)
+        self.at_once_box.lineEdit().setTextMargins(6, 0, 0, 0)
         self.at_once_label.setBuddy(self.at_once_box)
         self.rate_label = QLabel()
         self.rate_box = QComboBox()
