@@ -70,7 +70,8 @@ def test_the_guard_sees_a_hub_on_this_machine(data_dir: Path, guard: AuditGuard)
 
     seen = json.loads(succeed(coterie(data_dir, "doctor", "--network", "--json")).stdout)
     assert not seen["is_offline"]
-    assert seen["allowed"] == ["https://huggingface.co:443"]  # this run has the setting's hub again
+    # This run has the settings' hubs again.
+    assert seen["allowed"] == ["https://huggingface.co:443", "https://modelscope.cn:443"]
     first, *_others, last = seen["requests"]
     assert (first["why"], first["host"], first["path"]) == (
         "model info",
