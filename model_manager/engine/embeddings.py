@@ -119,6 +119,8 @@ class Embedder:
         self._takes_last = (
             self._model.metadata.get(f"{self._model.architecture}.pooling_type") == _POOLING_LAST
         )
+        # Each token of such a model sees those behind it as well, so they must be computed together.
+        self._is_causal = self._model.metadata.get(f"{self._model.architecture}.attention.causal") != "false"
         self._context: LlamaContext | None = None
         self._threads = ThreadController(chat_context.n_threads_max)
         self._lock = threading.Lock()
@@ -152,9 +154,9 @@ class Embedder:
             self._context = self._model.new_context(
                 ContextPlan(
                     n_ctx_tokens=size,
-                    n_batch_tokens=_ROWS,
+                    n_batch_tokens=_ROWS if self._is_causal else size,
                     n_parallel=1,
-                    n_outputs_max=_ROWS,
+                    n_outputs_max=_ROWS if self._is_causal else size,
                     n_threads=self._threads.n_threads,
                     embeddings=True,
                 )
@@ -166,11 +168,12 @@ class Embedder:
     ) -> NDArray[np.float32]:
         total: NDArray[np.float64] | float = 0.0
         batch = context.new_batch()
-        for start in range(0, len(tokens), _ROWS):
+        n_rows = _ROWS if self._is_causal else len(tokens)
+        for start in range(0, len(tokens), n_rows):
             if cancelled.is_set():
                 context.forget(0)
                 raise RequestRefused(499, "the client went away")
-            chunk = list(tokens[start : start + _ROWS])
+            chunk = list(tokens[start : start + n_rows])
             batch.clear()
             batch.add(0, start, chunk, wants_logits=True)
             batch.wants_logits[: batch.n_rows] = 1
