@@ -9,6 +9,7 @@ from typing import Any
 
 from app.cli import knowledge_words as words
 from app.cli.choices import positive
+from app.cli.failures import FAILED, INTERRUPTED
 from app.cli.output import print_json, print_table, printable
 from app.cli.progress import LoadingLine, ProgressLine
 from app.console import Console
@@ -86,8 +87,10 @@ def refresh(arguments: argparse.Namespace, services: Services, console: Console)
         console.err(f"coterie: {printable(sentence(error))}\n")
     if report.embedding_error is not None:
         console.err(f"coterie: {printable(sentence(report.embedding_error))}\n")
-        return 1
-    return 1 if report.refused and collection.n_passages == 0 else 0
+        return FAILED
+    if report.is_cancelled:
+        return INTERRUPTED
+    return FAILED if report.refused and collection.n_passages == 0 else 0
 
 
 def list_collections(arguments: argparse.Namespace, services: Services, console: Console) -> int:
