@@ -128,7 +128,9 @@ def test_full_disk_keeps_what_was_acknowledged(data_dir: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, size_bytes))
 
-    refuse(coterie(data_dir, "chat", "--max-tokens", "400", "word " * 3000, preexec_fn=limit))
+    # As many words that are not in the index yet as do not fit into a log of the database's own size.
+    words = " ".join(f"w{number}" for number in range(17_000))
+    refuse(coterie(data_dir, "chat", "--max-tokens", "4", words, preexec_fn=limit))
     assert questions(data_dir)[0] == "Hello"
     succeed(coterie(data_dir, "chat", "--max-tokens", "4", "Hello again"))
 
