@@ -86,7 +86,8 @@ def test_answers_that_cannot_be_looked_into(data_dir: Path, tmp_path: Path) -> N
     run_sql(database, "UPDATE generations SET model_sha256 = 'ab'")
     run_sql(
         database,
-        f"INSERT INTO models VALUES ('tiny', '[\"{dense}\"]', 1, '[\"cd\"]', '', 0, NULL, '{{}}', '')",
+        "INSERT INTO models (name, paths, size_bytes, sha256, source, is_ours, info, added_at)"
+        f" VALUES ('tiny', '[\"{dense}\"]', 1, '[\"cd\"]', '', 0, '{{}}', '')",
     )
     refuse(coterie(data_dir, "inspect", str(answer_id), "--routing"), "another file")
     run_sql(database, "DELETE FROM traces")
