@@ -60,8 +60,6 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
         ServedLibrary(services, chosen), sentence, key=key, host=arguments.host, port=arguments.port
     )
     with contextlib.closing(gateway):
-        _announce(arguments, console, gateway.url, None if given else key)
-        look_after(services)
         stopped = threading.Event()
         cancel = Cancel()
 
@@ -70,6 +68,9 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
             stopped.set()
 
         with console.on_interrupt(stop):
+            # Whoever reads it may already end us.
+            _announce(arguments, console, gateway.url, None if given else key)
+            look_after(services)
             if chosen is not None:
                 with LoadingLine(console, services.engines), services.engines.use(chosen, cancel):
                     pass

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+_FORWARD_LOOK_UPS = ("socket.getaddrinfo", "socket.gethostbyname")
 GUARD_FOLDER = Path(__file__).parent / "guard"
 _CONNECT = re.compile(
     r"(?:connect|sendto|sendmsg)\(.*?sa_family=(AF_\w+)"
@@ -38,7 +39,9 @@ class Attempt:
         if not self.host or self.host == "localhost":
             return False
         try:
-            return not ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+            address = ipaddress.ip_address(self.host.partition("%")[0])
+            # To look up an address in numbers asks nobody.
+            return not address.is_loopback and self.event not in _FORWARD_LOOK_UPS
         except ValueError:
             return True  # a name that somebody would have to be asked about
 

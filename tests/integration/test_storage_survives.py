@@ -200,7 +200,7 @@ def test_limit_on_the_size_of_files_keeps_what_was_acknowledged(tmp_path: Path) 
     """A quota shows itself as EFBIG or EDQUOT, which SQLite reports as a failed write."""
     path = tmp_path / "coterie.sqlite"
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, before[1]))
     try:
         acknowledged_ids, fault = write_until_it_fails(path)
     finally:
