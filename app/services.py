@@ -153,6 +153,7 @@ class Services:
             self.quantizing = Quantizing(self.library, Quantizer((*self_command(), "quantizer")))
             opened.callback(self.quantizing.close)
             self.replaying = Replaying(self.storage, self.library, self.engines)
+            self._take_up_finished()
             self._opened = opened.pop_all()
 
     def setting(self, key: str) -> Any:
@@ -265,6 +266,15 @@ class Services:
             n_connections=int(self._settings["download_connections"] or 1),
             rate_bytes_per_s=int(self._settings["download_rate"] or 0),
         )
+
+    def _take_up_finished(self) -> None:
+        """Add what was done when the program was ended before the library had it."""
+        done = [snapshot for snapshot in self.downloads.snapshots() if snapshot.status == "done"]
+        known = {path for entry in self.library.list() for path in entry.paths} if done else set()
+        for snapshot in done:
+            paths = [path for path, _digest in snapshot.files]
+            if paths and known.isdisjoint(paths) and all(path.is_file() for path in paths):
+                self._on_finished(snapshot)
 
     def _on_finished(self, snapshot: DownloadSnapshot) -> None:
         if snapshot.status == "done":

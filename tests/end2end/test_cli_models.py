@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.cli import coterie, events, refuse, start, succeed
+from tests.helpers.databases import run_sql
 from tests.helpers.hub_server import HubServer, random_bytes
 from tests.helpers.shapes import Shape, write_shape
 
@@ -101,6 +102,17 @@ def test_offline_sends_nothing(data_dir: Path, hub: HubServer) -> None:
     succeed(coterie(data_dir, "settings", "set", "offline", "true"))
     env = {"HF_ENDPOINT": "https://hub.example"}
     refuse(coterie(data_dir, "models", "download", REPO, env=env), "offline")
+
+
+def test_download_that_was_done_before_a_kill_joins_the_library(data_dir: Path, hub: HubServer) -> None:
+    last = events(succeed(coterie(data_dir, "models", "download", REPO, "--json", env=environment(hub))))[-1]
+    run_sql(data_dir / "coterie.sqlite", "DELETE FROM models")  # as if it had been killed just before
+    listed = json.loads(succeed(coterie(data_dir, "models", "list", "--json")).stdout)
+    (entry,) = [entry for entry in listed if not entry["is_starter"]]
+    assert entry["sha256"] == [last["sha256"]]
+    succeed(coterie(data_dir, "models", "remove", entry["name"]))
+    listed = json.loads(succeed(coterie(data_dir, "models", "list", "--json")).stdout)
+    assert all(entry["is_starter"] for entry in listed)
 
 
 def test_downloads_are_listed_and_cancelled(data_dir: Path, hub: HubServer) -> None:
