@@ -36,7 +36,7 @@ class DocumentFiles:
         if not self._source.is_dir():
             yield self._source
             return
-        inside = self._source.resolve()
+        inside = _real(self._source)
         for folder, folders, names in os.walk(self._source, onerror=self._refuse):
             # Linked folders are never entered: they may lead out, or round in circles.
             folders[:] = sorted(name for name in folders if _is_wanted(name))
@@ -44,8 +44,8 @@ class DocumentFiles:
                 path = Path(folder, name)
                 if not _is_wanted(name) or kind_of(path) is None:
                     self.n_skipped += 1
-                elif path.is_symlink() and not path.resolve().is_relative_to(inside):
-                    self.refused.append(DocumentRefused(path, "outside", str(path.resolve())))
+                elif path.is_symlink() and not _real(path).is_relative_to(inside):
+                    self.refused.append(DocumentRefused(path, "outside", str(_real(path))))
                 else:
                     yield path
 
@@ -56,3 +56,8 @@ class DocumentFiles:
 
 def _is_wanted(name: str) -> bool:
     return not name.startswith(".") and name not in _NOT_OURS
+
+
+def _real(path: Path) -> Path:
+    """Unlike `Path.resolve`, content with a link that leads to itself: opening it says what it is."""
+    return Path(os.path.realpath(path))

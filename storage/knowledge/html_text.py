@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-from storage.knowledge.plain_text import decoded
+from storage.knowledge.encodings import decoded
 from storage.knowledge.records import Block
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([A-Za-z0-9_-]+)""", re.IGNORECASE)
@@ -26,7 +26,7 @@ def decoded_page(data: bytes) -> str | None:
     if (named := _CHARSET.search(data[:_CHARSET_WITHIN_BYTES])) and b"\0" not in data[:_CHARSET_WITHIN_BYTES]:
         try:
             return data.decode(named.group(1).decode("ascii"), "replace")
-        except LookupError:
+        except (LookupError, UnicodeError):  # none of that name, or one that is for host names
             pass
     return decoded(data)
 

@@ -6,13 +6,6 @@ import re
 from collections.abc import Iterator
 
 from storage.knowledge.records import Block
-from storage.terms import CJK_RUN
-
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_PROBE_BYTES = 64 * 1024
-_CONTROLS = bytes(set(range(32)) - {*b"\t\n\r\f\x1b"})
-_MOST_CONTROLS = 0.02
-_LEAST_CJK = 0.5
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
@@ -26,31 +19,6 @@ _DEFINITION = re.compile(
     r"|[\w:<>*&\[\], ]+\([^;]*\)\s*(?:const\s*)?\{?$"
 )
 _MAX_HEADING_CHARACTERS = 100
-
-
-def decoded(data: bytes) -> str | None:
-    """The file as text, whatever it is encoded in; None for one that is no text."""
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return data.decode(encoding, "replace")
-    probe = data[:_PROBE_BYTES]
-    if len(probe) - len(probe.translate(None, _CONTROLS)) > len(probe) * _MOST_CONTROLS or b"\0" in probe:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return _of_another_time(data)
-
-
-def _of_another_time(data: bytes) -> str:
-    """Chinese as Windows wrote it, where most of what is not ASCII becomes Chinese; else Western European."""
-    try:
-        chinese = data.decode("gb18030")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", "replace")
-    foreign = [letter for letter in chinese[:_PROBE_BYTES] if ord(letter) > 127]
-    n_cjk = sum(bool(CJK_RUN.match(letter)) or letter in "，。、；：？！（）“”《》　" for letter in foreign)
-    return chinese if n_cjk > _LEAST_CJK * len(foreign) else data.decode("cp1252", "replace")
 
 
 def text_blocks(text: str) -> Iterator[Block]:

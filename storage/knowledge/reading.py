@@ -16,11 +16,12 @@ from typing import Final
 from storage.database import storable
 from storage.errors import DocumentRefused
 from storage.knowledge.docx_text import docx_blocks
+from storage.knowledge.encodings import decoded
 from storage.knowledge.html_text import decoded_page, html_blocks
 from storage.knowledge.kinds import kind_of, why_refused
 from storage.knowledge.passages import passages_of
 from storage.knowledge.pdf_text import pdf_blocks
-from storage.knowledge.plain_text import code_blocks, decoded, markdown_blocks, text_blocks
+from storage.knowledge.plain_text import code_blocks, markdown_blocks, text_blocks
 from storage.knowledge.records import Block, DocumentKind, ReadDocument
 from storage.knowledge.unreadable import Unreadable
 

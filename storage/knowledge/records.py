@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from storage.errors import RefusalKind
 
-READER_VERSION: Final = 1
+READER_VERSION: Final = 2
 """Grows with every change to what is made of a file: documents of an older one are read again."""
 
 DocumentKind = Literal["text", "markdown", "html", "pdf", "docx", "code"]

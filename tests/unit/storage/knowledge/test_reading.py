@@ -89,8 +89,9 @@ def test_html_shows_what_a_reader_sees(tmp_path: Path) -> None:
 def test_html_says_its_encoding(tmp_path: Path) -> None:
     page = '<meta charset="gb2312"><p>混合专家</p>'.encode("gb18030")
     assert read(tmp_path, "a.htm", page).passages[0].text == "混合专家"
-    page = '<meta charset="nonsense"><p>é</p>'.encode()
-    assert read(tmp_path, "b.htm", page).passages[0].text == "é"
+    for name in ("nonsense", "idna", "hex"):
+        page = f'<meta charset="{name}"><p>é</p>'.encode()
+        assert read(tmp_path, "b.htm", page).passages[0].text == "é"
 
 
 def test_docx_keeps_headings_and_tables(tmp_path: Path) -> None:
@@ -131,6 +132,17 @@ def test_pdf_keeps_pages_and_outline(tmp_path: Path) -> None:
         ("宽字符".encode("utf-16"), "宽字符"),
         ("混合专家模型，很好。".encode("gb18030"), "混合专家模型，很好。"),
         ("Größe, déjà vu".encode("cp1252"), "Größe, déjà vu"),
+        ("plain".encode("utf-32"), "plain"),
+        ("no mark, 宽".encode("utf-16-le"), "no mark, 宽"),
+        ("no mark, 宽".encode("utf-16-be"), "no mark, 宽"),
+        ("専門家を混ぜたモデル".encode("cp932"), "専門家を混ぜたモデル"),
+        ("専門家を混ぜたモデル".encode("euc_jp"), "専門家を混ぜたモデル"),
+        ("전문가 혼합 모델은 좋습니다.".encode("cp949"), "전문가 혼합 모델은 좋습니다."),
+        ("專家混合模型把每個詞元送到幾個專家。".encode("cp950"), "專家混合模型把每個詞元送到幾個專家。"),
+        ("Смесь экспертов".encode("cp1251"), "Смесь экспертов"),
+        ("Смесь экспертов".encode("koi8-r"), "Смесь экспертов"),
+        ("混合专家 café".encode() + b"\xff", "混合专家 café\ufffd"),
+        ("混合专家".encode()[:-1], "混合专\ufffd"),
         (b"one\r\ntwo\rthree", "one\ntwo\nthree"),
     ],
 )
