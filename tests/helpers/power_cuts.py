@@ -23,9 +23,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from storage.records import Generation, Part
+from storage.records import Part
 from storage.store import Store
-from tests.helpers.storage_writer import parts_of
+from tests.helpers.storage_writer import exchange
 from tests.helpers.survival import Said, acknowledged, check
 
 ROOT: Final = Path(__file__).parents[2]
@@ -128,12 +128,8 @@ def _cut(path: Path, mode: int, at_call: int, seed: int) -> tuple[list[str], int
 
 
 def _write(path: Path, seed: int) -> None:
-    """Like `storage_writer`, with checkpoints every few pages, and with order and compaction in between."""
+    """Talk with checkpoints every few pages, and with order and compaction in between."""
     chance = random.Random(seed)
-
-    def report(what: str, message_id: int, n_characters: int) -> None:
-        os.write(1, f"{what} {message_id} {n_characters}\n".encode())
-
     store = Store(path)
     store._database.query("PRAGMA wal_autocheckpoint=16")
     if os.environ.get(_CARELESS) == "1":
@@ -145,18 +141,7 @@ def _write(path: Path, seed: int) -> None:
     while True:
         conversation = conversations.create(title=f"word{seed}").id
         for _ in range(chance.randrange(1, 4)):
-            question = conversations.append(conversation, None, "user", [Part("text", "question")])
-            report("message", question.id, -1)
-            answer = conversations.start_answer(conversation, question.id, Generation("starter"))
-            report("flushed", answer.id, 0)
-            n_characters = 0
-            for _ in range(chance.randrange(1, 5)):
-                n_characters += chance.randrange(1, 900)
-                conversations.flush_answer(answer.id, parts_of(answer.id, n_characters))
-                report("flushed", answer.id, n_characters)
-            conversations.finish_answer(answer.id, parts_of(answer.id, n_characters), Generation("starter"))
-            report("message", answer.id, n_characters)
-            store.ratings.rate(answer.id, 1)
+            store.ratings.rate(exchange(store, conversation, chance), 1)
         store.shelf.move(conversation, f"Folder/{seed % 5}")
         store.shelf.tag(conversation, f"tag{seed % 5}")
         thrown = conversations.create(title="thrown away").id

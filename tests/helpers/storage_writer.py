@@ -38,26 +38,32 @@ def report(what: str, message_id: int, n_characters: int) -> None:
     os.write(1, f"{what} {message_id} {n_characters}\n".encode())
 
 
+def exchange(store: Store, conversation: int, chance: random.Random) -> int:
+    """Ask, and answer in a few flushes, saying so; returns the answer's id."""
+    conversations = store.conversations
+    question = conversations.append(conversation, None, "user", [Part("text", "question")])
+    report("message", question.id, -1)
+    answer = conversations.start_answer(conversation, question.id, Generation("starter"))
+    report("flushed", answer.id, 0)
+    n_characters = 0
+    for _ in range(chance.randrange(1, 9)):
+        n_characters += chance.randrange(1, 700)
+        conversations.flush_answer(answer.id, parts_of(answer.id, n_characters))
+        report("flushed", answer.id, n_characters)
+    conversations.finish_answer(answer.id, parts_of(answer.id, n_characters), Generation("starter"))
+    report("message", answer.id, n_characters)
+    return answer.id
+
+
 def main(path: Path, seed: int) -> None:
     chance = random.Random(seed)
     store = Store(path)
     store.mark_interrupted()
-    conversations = store.conversations
-    conversation = conversations.create().id
+    conversation = store.conversations.create().id
     while True:
-        question = conversations.append(conversation, None, "user", [Part("text", "question")])
-        report("message", question.id, -1)
-        answer = conversations.start_answer(conversation, question.id, Generation("starter"))
-        report("flushed", answer.id, 0)
-        n_characters = 0
-        for _ in range(chance.randrange(1, 12)):
-            n_characters += chance.randrange(1, 400)
-            conversations.flush_answer(answer.id, parts_of(answer.id, n_characters))
-            report("flushed", answer.id, n_characters)
-        conversations.finish_answer(answer.id, parts_of(answer.id, n_characters), Generation("starter"))
-        report("message", answer.id, n_characters)
+        exchange(store, conversation, chance)
         if chance.random() < 0.1:
-            conversation = conversations.create().id
+            conversation = store.conversations.create().id
 
 
 if __name__ == "__main__":
