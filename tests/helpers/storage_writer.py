@@ -46,8 +46,8 @@ def exchange(store: Store, conversation: int, chance: random.Random) -> int:
     answer = conversations.start_answer(conversation, question.id, Generation("starter"))
     report("flushed", answer.id, 0)
     n_characters = 0
-    for _ in range(chance.randrange(1, 9)):
-        n_characters += chance.randrange(1, 700)
+    for _ in range(chance.randrange(1, 12)):
+        n_characters += chance.randrange(1, 400)
         conversations.flush_answer(answer.id, parts_of(answer.id, n_characters))
         report("flushed", answer.id, n_characters)
     conversations.finish_answer(answer.id, parts_of(answer.id, n_characters), Generation("starter"))
