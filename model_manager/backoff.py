@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Literal
 
-from model_manager.errors import ModelManagerError, NetworkAway
+from model_manager.errors import HostSilent, ModelManagerError, NetworkAway
 
 MAX_DELAY_S = 60.0
+
+
+Waiting = Literal["network", "server"]
+"""For what a transfer waits."""
+
+
+def waits_for(error: ModelManagerError) -> Waiting:
+    """Whose return is waited for after an error."""
+    return "network" if isinstance(error, NetworkAway) and not isinstance(error, HostSilent) else "server"
 
 
 @dataclass(slots=True)

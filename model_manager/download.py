@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from model_manager.partial import PartialFile
 from model_manager.types import DownloadSnapshot
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from model_manager.backoff import Waiting
     from model_manager.errors import ModelManagerError
     from model_manager.transfer import Transfer
     from model_manager.types import DownloadItem, DownloadStatus
@@ -44,7 +45,7 @@ class Download:
         self.paths: tuple[Path, ...] = ()
         self.error: ModelManagerError | None = None
         self.wish: DownloadStatus | None = None
-        self.waiting: Literal["network", "server"] | None = None
+        self.waiting: Waiting | None = None
         self.retry_at: float | None = None
         self.finished_sha256: list[str] = []
         self.settled = threading.Event()

@@ -26,6 +26,7 @@ from model_manager.transfer_errors import (
     FileInUse as FileInUse,
     HashMismatch as HashMismatch,
     HostRefused as HostRefused,
+    HostSilent as HostSilent,
     HubError as HubError,
     HubFailing as HubFailing,
     HubUnavailable as HubUnavailable,

@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Iterator
 
-from model_manager.errors import CertificateRefused, HubUnavailable, NetworkAway, ProxyFailed
+from model_manager.errors import CertificateRefused, HostSilent, HubUnavailable, NetworkAway, ProxyFailed
 from model_manager.http import ConnectTimeout, HTTPError, ProxyError
 
 _AWAY = frozenset(
@@ -17,7 +17,6 @@ _AWAY = frozenset(
         "EHOSTUNREACH",
         "EHOSTDOWN",
         "EADDRNOTAVAIL",
-        "ETIMEDOUT",
         "ENONET",
     )
     if hasattr(errno, name)
@@ -29,12 +28,14 @@ def unavailable(host: str, error: HTTPError) -> HubUnavailable:
     """What a request without an answer means for who waits: `NetworkAway` if the network is.
 
     A name that nobody knows is a typing error where there is a network, and the network's absence where there
-    is none; some systems say the same of both.
+    is none; some systems say the same of both. Where packets get lost without a word, `HostSilent` says so.
     `ProxyFailed` and `CertificateRefused` tell what stands between.
     """
     reason = str(error) or type(error).__name__
     if _is_away(error):
         return NetworkAway(host, reason)
+    if _is_silent(error):
+        return HostSilent(host, reason) if has_route() else NetworkAway(host, reason)
     if isinstance(error, ProxyError):
         return ProxyFailed(host, reason)
     # The library keeps only the words of OpenSSL's error.
@@ -59,7 +60,12 @@ def _is_away(error: HTTPError) -> bool:
             return cause.errno == socket.EAI_AGAIN or not has_route()
         if isinstance(cause, OSError) and cause.errno in _AWAY:
             return True
-    return isinstance(error, ConnectTimeout)
+    return False
+
+
+def _is_silent(error: HTTPError) -> bool:
+    causes = [cause for cause in _causes(error) if isinstance(cause, OSError)]
+    return isinstance(error, ConnectTimeout) or any(cause.errno == errno.ETIMEDOUT for cause in causes)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

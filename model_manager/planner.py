@@ -6,7 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from model_manager.backoff import Backoff
+from model_manager.backoff import Backoff, Waiting, waits_for
 from model_manager.errors import ModelManagerError, NetworkAway, TransferCancelled
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Planner:
             except NetworkAway as error:
                 delay_s = backoff.next_s(error)
                 assert delay_s is not None
-                _wait(download, delay_s)
+                _wait(download, delay_s, waits_for(error))
 
     def where_now(self, download: Download, item: DownloadItem) -> DownloadItem | None:
         """The same files at the hub's present address, should that have been changed since; else None."""
@@ -62,9 +62,9 @@ class Planner:
         return now if is_same else None
 
 
-def _wait(download: Download, delay_s: float) -> None:
+def _wait(download: Download, delay_s: float, what: Waiting) -> None:
     until = time.monotonic() + delay_s
-    download.waiting, download.retry_at = "network", until
+    download.waiting, download.retry_at = what, until
     while time.monotonic() < until:
         if download.wish is not None:
             raise TransferCancelled

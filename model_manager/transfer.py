@@ -18,17 +18,16 @@ import logging
 import shutil
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from model_manager.adoption import copy_beginning, find_beginning
 from model_manager.answer import Restart, Retry, Wanted
-from model_manager.backoff import Backoff
+from model_manager.backoff import Backoff, Waiting, waits_for
 from model_manager.digest import sha256_of
 from model_manager.errors import (
     FileInUse,
     HashMismatch,
     ModelManagerError,
-    NetworkAway,
     NotEnoughDisk,
     RemoteFileChanged,
     SizeMismatch,
@@ -122,7 +121,7 @@ class Transfer:
         self.sha256 = sha256
         self.is_verifying = False
         self.n_connections = 0
-        self.waiting: Literal["network", "server"] | None = None
+        self.waiting: Waiting | None = None
         self.retry_at: float | None = None
         self._http = http
         self._url = url
@@ -252,7 +251,7 @@ class Transfer:
                 if delay_s is None:
                     raise failure.error from failure
                 log.info("attempt %d at %s failed: %s", backoff.n_failures, self._partial.path, failure.error)
-                self.waiting = "network" if isinstance(failure.error, NetworkAway) else "server"
+                self.waiting = waits_for(failure.error)
                 self._pause(delay_s, follower, cancelled)
 
     def _attempt(self, follower: Follower, cancelled: Callable[[], bool]) -> None:

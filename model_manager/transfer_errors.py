@@ -204,6 +204,13 @@ class NetworkAway(HubUnavailable):
     """This machine has no way to the host at the moment; who waits for it may wait as long as it takes."""
 
 
+class HostSilent(NetworkAway):
+    """The system knows a way to the host, but nothing comes back from there.
+
+    It is down, or something between drops packets; nobody can tell which, so it is waited for, too.
+    """
+
+
 class HubFailing(HubUnavailable):
     """The host can be reached, and answers each time that it cannot serve.
 

@@ -195,6 +195,15 @@ def _network_away(error: models.NetworkAway) -> str:
     )
 
 
+def _host_silent(error: models.HostSilent) -> str:
+    return tr(
+        "{host} does not answer: it is down, or something on the way, such as a firewall, lets nothing "
+        "through. Check the address and the proxy in the settings; "
+        "downloads go on by themselves once it answers.",
+        host=error.host,
+    )
+
+
 def _hub_failing(error: models.HubFailing) -> str:
     return tr(
         "{host} answers that it cannot serve at the moment (error {status}). "
@@ -334,6 +343,7 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.RateLimited: _rate_limited,
     models.HubUnavailable: _hub_unavailable,
     models.NetworkAway: _network_away,
+    models.HostSilent: _host_silent,
     models.HubFailing: _hub_failing,
     models.CertificateRefused: _certificate_refused,
     models.ProxyFailed: _proxy_failed,

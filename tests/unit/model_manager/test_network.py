@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from model_manager import adoption, network
-from model_manager.backoff import MAX_DELAY_S, Backoff
-from model_manager.errors import HubFailing, HubUnavailable, NetworkAway
+from model_manager.backoff import MAX_DELAY_S, Backoff, waits_for
+from model_manager.errors import HostSilent, HubFailing, HubUnavailable, NetworkAway
 from model_manager.http import ConnectError, ConnectTimeout, ReadError, TransportError
 from model_manager.pace import READ_BYTES, Pace
 
@@ -28,7 +28,6 @@ def caused(error: TransportError, cause: OSError) -> TransportError:
         (caused(ConnectError("x"), OSError(errno.ECONNREFUSED, "x")), False),
         (caused(ConnectError("x"), socket.gaierror(socket.EAI_AGAIN, "x")), True),
         (caused(ReadError("x"), OSError(errno.ECONNRESET, "x")), False),
-        (ConnectTimeout("x"), True),
         (ReadError("x"), False),
     ],
 )
@@ -36,6 +35,20 @@ def test_network_that_is_away_is_told_from_a_server_that_is(error: TransportErro
     found = network.unavailable("hub.example", error)
     assert isinstance(found, NetworkAway) == is_away
     assert (found.host, found.reason) == ("hub.example", str(error) or type(error).__name__)
+
+
+@pytest.mark.parametrize("has_route", [True, False])
+@pytest.mark.parametrize(
+    "error", [ConnectTimeout("x"), caused(ConnectError("x"), OSError(errno.ETIMEDOUT, "x"))]
+)
+def test_host_that_lets_packets_get_lost_is_no_missing_network(
+    monkeypatch: pytest.MonkeyPatch, error: TransportError, has_route: bool
+) -> None:
+    monkeypatch.setattr(network, "has_route", lambda: has_route)
+    found = network.unavailable("hub.example", error)
+    assert isinstance(found, NetworkAway)  # waited for in any case
+    assert isinstance(found, HostSilent) == has_route
+    assert waits_for(found) == ("server" if has_route else "network")
 
 
 @pytest.mark.parametrize("has_route", [True, False])
@@ -91,25 +104,6 @@ def test_pace_spreads_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_slow_pace_reads_little_at_once(limit: int, expected: int) -> None:
     assert Pace(lambda: limit).most_bytes() == expected
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"HF_HUB_CACHE": "/a"}, "/a"),
-        ({"HUGGINGFACE_HUB_CACHE": "/b"}, "/b"),
-        ({"HF_HOME": "/c"}, "/c/hub"),
-        ({"XDG_CACHE_HOME": "/d"}, "/d/huggingface/hub"),
-    ],
-)
-def test_cache_of_the_hub_library_is_where_it_says_itself(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: str
-) -> None:
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert adoption.hub_cache_dir() == Path(expected)
 
 
 def test_longest_usable_beginning_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
