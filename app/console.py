@@ -19,10 +19,11 @@ from typing import Protocol
 
 from app.errors import Interrupted
 from model_manager import tokens
+from model_manager.importers import stores
 
-SECRETS = ("COTERIE_API_KEY", "COTERIE_ENGINE_KEY", *tokens.VARIABLES)
-"""Variables of the environment that a command may need and that must never stand on a command line, and the
-addresses that tell whom they are for."""
+VARIABLES = ("COTERIE_API_KEY", "COTERIE_ENGINE_KEY", *tokens.VARIABLES, *stores.VARIABLES)
+"""Of the environment, what a command may need of who typed it: secrets, which must never stand on a command
+line, the addresses that tell whom they are for, and where other programs keep their models."""
 
 
 class Console(Protocol):
@@ -44,8 +45,8 @@ class Console(Protocol):
     def n_columns(self) -> int:
         """Width of the screen."""
 
-    def secret(self, name: str) -> str | None:
-        """A secret of the person's environment, one of `SECRETS`; None where it is not set."""
+    def variable(self, name: str) -> str | None:
+        """A variable of the person's environment, one of `VARIABLES`; None where it is not set."""
 
     def out(self, text: str) -> None:
         """Write to stdout as is and at once. Raises `Interrupted` when nobody reads any more."""
@@ -132,9 +133,9 @@ class Terminal:
         """See `Console`."""
         return shutil.get_terminal_size().columns
 
-    def secret(self, name: str) -> str | None:
+    def variable(self, name: str) -> str | None:
         """See `Console`."""
-        return os.environ.get(name) or None if name in SECRETS else None
+        return os.environ.get(name) or None if name in VARIABLES else None
 
     def out(self, text: str) -> None:
         """See `Console`."""

@@ -4,7 +4,7 @@ The owner of a data folder listens; a command that finds an owner sends what was
 terminal. Messages are JSON objects, one a frame of `multiprocessing.connection` (never pickle):
 
     command -> owner   {"type": "run", "argv": [...], "cwd": ..., "is_interactive": ..., "is_screen": ...,
-                        "n_columns": ..., "secrets": {name: value}}
+                        "n_columns": ..., "variables": {name: value}}
                        {"type": "raise"}                      show the window
                        {"type": "line", "text": str | null}   answers "read"; null at the end of the input
                        {"type": "interrupt"}                  Ctrl+C
@@ -34,7 +34,7 @@ from multiprocessing.connection import Client, Connection, Listener, answer_chal
 from pathlib import Path
 from typing import Any
 
-from app.console import SECRETS, Console, Interrupts, Terminal
+from app.console import VARIABLES, Console, Interrupts, Terminal
 from app.errors import Interrupted, OwnerGone
 
 log = logging.getLogger(__name__)
@@ -65,12 +65,12 @@ class RemoteConsole:
         self.is_interactive = bool(hello.get("is_interactive"))
         self.is_screen = bool(hello.get("is_screen"))
         self.n_columns = int(hello.get("n_columns", 80))
-        secrets = hello.get("secrets")
-        self._secrets = secrets if isinstance(secrets, dict) else {}
+        variables = hello.get("variables")
+        self._variables = variables if isinstance(variables, dict) else {}
 
-    def secret(self, name: str) -> str | None:
+    def variable(self, name: str) -> str | None:
         """See `Console`."""
-        value = self._secrets.get(name)
+        value = self._variables.get(name)
         return value if isinstance(value, str) and value else None
 
     def out(self, text: str) -> None:
@@ -325,7 +325,9 @@ class OwnerLink:
             "is_interactive": terminal.is_interactive,
             "is_screen": terminal.is_screen,
             "n_columns": terminal.n_columns,
-            "secrets": {name: value for name in SECRETS if (value := terminal.secret(name)) is not None},
+            "variables": {
+                name: value for name in VARIABLES if (value := terminal.variable(name)) is not None
+            },
         }
         with self._connection, self._lost_means_gone(), self._outgoing() as put:
             put(hello)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from app.engines import Engines
 from model_manager import importing
 from model_manager.duplicates import find_duplicates
 from model_manager.importers import stores
+from model_manager.importers.found import Variables
 from model_manager.library import Library
 from model_manager.moving import Moving
 from model_manager.types import DuplicateGroup, ImportReport, ModelEntry, StoreInfo
@@ -31,6 +33,7 @@ class Keeping:
         where: str,
         *,
         dry_run: bool = False,
+        variables: Variables = os.environ.get,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> ImportReport:
@@ -41,7 +44,12 @@ class Keeping:
             TransferCancelled: `cancelled()` was true; nothing was added.
         """
         return importing.import_from(
-            self._library, where, dry_run=dry_run, progress=progress, cancelled=cancelled
+            self._library,
+            where,
+            dry_run=dry_run,
+            variables=variables,
+            progress=progress,
+            cancelled=cancelled,
         )
 
     def duplicates(

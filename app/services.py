@@ -28,7 +28,6 @@ from app.secrets import Secrets
 from app.stores import DownloadStore, LibraryStore
 from app.vetting import Vetting
 from model_manager import catalogue
-from model_manager.adoption import hub_cache_dir
 from model_manager.downloads import Downloads
 from model_manager.engine import prompt_cache
 from model_manager.engine.probe import Prober
@@ -37,6 +36,7 @@ from model_manager.errors import EngineError, ModelManagerError, ProxyUnusable
 from model_manager.hosts import is_proxy, without_secrets
 from model_manager.http import Http
 from model_manager.hub import Hub
+from model_manager.importers import hub_cache
 from model_manager.library import Library
 from model_manager.measured_memory import kept_measured, measured_values
 from model_manager.modelscope import ModelScope
@@ -127,7 +127,7 @@ class Services:
                 models_dir,
                 on_finished=self._on_finished,
                 limits=self._download_limits,
-                hub_cache_dir=hub_cache_dir(),
+                hub_cache_dir=hub_cache.cache_dir(os.environ.get),
             )
             opened.callback(self.downloads.close)
             self.vetting = Vetting(Prober((*self_command(), "probe")), self.http)

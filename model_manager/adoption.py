@@ -11,7 +11,6 @@ Source: huggingface_hub 1.29 and 2.4, `file_download._download_to_tmp_and_move`.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,18 +27,6 @@ MIN_BYTES = 1 << 20
 """Less is fetched sooner than looked for."""
 _BLOCK_BYTES = 1 << 20
 _TAIL_BYTES = 4096
-
-
-def hub_cache_dir() -> Path:
-    """Where the Hub's library keeps its cache, by the variables that it reads itself."""
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if os.environ.get(name):
-            return Path(os.environ[name]).expanduser()
-    home = os.environ.get("HF_HOME")
-    if home:
-        return Path(home).expanduser() / "hub"
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "huggingface" / "hub"
 
 
 def find_beginning(cache_dir: Path, sha256: str, size_bytes: int) -> Path | None:

@@ -24,7 +24,7 @@ from model_manager.errors import (
     TruncatedGguf,
     UnsupportedGguf,
 )
-from model_manager.importers.found import Finding, Found, LeftOut
+from model_manager.importers.found import Finding, Found, LeftOut, Variables
 from model_manager.importers.stores import FOLDER, STORES, present_folders
 from model_manager.importers.walking import confined
 from model_manager.library import Library
@@ -61,6 +61,7 @@ def import_from(
     where: str,
     *,
     dry_run: bool = False,
+    variables: Variables = os.environ.get,
     progress: CountProgress | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> ImportReport:
@@ -70,6 +71,7 @@ def import_from(
         library: The library.
         where: Key of a store (`importers.stores.STORES`), `OURS`, or the full path of a folder.
         dry_run: Change nothing, and tell what would become of each file.
+        variables: The environment that says where stores are: that of who asks.
         progress: Told after each file.
         cancelled: Asked before each file.
 
@@ -82,7 +84,7 @@ def import_from(
     """
     store = STORES.get(where, FOLDER)
     where_is = str(library.models_dir) if where == OURS else where
-    folders = present_folders(store) if where in STORES else _folder(where_is)
+    folders = present_folders(store, variables) if where in STORES else _folder(where_is)
     if not folders:
         raise StoreNotFound(where_is, (*STORES, OURS))
     findings = [finding for folder in folders for finding in store.scan(folder)]

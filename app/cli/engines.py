@@ -48,7 +48,7 @@ def list_engines(arguments: argparse.Namespace, services: Services, console: Con
 
 def add(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Put one on the list. Nothing is sent to it."""
-    key = console.secret(ENVIRONMENT)
+    key = console.variable(ENVIRONMENT)
     if arguments.key_stdin:
         line = console.read_line(tr("Key: ")) or ""
         key = line.strip()

@@ -92,6 +92,7 @@ def import_model(arguments: argparse.Namespace, services: Services, console: Con
     report = services.keeping.import_from(
         where,
         dry_run=arguments.dry_run,
+        variables=console.variable,
         progress=lambda done, total: line.show(f"{formats.number(done)} / {formats.number(total)}"),
     )
     line.clear()

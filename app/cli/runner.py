@@ -34,7 +34,7 @@ def relay_runner(services: Services) -> RunCommand:
         except BadUsage as error:
             return report(error, console)
         # What the caller has set is the caller's: its own tokens go before those of this process.
-        with services.tokens.of_caller(tokens_of(console.secret)):
+        with services.tokens.of_caller(tokens_of(console.variable)):
             return run(arguments, services, console)
 
     return run_relayed

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
     # What brings uvicorn and pydantic along is not for commands that do without.
     from model_manager.engine.gateway.server import Gateway
 
-    given = arguments.api_key or console.secret("COTERIE_API_KEY")
+    given = arguments.api_key or console.variable("COTERIE_API_KEY")
     if given is None and not is_loopback(arguments.host):
         raise BadUsage(
             tr(

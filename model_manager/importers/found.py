@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,5 +48,7 @@ class LeftOut:
     detail: str = ""
 
 
+Variables = Callable[[str], str | None]
+"""Looks up a variable of somebody's environment; None where it is not set."""
 Finding = Found | LeftOut
 Findings = Iterator[Finding]

@@ -17,22 +17,25 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from model_manager.importers.found import Findings, Found
+from model_manager.importers.found import Findings, Found, Variables
 from model_manager.importers.walking import gguf_files
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+VARIABLES: Final = ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME")
+_BELOW: Final = ("", "", "hub", "huggingface/hub")
 
 
-def folders() -> Sequence[Path]:
+def folders(variables: Variables) -> Sequence[Path]:
+    """Where it lies: one place."""
+    return [cache_dir(variables)]
+
+
+def cache_dir(variables: Variables) -> Path:
     """Where it lies; the environment decides, in the order in which `huggingface_hub` asks it."""
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if os.environ.get(name):
-            return [Path(os.environ[name]).expanduser()]
-    home = os.environ.get("HF_HOME")
-    if home:
-        return [Path(home).expanduser() / "hub"]
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return [(Path(cache) if cache else Path.home() / ".cache") / "huggingface" / "hub"]
+    for name, below in zip(VARIABLES, _BELOW, strict=True):
+        if value := variables(name):
+            return Path(value).expanduser() / below
+    return Path.home() / ".cache" / "huggingface" / "hub"
 
 
 def scan(root: Path) -> Findings:

@@ -1,9 +1,11 @@
 """Jan: a folder for each model, with a `model.yml` that names its file (mostly `model.gguf`).
 
     DATA/llamacpp/models/ID/model.yml       model_path: llamacpp/models/ID/model.gguf (from DATA, or absolute)
+                                            mmproj_path: likewise, where it can see
     DATA/models/ID/                         older versions; `ID/model.json` beside the file
 
-Source: janhq/jan, extensions/llamacpp-extension/src (`model.yml`), src-tauri (`settings.json`).
+Source: janhq/jan, extensions/llamacpp-extension/src/index.ts (`model.yml`),
+src-tauri/src/core/app/commands.rs and paths.rs (`settings.json`, variables).
 """
 
 from __future__ import annotations
@@ -16,27 +18,32 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from model_manager.importers.found import Findings, Found, LeftOut
+from model_manager.importers.found import Findings, Found, LeftOut, Variables
 from model_manager.importers.settings_files import json_value, yaml_values
 from model_manager.importers.walking import confined, gguf_files
+from model_manager.types import SkipReason
 
+VARIABLES: Final = ("JAN_DATA_FOLDER", "JAN_DATA_ROOT")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
-def folders() -> Sequence[Path]:
+def folders(variables: Variables) -> Sequence[Path]:
     """Its data folders: as set, then the places of newer and of older versions."""
     home = Path.home()
-    if sys.platform == "win32":
-        places = [Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming") / "Jan"]
+    if root := variables("JAN_DATA_ROOT"):
+        places = [Path(root) / "Jan"]
+    elif sys.platform == "win32":
+        places = [Path(variables("APPDATA") or home / "AppData" / "Roaming") / "Jan"]
     elif sys.platform == "darwin":
         places = [home / "Library" / "Application Support" / "Jan"]
     else:
         places = [
-            Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "Jan",
-            Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "Jan",
+            Path(variables("XDG_DATA_HOME") or home / ".local" / "share") / "Jan",
+            Path(variables("XDG_CONFIG_HOME") or home / ".config") / "Jan",
         ]
-    chosen = [value for place in places if (value := json_value(place / "settings.json", "data_folder"))]
-    return [*map(Path, chosen), *(place / "data" for place in places), home / "jan"]
+    chosen = [variables("JAN_DATA_FOLDER") or ""]
+    chosen += [json_value(place / "settings.json", "data_folder") for place in places]
+    return [*map(Path, filter(None, chosen)), *(place / "data" for place in places), home / "jan"]
 
 
 def scan(root: Path) -> Findings:
@@ -64,20 +71,29 @@ def _from_manifest(manifest: Path, folder: Path, root: Path) -> Found | LeftOut:
     told = values.get("model_path", "")
     if not told:
         return LeftOut(manifest, model_id, "bad_manifest", "no model_path")
-    path = Path(told)
-    if path.is_absolute():
-        # A file that a person has imported where it was: Jan itself names a place outside.
-        reason = confined(path, path.parent)
-        home = path.parent
-    else:
-        path, home = root / path, root
-        reason = "outside" if ".." in path.parts else confined(path, root)
+    path, home, reason = _place(told, root)
     if reason is not None:
         return LeftOut(path, model_id, reason)
     sha256 = values.get("model_sha256", "").lower()
+    tower, _, not_there = _place(values.get("mmproj_path", ""), root)
     return Found(
-        path, model_id, f"jan:{model_id}", home, sha256=sha256 if _SHA256.fullmatch(sha256) else None
+        path,
+        model_id,
+        f"jan:{model_id}",
+        home,
+        sha256=sha256 if _SHA256.fullmatch(sha256) else None,
+        mmproj=tower if not_there is None else None,
     )
+
+
+def _place(told: str, root: Path) -> tuple[Path, Path, SkipReason | None]:
+    """What a manifest means by a path, the folder that it must not lead out of, and why it is no file."""
+    path = Path(told)
+    if path.is_absolute():
+        # A file that a person has imported where it was: Jan itself names a place outside.
+        return path, path.parent, confined(path, path.parent)
+    path = root / path
+    return path, root, "outside" if ".." in path.parts else confined(path, root)
 
 
 def _source(folder: Path, path: Path) -> str:

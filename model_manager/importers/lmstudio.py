@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from model_manager.importers.found import Findings
+from model_manager.importers.found import Findings, Variables
 from model_manager.importers.settings_files import first_line, json_value
 from model_manager.importers.walking import gguf_files
 
 
-def folders() -> Sequence[Path]:
+def folders(_variables: Variables) -> Sequence[Path]:
     """Where models may lie: as set, then the places of newer and of older versions."""
     home = Path.home()
     homes = [home / ".lmstudio", home / ".cache" / "lm-studio"]

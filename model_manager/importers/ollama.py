@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from model_manager.importers.found import Findings, Found, LeftOut
+from model_manager.importers.found import Findings, Found, LeftOut, Variables
 from model_manager.importers.settings_files import json_object
 from model_manager.importers.walking import confined
 
@@ -23,11 +23,12 @@ MODEL_LAYER: Final = "application/vnd.ollama.image.model"
 PROJECTOR_LAYER: Final = "application/vnd.ollama.image.projector"
 _DIGEST: Final = re.compile(r"sha256[:-]([0-9a-f]{64})")
 _MAX_MANIFESTS: Final = 10_000
+VARIABLES: Final = ("OLLAMA_MODELS",)
 
 
-def folders() -> Sequence[Path]:
+def folders(variables: Variables) -> Sequence[Path]:
     """Where it keeps models: as the environment says, else a person's own and the system service's."""
-    chosen = os.environ.get("OLLAMA_MODELS")
+    chosen = variables("OLLAMA_MODELS")
     if chosen:
         return [Path(chosen).expanduser()]
     return [Path.home() / ".ollama" / "models", Path("/usr/share/ollama/.ollama/models")]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from model_manager.importers import folder, gpt4all, hub_cache, jan, lmstudio, ollama
-from model_manager.importers.found import Findings
+from model_manager.importers.found import Findings, Variables
 from model_manager.types import StoreInfo
 
 
@@ -18,12 +19,12 @@ class Store:
 
     Attributes:
         title: As its maker writes it.
-        folders: Where it may lie, whether it is there or not.
+        folders: Where it may lie, whether it is there or not, as somebody's environment says.
         scan: Looks through one such folder.
     """
 
     title: str
-    folders: Callable[[], Sequence[Path]]
+    folders: Callable[[Variables], Sequence[Path]]
     scan: Callable[[Path], Findings]
 
 
@@ -35,14 +36,25 @@ STORES: Final[Mapping[str, Store]] = {
     "gpt4all": Store("GPT4All", gpt4all.folders, gpt4all.scan),
 }
 
-FOLDER: Final = Store("", tuple, folder.scan)
+FOLDER: Final = Store("", lambda _variables: (), folder.scan)
 """Any other folder; which, a person says."""
 
+VARIABLES: Final = (
+    *hub_cache.VARIABLES,
+    *ollama.VARIABLES,
+    *jan.VARIABLES,
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "APPDATA",
+    "LOCALAPPDATA",
+)
+"""Of the environment: what says where stores are."""
 
-def present_folders(store: Store) -> tuple[Path, ...]:
+
+def present_folders(store: Store, variables: Variables = os.environ.get) -> tuple[Path, ...]:
     """Those of a store's folders that are on this machine, each once."""
     found: dict[Path, Path] = {}
-    for path in store.folders():
+    for path in store.folders(variables):
         try:
             if path.is_dir():
                 found.setdefault(path.resolve(), path)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.cli import coterie, events, refuse, start, succeed
+from tests.helpers.ggufs import write_model
 
 
 @pytest.fixture
@@ -89,6 +90,17 @@ def test_files_are_looked_for_where_the_person_is(
         env={"PYTHONPATH": repository},
     )
     refuse(done, "poem.gguf", "GGUF")
+
+
+def test_stores_are_looked_for_where_the_environment_of_the_person_says(
+    data_dir: Path, tmp_path: Path, talk: subprocess.Popen[str]
+) -> None:
+    snapshot = tmp_path / "hf" / "hub" / "models--owner--repo" / "snapshots" / "c1"
+    snapshot.mkdir(parents=True)
+    write_model(snapshot / "tiny.gguf")
+    command = ("models", "import", "--from", "hub", "--json")
+    done = succeed(coterie(data_dir, *command, env={"HF_HOME": str(tmp_path / "hf")}))
+    assert [item["name"] for item in json.loads(done.stdout)["items"]] == ["tiny"]
 
 
 def test_ctrl_c_stops_the_relayed_answer_alone(data_dir: Path, talk: subprocess.Popen[str]) -> None:

@@ -27,7 +27,7 @@ class Script:
         self.stderr: list[str] = []
         self._lines = iter(stdin.splitlines())
 
-    def secret(self, _name: str) -> str | None:
+    def variable(self, _name: str) -> str | None:
         return None
 
     def out(self, text: str) -> None:

@@ -30,7 +30,7 @@ class Screen:
         self.is_screen = False
         self.n_columns = 72
         self.interrupts = Interrupts()
-        self.secrets: dict[str, str] = {}
+        self.variables: dict[str, str] = {}
         self.written: list[tuple[str, str]] = []
         self.changed = threading.Condition()
         self._lines = iter(lines)
@@ -47,8 +47,8 @@ class Screen:
         self.written.append(("prompt", prompt))
         return next(self._lines, None)
 
-    def secret(self, name: str) -> str | None:
-        return self.secrets.get(name)
+    def variable(self, name: str) -> str | None:
+        return self.variables.get(name)
 
     def on_interrupt(self, act: Callable[[], None]) -> AbstractContextManager[None]:
         return self.interrupts.to(act)
@@ -139,14 +139,14 @@ def test_everything_goes_there_and_back(paths: Paths, owner: Owner) -> None:
     ]
 
 
-def test_secrets_of_the_asking_terminal_travel(paths: Paths, owner: Owner) -> None:
+def test_variables_of_the_asking_terminal_travel(paths: Paths, owner: Owner) -> None:
     def command(_argv: Sequence[str], console: Console) -> int:
-        console.out(f"{console.secret('COTERIE_ENGINE_KEY')} {console.secret('COTERIE_API_KEY')}")
+        console.out(f"{console.variable('COTERIE_ENGINE_KEY')} {console.variable('COTERIE_API_KEY')}")
         return 0
 
     owner.control.serve(command)
     screen = Screen()
-    screen.secrets = {"COTERIE_ENGINE_KEY": "hush"}
+    screen.variables = {"COTERIE_ENGINE_KEY": "hush"}
     assert run(paths, screen, "chat") == 0
     assert screen.written == [("out", "hush None")]
 

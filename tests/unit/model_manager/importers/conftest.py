@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from model_manager.importers import stores
 from model_manager.library import Library
 from tests.helpers.shelf import Shelf
 
@@ -15,15 +16,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    for name in (
-        "HF_HUB_CACHE",
-        "HUGGINGFACE_HUB_CACHE",
-        "HF_HOME",
-        "XDG_CACHE_HOME",
-        "XDG_DATA_HOME",
-        "XDG_CONFIG_HOME",
-        "OLLAMA_MODELS",
-    ):
+    for name in stores.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     return home
 

@@ -85,11 +85,8 @@ def test_the_hubs_cache_does_not_lead_astray(home: Path, library: Library, tmp_p
         ("XDG_CACHE_HOME", "huggingface/hub"),
     ],
 )
-def test_the_hubs_cache_is_where_the_environment_says(
-    home: Path, monkeypatch: pytest.MonkeyPatch, name: str, below: str
-) -> None:
-    monkeypatch.setenv(name, "/elsewhere")
-    assert hub_cache.folders() == [Path("/elsewhere") / below]
+def test_the_hubs_cache_is_where_the_environment_says(name: str, below: str) -> None:
+    assert hub_cache.cache_dir({name: "/elsewhere"}.get) == Path("/elsewhere") / below
 
 
 # --- Ollama ----------------------------------------------------------------------------------------------
@@ -207,6 +204,31 @@ def test_jan_names_models_after_their_folders(home: Path, library: Library, tmp_
     }
     assert library.get("owner/tiny-Q4").sha256 == (digest,)
     assert library.get("linked").paths == (linked,)
+
+
+def test_jan_sees_with_the_tower_of_its_manifest(home: Path, library: Library, tmp_path: Path) -> None:
+    folder = home / ".local" / "share" / "Jan" / "data" / "llamacpp" / "models" / "seer"
+    folder.mkdir(parents=True)
+    write_model(folder / "model.gguf")
+    tower = write_mmproj(tmp_path / "tower.gguf", N_EMBD)
+    (folder / "model.yml").write_text(f"model_path: llamacpp/models/seer/model.gguf\nmmproj_path: {tower}\n")
+    assert told(import_from(library, "jan")) == {"seer": "added"}
+    assert library.get("seer").mmproj_path == tower
+
+
+@pytest.mark.parametrize(
+    ("variables", "below"), [({"JAN_DATA_FOLDER": "{}"}, ""), ({"JAN_DATA_ROOT": "{}"}, "Jan/data")]
+)
+def test_stores_are_where_the_environment_of_the_caller_says(
+    home: Path, library: Library, tmp_path: Path, variables: dict[str, str], below: str
+) -> None:
+    folder = tmp_path / "theirs" / below / "models" / "tiny"
+    folder.mkdir(parents=True)
+    write_model(folder / "model.gguf")
+    theirs = {name: value.format(tmp_path / "theirs") for name, value in variables.items()}
+    with pytest.raises(StoreNotFound):
+        import_from(library, "jan")
+    assert told(import_from(library, "jan", variables=theirs.get)) == {"tiny": "added"}
 
 
 def test_gpt4all_where_its_settings_say(home: Path, library: Library, tmp_path: Path) -> None:
