@@ -12,7 +12,7 @@ from model_manager.shards import GgufModel
 
 _EXPERTS: Final = re.compile(r"_(ch)?exps\.")
 _INPUT: Final = ("token_embd.", "per_layer_token_embd.", "position_embd.", "token_types.")
-_MTP: Final = re.compile(r"\.nextn\.")
+_LAYER: Final = re.compile(r"blk\.(\d+)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,10 @@ def anatomy_of(model: GgufModel) -> Anatomy:
     total = active = 0.0
     sizes = {"experts": 0, "input": 0, "output": 0, "shared": 0}
     n_input = 0
+    n_loaded = header.n_layers - header.hyperparameter("nextn_predict_layers")
     for tensor in model.tensors():
-        if _MTP.search(tensor.name):
-            continue  # for guessing ahead, which is not loaded as a rule
+        if _layer_of(tensor) >= n_loaded > 0:
+            continue  # the last layers are for guessing ahead, and not loaded as a rule
         role = _role_of(tensor)
         n_params = math.prod(tensor.shape)
         sizes[role] += tensor.size_bytes
@@ -83,6 +84,11 @@ def anatomy_of(model: GgufModel) -> Anatomy:
         used_share=used_share,
         is_tied=is_tied,
     )
+
+
+def _layer_of(tensor: TensorInfo) -> int:
+    match = _LAYER.match(tensor.name)
+    return int(match[1]) if match else -1
 
 
 def _role_of(tensor: TensorInfo) -> str:

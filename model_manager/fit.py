@@ -7,7 +7,7 @@
 Everything is a pure function of the model, the machine and the wishes. After a download the probe's exact
 figure takes the place of `memory`.
 Source of the computing buffer: measured with llama.cpp@0c1e57098 without allocation, for shapes of 0.6B to
-106B parameters; `tests/integration/test_fit.py` compares.
+671B parameters; `tests/integration/test_fit.py` compares.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from model_manager.anatomy import Anatomy, anatomy_of
-from model_manager.kv_cache import ContextSize, cache_bytes
+from model_manager.gguf import GgufHeader
+from model_manager.kv_cache import ContextSize, cache_bytes, mask_cells
 from model_manager.shards import GgufModel
 from model_manager.types import ALL_LAYERS, KvType
 
@@ -155,10 +156,20 @@ def _compute_bytes(model: GgufModel, context: ContextSize) -> int:
     inner = header.hyperparameter("feed_forward_length")
     if n_used:
         inner = n_used * (header.hyperparameter("expert_feed_forward_length") or inner)
-    widest = max(3 * inner + 4 * width, 2 * n_used * width + inner + 3 * width)
-    mask_bytes = 2 * context.n_ubatch_tokens * context.n_ctx_tokens
+    widest = max(3 * inner + 4 * width, 2 * n_used * width + inner + 3 * width, _latent_width(header))
+    mask_bytes = 2 * context.n_ubatch_tokens * mask_cells(header, context)
     outputs_bytes = N_OUTPUTS * _n_vocab(model) * _FLOAT_BYTES
     return _FLOAT_BYTES * context.n_ubatch_tokens * widest + mask_bytes + outputs_bytes
+
+
+def _latent_width(header: GgufHeader) -> int:
+    """Of what multi-head latent attention computes with; 0 for any other kind."""
+    key_mla = header.hyperparameter("attention.key_length_mla")
+    if not key_mla:
+        return 0
+    key, value = (header.hyperparameter(f"attention.{name}_length") for name in ("key", "value"))
+    n_heads, width = (header.hyperparameter(name) for name in ("attention.head_count", "embedding_length"))
+    return n_heads * (3 * key - value + key_mla) + 4 * width
 
 
 def _n_vocab(model: GgufModel) -> int:

@@ -82,8 +82,7 @@ class CacheBytes:
 def cache_bytes(header: GgufHeader, context: ContextSize) -> CacheBytes:
     """Memory of a context of the model that a header describes."""
     shape = _Shape(header)
-    n_cells = _padded(context.n_ctx_tokens)
-    n_window_cells = _padded(min(n_cells, shape.n_window * context.n_parallel + context.n_ubatch_tokens))
+    n_cells, n_window_cells = _padded(context.n_ctx_tokens), _n_window_cells(shape, context)
     kv = 0.0
     n_states = 0
     for layer in range(shape.n_layers):
@@ -98,6 +97,19 @@ def cache_bytes(header: GgufHeader, context: ContextSize) -> CacheBytes:
         n_states = shape.n_layers
     state = n_states * shape.n_state_values * _STATE_BYTES * max(1, context.n_parallel)
     return CacheBytes(int(kv), state)
+
+
+def mask_cells(header: GgufHeader, context: ContextSize) -> int:
+    """Cells of a row of the masks of attention: of the whole context, and of the window if there is one."""
+    shape = _Shape(header)
+    kinds = {shape.kind(layer) for layer in range(shape.n_layers)}
+    n_window_cells = _n_window_cells(shape, context) if "window" in kinds else 0
+    return context.n_ctx_tokens + n_window_cells
+
+
+def _n_window_cells(shape: _Shape, context: ContextSize) -> int:
+    n_cells = shape.n_window * context.n_parallel + context.n_ubatch_tokens
+    return _padded(min(_padded(context.n_ctx_tokens), n_cells))
 
 
 def _padded(n_cells: int) -> int:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from model_manager.anatomy import anatomy_of
 from model_manager.engine.probe import Prober
 from model_manager.fit import PROCESS_BYTES, Machine, fit
 from model_manager.kv_cache import ContextSize
 from model_manager.shards import read_model
 from model_manager.types import LoadPlan
 from tests.helpers.ggufs import LLAMA, MIXTURES, QWEN3, Recipe, write_model
+from tests.helpers.real_shapes import deepseek_v3, glm_air, gpt_oss, kimi_k2, qwen3_30b
 from tests.helpers.shapes import BIG_SHAPES, Shape, write_shape
 
 COMMAND = (sys.executable, "-m", "model_manager.engine.probe")
@@ -46,3 +49,16 @@ def test_shapes_of_real_models(tmp_path: Path, shape: Shape) -> None:
     path = write_shape(tmp_path / "m.gguf", shape)
     compare(path, 32768)
     compare(path, 8192, 2048)
+
+
+@pytest.mark.parametrize(
+    ("write", "total_billions"),
+    [(deepseek_v3, 671), (kimi_k2, 1026), (glm_air, 107), (gpt_oss, 117), (qwen3_30b, 30.5)],
+)
+def test_models_that_people_know(
+    tmp_path: Path, write: Callable[[Path], Path], total_billions: float
+) -> None:
+    path = write(tmp_path / "m.gguf")
+    compare(path, 8192)
+    compare(path, 8192, 2048)
+    assert anatomy_of(read_model(path)).total_params / 1e9 == pytest.approx(total_billions, rel=0.005)

@@ -6,7 +6,7 @@ import numpy as np
 
 from model_manager.anatomy import anatomy_of
 from model_manager.shards import read_model
-from tests.helpers.ggufs import LLAMA, QWEN3MOE, write_model
+from tests.helpers.ggufs import GLM4MOE, GLM4MOE_MTP, LLAMA, QWEN3MOE, write_model
 from tests.helpers.shapes import BIG_SHAPES, write_shape
 
 
@@ -27,3 +27,9 @@ def test_counts_are_those_that_publishers_give(tmp_path: Path) -> None:
     assert round(anatomy.total_params / 1e9, 1) == 30.5
     assert 2.9e9 < anatomy.active_params < 3.4e9
     assert anatomy.used_share == 8 / 128
+
+
+def test_the_layer_that_guesses_ahead_does_not_count_with_any_of_its_tensors(tmp_path: Path) -> None:
+    plain = read_model(write_model(tmp_path / "plain.gguf", GLM4MOE, n_experts=8, n_layers=2))
+    guessing = read_model(write_model(tmp_path / "mtp.gguf", GLM4MOE_MTP, n_experts=8, n_layers=3))
+    assert anatomy_of(guessing) == anatomy_of(plain)
