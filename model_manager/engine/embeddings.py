@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model_manager.engine.checking import refusal
 from model_manager.engine.llama.context import ContextPlan, LlamaContext
 from model_manager.engine.threads import ThreadController
 from model_manager.errors import DecodeFailed, EmptyPrompt, PromptTooLong, RequestRefused
@@ -64,9 +65,7 @@ class EmbeddingsRequest(BaseModel):
         try:
             parsed = cls.model_validate_json(body)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = str(first["loc"][0]) if first["loc"] else ""
-            raise RequestRefused(400, f"{where}: {first['msg']}" if where else first["msg"]) from None
+            raise refusal(error, body) from None
         if not 1 <= len(parsed.inputs) <= MAX_INPUTS:
             raise RequestRefused(400, f"input: 1 to {MAX_INPUTS} texts are needed")
         return parsed

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_manager.engine.answers import DONE
+from model_manager.engine.checking import refusal
 from model_manager.engine.failures import error_body, status_of
 from model_manager.engine.host import Host
 from model_manager.engine.intake import body_of
@@ -58,9 +59,7 @@ class RoutingRequest(BaseModel):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = str(first["loc"][0]) if first["loc"] else ""
-            raise RequestRefused(400, f"{where}: {first['msg']}" if where else first["msg"]) from None
+            raise refusal(error, body) from None
 
 
 def inspection_routes(host: Host) -> list[Route]:

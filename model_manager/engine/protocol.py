@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from model_manager.engine.checking import refusal
 from model_manager.engine.images import from_data_url
 from model_manager.engine.response_formats import ResponseFormat
 from model_manager.engine.tool_requests import (
@@ -19,10 +20,10 @@ from model_manager.engine.tool_requests import (
     RequestToolCall,
     ToolChoiceField,
     ToolDefinition,
-    to_choice,
+    to_offer,
     to_tools,
 )
-from model_manager.errors import ImageRefused, RequestRefused
+from model_manager.errors import ImageRefused
 from model_manager.types import (
     ChatMessage,
     ChatRequest,
@@ -83,7 +84,7 @@ class _Lenient(BaseModel):
 
 
 class TextPart(_Lenient):
-    """Text in a message's content; parts of other types than these two are refused."""
+    """Text in a message's content; parts of other types than these are refused."""
 
     type: Literal["text"]
     text: str
@@ -102,7 +103,14 @@ class ImagePart(_Lenient):
     image_url: ImageUrl
 
 
-ContentPart = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+class RefusalPart(_Lenient):
+    """What an assistant said in place of an answer; OpenAI's models mark it."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
+ContentPart = Annotated[TextPart | ImagePart | RefusalPart, Field(discriminator="type")]
 
 
 class RequestMessage(_Lenient):
@@ -125,6 +133,8 @@ class RequestMessage(_Lenient):
         ):
             if isinstance(part, TextPart):
                 content += part.text
+            elif isinstance(part, RefusalPart):
+                content += part.refusal
             elif self.role != "user":
                 raise ImageRefused("only messages of the user may hold images")
             else:
@@ -241,7 +251,7 @@ class ChatCompletionRequest(_Lenient):
 
     @model_validator(mode="after")
     def _check_tools(self) -> ChatCompletionRequest:
-        to_choice(self.tool_choice, to_tools(self.tools))
+        to_offer(self.tool_choice, to_tools(self.tools))
         return self
 
     @model_validator(mode="after")
@@ -273,9 +283,7 @@ class ChatCompletionRequest(_Lenient):
         try:
             return cls.model_validate_json(body)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise RequestRefused(400, f"{where}: {first['msg']}" if where else first["msg"]) from None
+            raise refusal(error, body) from None
 
     @property
     def wants_usage_apart(self) -> bool:
@@ -301,8 +309,7 @@ class ChatCompletionRequest(_Lenient):
             return otherwise if value is None else value
 
         stop = (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
-        tools = to_tools(self.tools)
-        choice = to_choice(self.tool_choice, tools)
+        tools, choice = to_offer(self.tool_choice, to_tools(self.tools))
         return ChatRequest(
             messages=tuple(message.to_message() for message in self.messages),
             sampling=SamplingParams(
@@ -332,7 +339,7 @@ class ChatCompletionRequest(_Lenient):
             think_nudge_tokens=self.think_nudge_tokens,
             think_nudge_text=self.think_nudge_text,
             reasoning_history=self.reasoning_history,
-            tools=tools if choice.mode != "none" else (),
+            tools=tools,
             tool_choice=choice,
             parallel_tool_calls=self.parallel_tool_calls is not False,
             continues=self._continues,

@@ -46,7 +46,24 @@ class NamedTool(_Lenient):
     function: NamedFunction
 
 
-ToolChoiceField = Literal["none", "auto", "required"] | NamedTool
+class AllowedTools(_Lenient):
+    """Those of the tools that may be called, and whether one must be."""
+
+    mode: Literal["auto", "required"]
+    tools: list[NamedTool]
+
+
+class AllowedToolsChoice(_Lenient):
+    """A choice of several tools."""
+
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
+ToolChoiceField = (
+    Literal["none", "auto", "required"]
+    | Annotated[NamedTool | AllowedToolsChoice, Field(discriminator="type")]
+)
 
 
 class CalledFunction(_Lenient):
@@ -82,16 +99,27 @@ def to_tools(definitions: Sequence[ToolDefinition] | None) -> tuple[Tool, ...]:
     return tuple(Tool(f.name, f.description or "", f.parameters or {}, bool(f.strict)) for f in functions)
 
 
-def to_choice(field: ToolChoiceField | None, tools: Sequence[Tool]) -> ToolChoice:
-    """Which tool must be called, if any.
+def to_offer(field: ToolChoiceField | None, tools: tuple[Tool, ...]) -> tuple[tuple[Tool, ...], ToolChoice]:
+    """The tools that may be called, and which one must be, if any.
 
     Raises:
-        ValueError: It is not among the tools, or there are none.
+        ValueError: A chosen one is not among the tools, or one must be called and there are none.
     """
-    if field is None or isinstance(field, str):
-        if field == "required" and not tools:
-            raise ValueError("tool_choice: there are no tools")
-        return ToolChoice(field or "auto")
-    if field.function.name not in [tool.name for tool in tools]:
-        raise ValueError(f"tool_choice: {field.function.name} is not among the tools")
-    return ToolChoice("required", field.function.name)
+    if isinstance(field, AllowedToolsChoice):
+        allowed = {_among(tools, named) for named in field.allowed_tools.tools}
+        tools = tuple(tool for tool in tools if tool.name in allowed)
+        choice = ToolChoice(field.allowed_tools.mode)
+    elif isinstance(field, NamedTool):
+        return tools, ToolChoice("required", _among(tools, field))
+    else:
+        choice = ToolChoice(field or "auto")
+    if choice.mode == "required" and not tools:
+        raise ValueError("tool_choice: there are no tools")
+    return (tools if choice.mode != "none" else ()), choice
+
+
+def _among(tools: tuple[Tool, ...], named: NamedTool) -> str:
+    name = named.function.name
+    if name not in [tool.name for tool in tools]:
+        raise ValueError(f"tool_choice: {name} is not among the tools")
+    return name

@@ -146,7 +146,8 @@ def test_functions_are_called_and_answered(client: openai.OpenAI) -> None:
     assert call.function.name == "get_weather"
     assert set(json.loads(call.function.arguments)) == {"city"}
 
-    with client.chat.completions.stream(messages=CALL_IT, tool_choice="required", **options) as stream:
+    allowed: Any = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [named]}}
+    with client.chat.completions.stream(messages=CALL_IT, tool_choice=allowed, **options) as stream:
         final = stream.get_final_completion().choices[0]
     (streamed,) = final.message.tool_calls or ()
     assert streamed.function.arguments == call.function.arguments
@@ -353,6 +354,18 @@ def test_responses_know_reasoning_and_turns(client: openai.OpenAI) -> None:
 def test_responses_that_cannot_be_are_refused(client: openai.OpenAI, fields: Any, word: str) -> None:
     with pytest.raises(openai.BadRequestError, match=word):
         client.responses.create(**({"model": "starter", "input": "Hello"} | fields))
+
+
+def test_one_of_several_prompts_that_fails_says_why(client: openai.OpenAI) -> None:
+    for prompts in ("", ["One", ""], ["One", "word " * 9000]):
+        with pytest.raises(openai.BadRequestError):
+            client.completions.create(prompt=prompts, max_tokens=2, **GREEDY)
+
+
+def test_a_refusal_names_its_field(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(messages=HELLO, n=0, **GREEDY)
+    assert refused.value.param == "n"
 
 
 def test_embeddings(client: openai.OpenAI) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model_manager.engine.checking import refusal
 from model_manager.engine.failures import error_from
 from model_manager.engine.gateway.relay import Call, Relay
 from model_manager.engine.gateway.replies import Making, events_in
@@ -50,10 +51,8 @@ class CompletionRequest(BaseModel):
         try:
             parsed = cls.model_validate(fields)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = str(first["loc"][0]) if first["loc"] else ""
-            raise RequestRefused(400, f"{where}: {first['msg']}" if where else first["msg"]) from None
-        if fields.get("prompt") is None:
+            raise refusal(error, fields) from None
+        if parsed.prompt in ("", []) or fields.get("prompt") is None:
             raise RequestRefused(400, "prompt: a text is needed")
         if parsed.suffix:
             raise RequestRefused(400, "suffix: text is only made at the end")
@@ -107,8 +106,11 @@ class Completing:
         if self._request.stream:
             await self._stream(reply, calls)
         else:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._relay.ask(call)) for call in calls]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(self._relay.ask(call)) for call in calls]
+            except ExceptionGroup as errors:  # one is enough to say why, and it has stopped the others
+                raise errors.exceptions[0] from None
             await reply.whole(self._body([task.result() for task in tasks]))
 
     def _chat_call(self, prompt: str | list[int]) -> Call:

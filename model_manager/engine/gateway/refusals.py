@@ -40,6 +40,7 @@ _KIND_CODES: Final[Mapping[int, str]] = {
     415: "unsupported_media_type",
     429: "rate_limit_exceeded",
 }
+_NAMED_FIELD: Final = re.compile(r"([a-z_]+(?:\.\w+)*): ")
 _WORD_BORDER: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -78,7 +79,7 @@ def body_for(error: BaseException, describe: Describe) -> dict[str, Any]:
     told: dict[str, Any] = {
         "message": message,
         "type": kind,
-        "param": "model" if isinstance(error, errors.ModelNotFound) else None,
+        "param": _param(error),
         "code": _code(error, status),
     }
     if isinstance(error, EngineError) and not isinstance(error, RequestRefused):
@@ -106,6 +107,14 @@ def error_in(body: bytes, status: int) -> EngineError:
     if isinstance(error, RequestRefused) and not error.reason:
         return RequestRefused(status, body[:500].decode("utf-8", "replace"))
     return error
+
+
+def _param(error: BaseException) -> str | None:
+    """The field of the request that is to blame, where one is."""
+    if isinstance(error, errors.ModelNotFound):
+        return "model"
+    named = _NAMED_FIELD.match(error.reason) if isinstance(error, RequestRefused) else None
+    return named[1] if named else None
 
 
 def _code(error: BaseException, status: int) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model_manager.engine.checking import refusal
 from model_manager.engine.protocol import EXTENSION_REQUEST_FIELDS
 from model_manager.errors import RequestRefused
 
@@ -76,9 +77,7 @@ class ResponseRequest(_Lenient):
         try:
             parsed = cls.model_validate(fields)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = str(first["loc"][0]) if first["loc"] else ""
-            raise RequestRefused(400, f"{where}: {first['msg']}" if where else first["msg"]) from None
+            raise refusal(error, fields) from None
         if parsed.previous_response_id is not None or parsed.conversation is not None:
             raise RequestRefused(
                 400, "previous_response_id: no answer is kept here; send the whole conversation as input"
@@ -191,9 +190,18 @@ def _tool(tool: dict[str, Any]) -> dict[str, Any]:
 def _tool_choice(choice: str | dict[str, Any]) -> str | dict[str, Any]:
     if isinstance(choice, str):
         return choice
-    if choice.get("type") != "function":
-        raise RequestRefused(400, "tool_choice: a function is needed")
-    return {"type": "function", "function": {"name": choice.get("name")}}
+    match choice.get("type"):
+        case "function":
+            return _named(choice)
+        case "allowed_tools":
+            allowed = [_named(tool) for tool in choice.get("tools") or () if isinstance(tool, dict)]
+            return {"type": "allowed_tools", "allowed_tools": {"mode": choice.get("mode"), "tools": allowed}}
+        case other:
+            raise RequestRefused(400, f"tool_choice: {other} is not supported; only functions can be called")
+
+
+def _named(tool: dict[str, Any]) -> dict[str, Any]:
+    return {"type": tool.get("type"), "function": {"name": tool.get("name")}}
 
 
 def _response_format(wanted: dict[str, Any]) -> dict[str, Any]:

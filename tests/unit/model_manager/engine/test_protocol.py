@@ -51,6 +51,35 @@ def refusal(**fields: Any) -> str:
     return caught.value.reason
 
 
+NAMED_FUNCTION = {"type": "function", "function": {"name": "f"}}
+OTHER_FUNCTION = {"type": "function", "function": {"name": "g"}}
+
+
+def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": list(tools)}}
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_only_allowed_tools_are_offered(mode: str) -> None:
+    chat = parse(
+        tools=[FUNCTION, OTHER_FUNCTION], tool_choice=allowed(mode, NAMED_FUNCTION)
+    ).to_chat_request()
+    assert [tool.name for tool in chat.tools] == ["f"]
+    assert chat.tool_choice == ToolChoice(mode)  # type: ignore[arg-type]  # of two words
+
+
+def test_tools_that_are_not_there_cannot_be_allowed() -> None:
+    assert refusal(tools=[FUNCTION], tool_choice=allowed("auto", OTHER_FUNCTION)) == (
+        "tool_choice: g is not among the tools"
+    )
+    assert refusal(tools=[FUNCTION], tool_choice=allowed("required")) == "tool_choice: there are no tools"
+
+
+def test_what_an_assistant_refused_is_what_it_said() -> None:
+    refused = {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    assert parse(messages=[*USER, refused, *USER]).to_chat_request().messages[1].content == "No."
+
+
 requests = st.builds(
     ChatRequest,
     messages=st.lists(

@@ -161,3 +161,16 @@ def test_what_was_cut_off_says_so() -> None:
     items, events = told([{"content": "I was ab"}], "incomplete")
     assert items.output[0]["status"] == events[-1]["item"]["status"] == "incomplete"
     assert told([{"content": ""}, {"content": None}, {}])[1] == []
+
+
+def test_several_functions_may_be_allowed() -> None:
+    choice = {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "weather"}]}
+    assert chat_of(tools=[TOOL], tool_choice=choice)["tool_choice"] == {
+        "type": "allowed_tools",
+        "allowed_tools": {
+            "mode": "required",
+            "tools": [{"type": "function", "function": {"name": "weather"}}],
+        },
+    }
+    with pytest.raises(RequestRefused, match="web_search is not supported"):
+        chat_of(tools=[TOOL], tool_choice={"type": "web_search"})
