@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,14 +10,15 @@ from storage.records import Cost
 
 ANY_MODEL: Final = "*"
 KINDS: Final = ("input", "cached", "output")
+EXAMPLE: Final = '{"currency": "USD", "per_million": {"*": {"input": 0.5, "cached": 0.1, "output": 2}}}'
 _PER: Final = 1_000_000
 
 
 def is_price_list(value: Any) -> bool:
     """Whether a value has the form of the setting `prices`.
 
-    That is `{"currency": "USD", "per_million": {MODEL or "*": {"input": 0.5, "cached": 0.1, "output": 2}}}`.
-    Without `cached`, what was cached costs as much as the rest of the input.
+    That of `EXAMPLE`, by the names of models, `*` for all others. Without `cached`, what was cached costs as
+    much as the rest of the input.
     """
     if value == {}:
         return True
@@ -42,5 +44,5 @@ def price_of(cost: Cost, prices: Mapping[str, Any]) -> float | None:
 
 
 def _is_price(price: dict[str, Any]) -> bool:
-    numbers = all(type(value) in (int, float) and value >= 0 for value in price.values())
+    numbers = all(type(value) in (int, float) and 0 <= value < math.inf for value in price.values())
     return numbers and {"input", "output"} <= set(price) <= set(KINDS)

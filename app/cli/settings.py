@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.cli.choices import model_name
+from app.cli.cost import bad_prices
 from app.cli.output import print_json, print_table
 from app.console import Console
 from app.errors import BadUsage
@@ -98,6 +99,8 @@ def _checked(key: str, value: Any, services: Services, console: Console) -> Any:
                 key=key,
             )
             raise BadUsage(words)
+        case "prices" if not is_price_list(value):
+            raise BadUsage(bad_prices(value))
     fits = _FITS.get(key)
     if fits is None or not fits(value):
         raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value=json.dumps(value), key=key))

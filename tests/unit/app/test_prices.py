@@ -1,10 +1,13 @@
+"""What tokens would have cost at a list of prices, and what is such a list."""
+
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from app.prices import is_price_list, price_of
+from app.prices import EXAMPLE, is_price_list, price_of
 from storage.records import Cost
 
 PRICES: dict[str, Any] = {
@@ -34,7 +37,7 @@ def test_price_of_any_other_model() -> None:
     assert price_of(other, {}) is None
 
 
-@pytest.mark.parametrize("value", [{}, PRICES, {"currency": "€", "per_million": {}}])
+@pytest.mark.parametrize("value", [{}, PRICES, json.loads(EXAMPLE), {"currency": "€", "per_million": {}}])
 def test_price_lists(value: object) -> None:
     assert is_price_list(value)
 
@@ -50,6 +53,7 @@ def test_price_lists(value: object) -> None:
         {"currency": "USD", "per_million": {"*": {"input": 1, "output": -1}}},
         {"currency": "USD", "per_million": {"*": {"input": True, "output": 1}}},
         {"currency": "USD", "per_million": {"*": {"input": 1, "output": 1, "more": 1}}},
+        {"currency": "USD", "per_million": {"*": {"input": 1, "output": float("inf")}}},
         {"currency": "USD", "per_million": {"*": 3}},
     ],
 )

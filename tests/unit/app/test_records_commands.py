@@ -13,6 +13,8 @@ import pytest
 
 from app.paths import Paths
 from app.services import Services
+from storage.records import Generation, Part
+from storage.store import Store
 from tests.helpers.cli import refuse, succeed
 from tests.helpers.commands import perform
 from tests.helpers.databases import fill, run_sql
@@ -136,3 +138,34 @@ def test_people_read_tables(services: Services) -> None:
     assert "No backup is due" in succeed(perform(services, "backup", "create", "--if-due")).stdout
     assert "by itself" in succeed(perform(services, "backup", "list")).stdout
     assert "1 conversation is deleted" in succeed(perform(services, "conversations", "delete", "2")).stdout
+
+
+def test_costs_are_summed_at_a_list_of_prices(services: Services) -> None:
+    def ask_another(store: Store) -> None:
+        generation = Generation("another", prompt_tokens=10, completion_tokens=20)
+        question = store.conversations.path(2)[0]
+        store.conversations.append(2, question.id, "assistant", [Part("text", "Yes.")], generation=generation)
+
+    services.storage.call(ask_another)
+    body = told(services, "conversations", "cost")
+    assert (body["currency"], body["total"]["price"]) == (None, None)
+    for name in ("n_answers", "prompt_tokens", "completion_tokens", "reasoning_tokens"):
+        assert body["total"][name] == sum(model[name] for model in body["models"])
+    free, priced = sorted(model["model_name"] for model in body["models"])
+    assert (free, priced) == ("another", "starter")
+    prices = {"currency": "EUR", "per_million": {priced: {"input": 1, "output": 2}}}
+    told(services, "settings", "set", "prices", json.dumps(prices))
+    body = told(services, "conversations", "cost")
+    by_name = {model["model_name"]: model["price"] for model in body["models"]}
+    assert by_name[free] is None
+    assert body["total"]["price"] == by_name[priced]
+    table = succeed(perform(services, "conversations", "cost")).stdout
+    assert "EUR" in table.splitlines()[-1]
+    done = perform(services, "settings", "set", "prices", '{"currency": "EUR"}')
+    assert (done.returncode, "per_million" in done.stderr) == (2, True)
+
+
+def test_a_list_of_prices_that_another_program_broke_is_named(services: Services) -> None:
+    services.set_setting("prices", {"EUR": 3})
+    done = perform(services, "conversations", "cost")
+    assert (done.returncode, "no list of prices" in done.stderr) == (2, True)
