@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from PySide6.QtCore import QObject, Qt, QUrl
+from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
 from app.bridge import Bridge, Latest
@@ -18,18 +18,16 @@ from app.controllers.downloads import DownloadsController
 from app.controllers.exchange import STOP, ExchangeController
 from app.controllers.library import LibraryController
 from app.controllers.network import NetworkController
+from app.conversations_wiring import ConversationsWiring
 from app.services import Services
 from app.words import notice_for
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
-from storage.records import Conversation, Message
+from storage.records import Message
 from ui import formats
-from ui.commands import Command
-from ui.conversation_list import shown_title
 from ui.exchange_dialogs import ExchangeDialogs
-from ui.i18n import marked, tr
+from ui.i18n import tr
 from ui.library.values import Shelf
 from ui.main_window import MainWindow
-from ui.trash_dialog import TrashDialog
 from ui.tray import Tray
 from ui.values import Notice
 
@@ -59,8 +57,8 @@ class WindowWiring(QObject):
         self._tray = Tray(window)
         self._engine_states: Latest[EngineState] = Latest(bridge, self._on_engine_state)
         services.engines.subscribe(self._engine_states.offer)
+        self._shelf = ConversationsWiring(window, services, self.conversations, self.chat, self.show_error)
         self._connect_chat()
-        self._connect_conversations()
         self._connect_models()
         self._connect_discover()
         self._connect_exchange()
@@ -87,10 +85,8 @@ class WindowWiring(QObject):
                 )
             )
         last_id = settings["last_conversation_id"]
-        if last_id is not None and services.storage.call(
-            lambda store: any(found.id == last_id for found in store.conversations.list())
-        ):
-            self.chat.open_conversation(last_id)
+        if last_id is not None:
+            self._shelf.open_again(last_id)
 
     def end(self) -> None:
         """Keep the layout, stop what runs."""
@@ -134,18 +130,6 @@ class WindowWiring(QObject):
         chat.failed.connect(self.show_error)
         chat.conversations_changed.connect(self.conversations.refresh)
         chat.model_changed.connect(lambda _name: self._show_models())
-
-    def _connect_conversations(self) -> None:
-        window, conversations = self._window, self.conversations
-        window.conversation_rename_requested.connect(conversations.rename)
-        window.conversation_delete_requested.connect(self._on_delete)
-        window.search_changed.connect(conversations.search)
-        window.hit_selected.connect(self._on_hit)
-        conversations.listed.connect(self._on_listed)
-        conversations.thrown_away.connect(self._on_thrown_away)
-        window.commands.insert("Choose a model", [Command(marked("Trash…"), (), self._open_trash)])
-        conversations.found.connect(window.set_search_hits)
-        conversations.failed.connect(self.show_error)
 
     def _connect_models(self) -> None:
         rooms, models, downloads = self._window.rooms, self.library, self.downloads
@@ -238,49 +222,6 @@ class WindowWiring(QObject):
             )
         )
 
-    def _on_delete(self, conversation_id: int) -> None:
-        self.chat.forget(conversation_id)
-        self.conversations.throw_away(conversation_id)
-
-    def _open_trash(self) -> None:
-        dialog = TrashDialog(int(self._services.setting("trash_days")), self._window)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.conversations.trash_listed.connect(dialog.set_conversations)
-        dialog.restore_requested.connect(self.conversations.restore)
-        dialog.delete_requested.connect(self.conversations.delete)
-        self.conversations.list_trash()
-        dialog.open()
-
-    def _on_thrown_away(self, conversation: Conversation) -> None:
-        self._window.show_notice(
-            Notice(
-                "info",
-                tr("“{title}” is in the trash.", title=shown_title(conversation)),
-                tr("Undo"),
-                f"restore:{conversation.id}",
-            )
-        )
-
-    def _on_hit(self, conversation_id: int, message_id: int) -> None:
-        # The hit may lie on another branch than the one shown last.
-        def show(found: tuple[Conversation, list[Message]]) -> None:
-            self.chat.show(*found)
-            self._window.scroll_to(message_id)
-
-        self._bridge.run(
-            lambda: self._services.storage.call(
-                lambda store: (
-                    store.conversations.select(conversation_id, message_id),
-                    store.conversations.path(conversation_id),
-                )
-            ),
-            show,
-            self.show_error,
-        )
-
-    def _on_listed(self, conversations: list[Conversation]) -> None:
-        self._window.set_conversations(conversations, self.chat.conversation_id)
-
     def _on_shelf(self, shelf: Shelf) -> None:
         self._entries = shelf.entries
         self._window.rooms.set_shelf(shelf)
@@ -325,7 +266,7 @@ class WindowWiring(QObject):
             self._window.show_notice(replace(notice, action=tr("Open downloads"), action_id="open_downloads"))
 
     def _on_notice_action(self, action_id: str) -> None:
-        if action_id in _DOORS:
+        if action_id in _DOORS or self._shelf.undo(action_id):
             return
         self._window.show_notice(None)
         if action_id == "restart_engine":
@@ -338,8 +279,6 @@ class WindowWiring(QObject):
         elif action_id.startswith("larger:"):
             _, message_id, n_ctx_tokens = action_id.split(":")
             self.chat.go_on_larger(int(message_id), int(n_ctx_tokens))
-        elif action_id.startswith("restore:"):
-            self.conversations.restore([int(action_id.removeprefix("restore:"))])
         elif action_id == STOP:
             self.exchange.stop()
         elif action_id == library.STOP:

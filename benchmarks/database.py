@@ -33,6 +33,8 @@ N_MESSAGES: Final = 1_000_000
 N_CONVERSATIONS: Final = 20_000
 _MANY: Final = 100
 _SHOWN: Final = 100
+_LISTED: Final = 101
+"""What the window reads at once, and one more to know whether that is all."""
 _ORDERS: Final[tuple[tuple[Order, float | None], ...]] = (("newest", 30), ("relevance", None))
 
 
@@ -69,7 +71,13 @@ def _of_store(path: Path, made: Archive, n_messages: int) -> Iterator[Row]:
     store = Store(path)
     try:
         yield from _of_search(store.search, made, n_messages)
-        yield _within("open the list of conversations", _median(store.conversations.list), 100)
+        first = _median(lambda: store.conversations.list(_LISTED))
+        yield _within(f"open the list: its first {_LISTED - 1} conversations, as the window does", first, 100)
+        end_id = store.conversations.list()[-_LISTED].id
+        last = _median(lambda: store.conversations.list(_LISTED, after=end_id))
+        yield _within("the last of them, at the end of the list", last, 100)
+        whole = _median(store.conversations.list)
+        yield _within("the whole list, as `conversations list` prints it", whole, None)
         tip = _median(lambda: store.conversations.tip(LONG_CONVERSATION, _SHOWN))
         yield _within(f"the last {_SHOWN} of 10,000 messages of a conversation", tip, 50)
         path_ms = _median(lambda: store.conversations.path(LONG_CONVERSATION))

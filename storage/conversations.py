@@ -34,6 +34,8 @@ from storage.verification import problems
 
 LISTED: Final = Filter(is_archived=False)
 """What a list shows where nothing else is asked for: neither the archive nor the trash."""
+_ORDER: Final = "conversations.is_pinned, conversations.updated_at, conversations.id"
+"""Of lists, downwards; the index `conversations_listed` has it."""
 
 
 class Conversations:
@@ -87,17 +89,23 @@ class Conversations:
         with self._database.sound():
             return conversation_of(rows[0])
 
-    def list(self, limit: int | None = None, where: Filter = LISTED) -> list[Conversation]:
+    def list(
+        self, limit: int | None = None, where: Filter = LISTED, *, after: int | None = None
+    ) -> list[Conversation]:
         """Conversations: those that are pinned, then the others, the one with the newest message first.
 
         Args:
             limit: At most so many; None is all.
             where: Only these.
+            after: Id of the one that the list goes on below, however many stand before it; None begins it.
         """
         condition, parameters = of_list(where)
+        if after is not None:
+            condition += f" AND ({_ORDER}) < (SELECT {_ORDER} FROM conversations WHERE id = :after)"
+            parameters["after"] = after
         rows = self._database.query(
-            f"{SELECT_CONVERSATIONS} WHERE {condition}"
-            " ORDER BY is_pinned DESC, updated_at DESC, conversations.id DESC LIMIT :limit",
+            f"{SELECT_CONVERSATIONS} WHERE {condition} ORDER BY {_ORDER.replace(',', ' DESC,')} DESC"
+            " LIMIT :limit",
             parameters | {"limit": -1 if limit is None else limit},
         )
         with self._database.sound():
@@ -258,14 +266,22 @@ class Conversations:
         head_id = self.get(conversation_id).head_id
         return [] if head_id is None else self._trees.path_to(head_id)
 
-    def tip(self, conversation_id: int, n_messages: int) -> builtins.list[Message]:
-        """The last messages that are shown, up to the head; a long conversation takes no longer."""
-        head_id = self.get(conversation_id).head_id
-        return [] if head_id is None else self._trees.tip(head_id, n_messages)
+    def tip(self, conversation_id: int, n_messages: int, since: int | None = None) -> builtins.list[Message]:
+        """The last messages that are shown, up to the head; a long conversation takes no longer.
 
-    def path_to(self, message_id: int) -> builtins.list[Message]:
-        """The messages from the first one to this one, which is the last."""
-        return self._trees.path_to(message_id)
+        Args:
+            conversation_id: Whose.
+            n_messages: At least so many, if there are.
+            since: A message of the path that must be among them, or one beside it.
+        """
+        head_id = self.get(conversation_id).head_id
+        return [] if head_id is None else self._trees.tip(head_id, n_messages, since)
+
+    def path_to(self, message_id: int, n_messages: int | None = None) -> builtins.list[Message]:
+        """The messages from the first one to this one, which is the last; or only the last few of them."""
+        if n_messages is None:
+            return self._trees.path_to(message_id)
+        return self._trees.tip(message_id, n_messages)
 
     def select(self, conversation_id: int, message_id: int) -> Conversation:
         """Show this version: the head becomes the newest message below it, or itself.

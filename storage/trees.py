@@ -64,17 +64,23 @@ class Trees:
             step = parent_id
         return self._read(versions)
 
-    def tip(self, message_id: int, n_messages: int) -> list[Message]:
+    def tip(self, message_id: int, n_messages: int, since: int | None = None) -> list[Message]:
         """The last messages of the path to this one, which is the last of them, or `NoSuchMessage`.
 
         However long the conversation is, it takes as long as so many messages do.
+
+        Args:
+            message_id: Where the path ends.
+            n_messages: At least so many, if there are.
+            since: Further back until a message that is not newer than this one.
         """
         self.conversation_id_of(message_id)
         steps = self._database.query(
             "WITH RECURSIVE way (id, parent_id, n) AS (SELECT id, parent_id, 1 FROM messages WHERE id = :id"
             " UNION ALL SELECT messages.id, messages.parent_id, n + 1"
-            " FROM way JOIN messages ON messages.id = way.parent_id WHERE n < :n) SELECT id FROM way",
-            {"id": message_id, "n": n_messages},
+            " FROM way JOIN messages ON messages.id = way.parent_id WHERE n < :n OR way.id > :since)"
+            " SELECT id FROM way",
+            {"id": message_id, "n": n_messages, "since": message_id if since is None else since},
         )
         versions: dict[int, list[int]] = {}
         for step_id, sibling_id in self._database.query(

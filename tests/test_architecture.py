@@ -47,7 +47,15 @@ LIBRARY_OWNERS = {
     "pygments": ("ui",),
     "ziamath": ("ui",),
     "polib": ("ui.i18n",),
-    "PySide6": ("ui", "app.bridge", "app.controllers", "app.lifecycle", "app.main", "app.window"),
+    "PySide6": (
+        "ui",
+        "app.bridge",
+        "app.controllers",
+        "app.conversations_wiring",
+        "app.lifecycle",
+        "app.main",
+        "app.window",
+    ),
     "wakepy": ("app.keep_awake",),
     "keyring": ("app.secrets",),
 }

@@ -20,29 +20,37 @@ ROOT = QModelIndex()
 
 
 class ConversationList(QAbstractListModel):
-    """Rows are headings (Today, Yesterday, ...) and conversations, newest first.
+    """Rows are headings (Today, Yesterday, ...) and conversations, newest first; more come as one scrolls.
 
     Signals:
         rename_requested: id, new title; nothing changes here until `set_conversations` brings it.
+        more_requested: id of the last one; `add_conversations` brings what stands below it.
     """
 
     rename_requested = Signal(object, str)
+    more_requested = Signal(object)
 
     ROW_ROLE = Qt.ItemDataRole.UserRole + 1
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._rows: list[Row] = []
-        self._conversations: Sequence[Conversation] = ()
+        self._conversations: list[Conversation] = []
+        self._has_more = False
+        self._is_asking = False
 
-    def set_conversations(self, conversations: Sequence[Conversation], now: datetime | None = None) -> None:
+    def set_conversations(
+        self, conversations: Sequence[Conversation], now: datetime | None = None, *, has_more: bool = False
+    ) -> None:
         """Show these, in this order; rows that only changed their words keep their place.
 
         Args:
             conversations: As the store lists them: those that are pinned, then the newest first.
             now: What "today" means; None takes the clock.
+            has_more: Others stand below them.
         """
-        self._conversations = conversations
+        self._conversations = list(conversations)
+        self._has_more, self._is_asking = has_more, False
         rows = _grouped(conversations, now or datetime.now(UTC))
         if [_identity(row) for row in rows] == [_identity(row) for row in self._rows]:
             changed = [i for i, (old, new) in enumerate(zip(self._rows, rows, strict=True)) if old != new]
@@ -54,9 +62,30 @@ class ConversationList(QAbstractListModel):
         self._rows = rows
         self.endResetModel()
 
+    def add_conversations(self, after: int, more: Sequence[Conversation], has_more: bool) -> None:
+        """Show more below the one that was the last when they were asked for, if it still is."""
+        if not self._conversations or self._conversations[-1].id != after:
+            return
+        self._has_more, self._is_asking = has_more, False
+        if not more:
+            return
+        rows = _grouped([self._conversations[-1], *more], datetime.now(UTC))[2:]
+        self.beginInsertRows(ROOT, len(self._rows), len(self._rows) + len(rows) - 1)
+        self._conversations += more
+        self._rows += rows
+        self.endInsertRows()
+
+    def canFetchMore(self, _parent: Index) -> bool:
+        return self._has_more and not self._is_asking
+
+    def fetchMore(self, _parent: Index) -> None:
+        if self.canFetchMore(ROOT):
+            self._is_asking = True
+            self.more_requested.emit(self._conversations[-1].id)
+
     def retranslate(self) -> None:
         """Write the headings anew after a change of language."""
-        self.set_conversations(self._conversations)
+        self.set_conversations(self._conversations, has_more=self._has_more)
 
     def conversation(self, index: Index) -> Conversation | None:
         """What a row stands for; None for a heading."""

@@ -172,13 +172,11 @@ class MainWindow(QMainWindow):
 
     # --- conversations ---
 
-    def set_conversations(self, conversations: Sequence[Conversation], current_id: int | None) -> None:
-        """Fill the list, newest first; `current_id` None marks none."""
-        self.sidebar.set_conversations(conversations, current_id)
-        for conversation in conversations:
-            if self._conversation is not None and conversation.id == self._conversation.id:
-                self._conversation = conversation
-                self._show_title()
+    def set_conversation(self, conversation: Conversation) -> None:
+        """Take another state of the conversation that is shown; its messages are as they were."""
+        if self._conversation is not None and conversation.id == self._conversation.id:
+            self._conversation = conversation
+            self._show_title()
 
     def set_search_hits(self, hits: Sequence[SearchHit] | None) -> None:
         """Show what was found; None shows the conversations again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QKeySequence
@@ -35,6 +35,7 @@ class Sidebar(QWidget):
         new_requested, menu_requested (where), discover_requested, models_requested, downloads_requested,
         settings_requested: What was pressed.
         conversation_chosen: id; also of the one that is shown already.
+        more_requested: id of the last one in the list; `add_conversations` brings those below it.
         rename_requested: id, title.
         export_requested: Conversation.
         delete_requested: id; it goes into the trash, and can be taken back from there.
@@ -49,6 +50,7 @@ class Sidebar(QWidget):
     downloads_requested = Signal()
     settings_requested = Signal()
     conversation_chosen = Signal(object)
+    more_requested = Signal(object)
     rename_requested = Signal(object, str)
     delete_requested = Signal(object)
     export_requested = Signal(object)
@@ -63,7 +65,7 @@ class Sidebar(QWidget):
         self._current_id: int | None = None
         self._n_active = 0
         self._is_searching = False
-        self._waiting: tuple[Sequence[Conversation], int | None] | None = None
+        self._waiting: Callable[[], None] | None = None
         self._build()
         self._connect()
         self._retranslate()
@@ -152,6 +154,7 @@ class Sidebar(QWidget):
         self.list_view.customContextMenuRequested.connect(self._on_context_menu)
         self.list_view.itemDelegate().closeEditor.connect(self._on_editor_closed)
         self.conversations.rename_requested.connect(self.rename_requested)
+        self.conversations.more_requested.connect(self.more_requested)
         self.hits_view.chosen.connect(self._on_hit_chosen)
         self.search_field.textChanged.connect(self._on_search_edited)
         self.search_field.installEventFilter(self)
@@ -159,17 +162,34 @@ class Sidebar(QWidget):
 
     # --- values in ---
 
-    def set_conversations(self, conversations: Sequence[Conversation], current_id: int | None) -> None:
-        """Show the list and mark the current one; waits while a title is being typed."""
+    def set_conversations(
+        self, conversations: Sequence[Conversation], current_id: int | None, *, has_more: bool = False
+    ) -> None:
+        """Show the list and mark the current one; waits while a title is being typed.
+
+        Args:
+            conversations: The first of them, in their order.
+            current_id: None marks none.
+            has_more: There are others; `more_requested` asks for them.
+        """
         if self.list_view.is_editing():
-            self._waiting = (conversations, current_id)
+            self._waiting = lambda: self.set_conversations(conversations, current_id, has_more=has_more)
             return
         self._waiting = None
         scroll = self.list_view.verticalScrollBar().value()
-        self.conversations.set_conversations(conversations)
+        self.conversations.set_conversations(conversations, has_more=has_more)
         self.list_view.verticalScrollBar().setValue(scroll)
         self.set_current(current_id)
         self._show_page()
+
+    def add_conversations(self, after: int, more: Sequence[Conversation], has_more: bool) -> None:
+        """Show what stands below the last one, whose id is `after`."""
+        self.conversations.add_conversations(after, more, has_more)
+        if not self.list_view.currentIndex().isValid():
+            bar = self.list_view.verticalScrollBar()
+            scroll = bar.value()
+            self.list_view.setCurrentIndex(self.conversations.index_of(self._current_id))
+            bar.setValue(scroll)  # the list would go there, away from what is looked at
 
     def set_current(self, conversation_id: int | None) -> None:
         """Mark a conversation as the one that is shown; None for a new one."""
@@ -264,8 +284,7 @@ class Sidebar(QWidget):
 
     def _on_editor_closed(self) -> None:
         if self._waiting is not None:
-            conversations, current_id = self._waiting
-            QTimer.singleShot(0, self, lambda: self.set_conversations(conversations, current_id))
+            QTimer.singleShot(0, self, self._waiting)
 
     def _on_search_edited(self) -> None:
         if self.search_text():

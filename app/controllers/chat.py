@@ -40,6 +40,8 @@ class ChatController(QObject):
 
     Signals:
         shown: Conversation or None (a fresh one), list of its messages.
+        described: Another state of the shown Conversation, with the messages that it had.
+        reached: message id (int) that a conversation was opened at, after `shown`.
         message_added, message_replaced: Message of the shown conversation.
         streamed: StreamUpdate of the shown conversation, at most one a frame.
         busy_changed: Whether the shown conversation has an answer in the making.
@@ -52,6 +54,8 @@ class ChatController(QObject):
     """
 
     shown = Signal(object, object)
+    described = Signal(object)
+    reached = Signal(object)
     message_added = Signal(object)
     message_replaced = Signal(object)
     streamed = Signal(object)
@@ -112,21 +116,42 @@ class ChatController(QObject):
         if conversation_id == self.conversation_id:
             self.new_conversation()
 
+    def open_at(self, conversation_id: int, message_id: int) -> None:
+        """Show a stored one at a message, which may lie on another branch than the one shown last."""
+
+        def show(found: tuple[Conversation, list[Message]]) -> None:
+            self.show(*found)
+            self.reached.emit(message_id)
+
+        self._bridge.run(lambda: self._select(conversation_id, message_id), show, self.failed.emit)
+
     def select_version(self, message_id: int) -> None:
         """Show this version of a message and what follows from it."""
         conversation_id = self.conversation_id
-        if conversation_id is None:
-            return
-
-        def select() -> tuple[Conversation, list[Message]]:
-            return self._services.storage.call(
-                lambda store: (
-                    store.conversations.select(conversation_id, message_id),
-                    store.conversations.path(conversation_id),
-                )
+        if conversation_id is not None:
+            self._bridge.run(
+                lambda: self._select(conversation_id, message_id),
+                lambda found: self.show(*found),
+                self.failed.emit,
             )
 
-        self._bridge.run(select, lambda found: self.show(*found), self.failed.emit)
+    def _select(self, conversation_id: int, message_id: int) -> tuple[Conversation, list[Message]]:
+        return self._services.storage.call(
+            lambda store: (
+                store.conversations.select(conversation_id, message_id),
+                store.conversations.path(conversation_id),
+            )
+        )
+
+    def describe(self) -> None:
+        """Read the shown conversation anew, but for its messages."""
+        conversation_id = self.conversation_id
+        if conversation_id is not None:
+            self._bridge.run(
+                lambda: self._services.storage.call(lambda store: store.conversations.get(conversation_id)),
+                lambda conversation: self.described.emit(conversation),
+                self.failed.emit,
+            )
 
     def configure(self, settings: ConversationSettings) -> None:
         """Keep what a person set for the shown conversation; for a fresh one, until it is stored."""

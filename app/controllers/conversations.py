@@ -14,23 +14,27 @@ from storage.records import Conversation, SearchHit
 from storage.store import Store
 
 N_HITS = 100
+N_LISTED = 100
+"""Conversations that are read at once: more than any screen shows."""
 
-Listing = tuple[int, list[Conversation]]
-"""What the list is, and in which order it was read."""
+Listing = tuple[int, list[Conversation], bool]
+"""In which order the list was read, its beginning, and whether there is more."""
 
 
 class ConversationsController(QObject):
     """Lists, names, throws away and searches conversations. Lives on the Qt thread.
 
     Signals:
-        listed: List of Conversation: those that are pinned, then the newest first.
+        listed: List of Conversation: those that are pinned, then the newest first; whether there are more.
+        more_listed: id of a conversation, list of Conversation that stand below it, whether there are more.
         thrown_away: Conversation that is in the trash now.
         trash_listed: List of Conversation, the last one thrown away first.
         found: List of SearchHit; None when the search has ended.
         failed: Exception, for a sentence.
     """
 
-    listed = Signal(object)
+    listed = Signal(object, bool)
+    more_listed = Signal(object, object, bool)
     thrown_away = Signal(object)
     trash_listed = Signal(object)
     found = Signal(object)
@@ -44,10 +48,24 @@ class ConversationsController(QObject):
         self._query = ""
         self._numbers = itertools.count(1)
         self._shown = 0
+        self._n_listed = N_LISTED
 
     def refresh(self) -> None:
-        """Read the list anew."""
+        """Read the list anew, as far down as it was read before."""
         self._bridge.run(self._list, self._tell, self.failed.emit)
+
+    def list_more(self, after: int) -> None:
+        """Read what stands below a conversation, the last one that is listed."""
+        self._n_listed += N_LISTED
+
+        def tell(found: list[Conversation]) -> None:
+            self.more_listed.emit(after, found[:N_LISTED], len(found) > N_LISTED)
+
+        self._bridge.run(
+            lambda: self._storage.call(lambda store: store.conversations.list(N_LISTED + 1, after=after)),
+            tell,
+            self.failed.emit,
+        )
 
     def rename(self, conversation_id: int, title: str) -> None:
         """Give a title."""
@@ -123,17 +141,20 @@ class ConversationsController(QObject):
         )
 
     def _list(self) -> Listing:
+        n_wanted = self._n_listed
+
         def read(store: Store) -> Listing:
-            return next(self._numbers), store.conversations.list()
+            found = store.conversations.list(n_wanted + 1)
+            return next(self._numbers), found[:n_wanted], len(found) > n_wanted
 
         return self._storage.call(read)
 
     def _tell(self, listing: Listing) -> None:
         """Jobs end in any order: what was read before what is shown already is not shown."""
-        number, conversations = listing
+        number, conversations, has_more = listing
         if number > self._shown:
             self._shown = number
-            self.listed.emit(conversations)
+            self.listed.emit(conversations, has_more)
 
 
 def _restore(conversation_id: int, store: Store) -> None:

@@ -24,7 +24,7 @@ from ui.values import Notice, StreamUpdate
 
 
 def _chat(window: MainWindow) -> None:
-    window.set_conversations(conversations(), 1)
+    window.sidebar.set_conversations(conversations(), 1)
     window.set_models(MODELS, "starter")
     window.set_engine_state(EngineState("starter", "ready", 1000, INFO))
     window.show_conversation(conversations()[0], messages())
@@ -77,12 +77,12 @@ def _full_context(window: MainWindow) -> None:
 
 
 def _welcome(window: MainWindow) -> None:
-    window.set_conversations(conversations(), None)
+    window.sidebar.set_conversations(conversations(), None)
     window.set_models(MODELS, "starter")
 
 
 def _first_start(window: MainWindow) -> None:
-    window.set_conversations([], None)
+    window.sidebar.set_conversations([], None)
     window.set_models([], None)
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import keyring
 import pytest
 from keyring.backends import fail
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.bridge import Bridge
+from app.controllers.conversations import N_LISTED
 from app.gateway import ServedLibrary
 from app.paths import Paths
 from app.services import Services
@@ -20,6 +22,7 @@ from app.window import WindowWiring
 from app.words import sentence
 from model_manager.engine.gateway.server import Gateway
 from storage.records import Message
+from storage.store import Store
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
 from ui.values import ConversationSettings
@@ -159,6 +162,31 @@ def test_list_search_rename_delete(coterie: Coterie, qtbot: QtBot) -> None:
         dialog.delete_requested.emit((answer.conversation_id,))
     assert dialog.list.count() == 0
     dialog.close()
+
+
+def test_a_long_list_is_read_as_one_scrolls(coterie: Coterie, qtbot: QtBot) -> None:
+    n = 2 * N_LISTED + 10
+
+    def fill(store: Store) -> None:
+        for number in range(n):
+            store.conversations.create(title=f"Number {number}")
+
+    coterie.services.storage.call(fill)
+    sidebar, conversations = coterie.window.sidebar, coterie.wiring.conversations
+    conversations.refresh()
+    with qtbot.waitSignal(conversations.listed, check_params_cb=lambda found, _more: bool(found)) as listed:
+        pass  # the one before may still be on its way
+    assert (len(listed.args[0]), listed.args[1]) == (N_LISTED, True)
+    view = sidebar.list_view
+    qtbot.keyClick(view, Qt.Key.Key_Down)
+    for n_shown in (2 * N_LISTED, n):
+        with qtbot.waitSignal(conversations.more_listed):
+            qtbot.keyClick(view, Qt.Key.Key_End)
+        assert view.model().rowCount() == n_shown + 1  # all of them below "Today"
+    # A refresh reads as far down as was read before.
+    with qtbot.waitSignal(conversations.listed) as listed:
+        conversations.refresh()
+    assert (len(listed.args[0]), listed.args[1]) == (n, False)
 
 
 def test_model_that_cannot_be_loaded_is_said_and_the_next_works(

@@ -38,6 +38,15 @@ def test_conversation_list_is_a_correct_model(qtmodeltester: Any) -> None:
     qtmodeltester.check(model)
 
 
+def test_what_is_added_stands_under_the_heading_that_is_there(qtmodeltester: Any) -> None:
+    model = ConversationList()
+    model.set_conversations([conversation(1), conversation(2, 60)], has_more=True)
+    model.add_conversations(2, [conversation(3, 60), conversation(4, 120)], False)
+    assert texts(model)[2:] == ["September 2026", "Number 2", "Number 3", "July 2026", "Number 4"]
+    model.set_conversations([conversation(i, i) for i in range(60)], NOW, has_more=True)
+    qtmodeltester.check(model)
+
+
 def test_conversations_stand_under_headings() -> None:
     model = ConversationList()
     model.set_conversations(

@@ -29,7 +29,7 @@ def window(qtbot: QtBot) -> Iterator[MainWindow]:
     made = MainWindow()
     qtbot.addWidget(made)
     made.set_settings({"theme": "light", "language": "en"})
-    made.set_conversations(samples.conversations(), 1)
+    made.sidebar.set_conversations(samples.conversations(), 1)
     made.set_models(samples.MODELS, "starter")
     made.show_conversation(samples.conversations()[0], samples.messages())
     made.show()
@@ -211,10 +211,14 @@ def test_a_message_that_could_not_be_sent_comes_back(window: MainWindow) -> None
 
 
 def test_a_new_title_is_shown_everywhere(window: MainWindow) -> None:
-    renamed = [replace(samples.conversations()[0], title="Sparse minds"), *samples.conversations()[1:]]
-    window.set_conversations(renamed, 1)
+    window.set_conversation(replace(samples.conversations()[0], title="Sparse minds"))
     assert window.page.header.title_label.text() == "Sparse minds"
     assert window.windowTitle() == "Sparse minds - Coterie"
+
+
+def test_what_is_told_of_another_conversation_changes_no_title(window: MainWindow) -> None:
+    window.set_conversation(replace(samples.conversations()[1], title="Another"))
+    assert "Another" not in window.windowTitle()
 
 
 def test_load_progress_is_in_the_picker(window: MainWindow) -> None:
@@ -480,7 +484,7 @@ def test_very_long_names_do_not_widen_the_window(window: MainWindow) -> None:
     window.resize(window.minimumSize())
     longest = replace(samples.conversations()[0], title="long " * 300)
     model = replace(samples.MODELS[2], name="m" * 400)
-    window.set_conversations([longest], longest.id)
+    window.sidebar.set_conversations([longest], longest.id)
     window.show_conversation(longest, samples.messages())
     window.set_models([model], model.name)
     window.show_notice(Notice("error", "word " * 100, "Try again", "retry", "x" * 4000))

@@ -165,6 +165,34 @@ def test_a_thousand_conversations_and_very_long_names(qtbot: QtBot, sidebar: Sid
     assert sidebar.width() == 260
 
 
+def test_more_of_the_list_is_asked_for_at_its_end(qtbot: QtBot, sidebar: Sidebar) -> None:
+    everything = many(250)
+    sidebar.set_conversations(everything[:100], 150, has_more=True)
+    view = sidebar.list_view
+    assert not view.currentIndex().isValid()
+    with qtbot.waitSignal(sidebar.more_requested) as asked:
+        view.scrollToBottom()
+    assert asked.args == [99]
+    scroll = view.verticalScrollBar().value()
+    sidebar.add_conversations(99, everything[100:200], True)
+    assert view.verticalScrollBar().value() == scroll
+    assert view.currentIndex() == row(sidebar, 150)  # it was shown before it was listed
+    with qtbot.waitSignal(sidebar.more_requested):
+        qtbot.keyClick(view, Qt.Key.Key_End)
+    sidebar.add_conversations(199, everything[200:], False)
+    with qtbot.assertNotEmitted(sidebar.more_requested, wait=50):
+        qtbot.keyClick(view, Qt.Key.Key_End)
+    assert row(sidebar, 249).isValid()
+
+
+def test_pieces_of_a_list_that_has_changed_since_are_not_shown(sidebar: Sidebar) -> None:
+    sidebar.set_conversations(many(100), None, has_more=True)
+    sidebar.set_conversations(many(50), None, has_more=True)
+    sidebar.add_conversations(99, many(200)[100:], False)
+    assert not row(sidebar, 100).isValid()
+    assert sidebar.conversations.canFetchMore(QModelIndex())
+
+
 def test_active_downloads_are_counted(sidebar: Sidebar) -> None:
     sidebar.set_n_active_downloads(3)
     assert "3" in sidebar.downloads_button.text()

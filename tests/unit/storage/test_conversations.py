@@ -38,6 +38,23 @@ def test_newest_message_comes_first_in_the_list(store: Store) -> None:
     assert [c.id for c in store.conversations.list()] == [first, third, second]
 
 
+def test_the_list_comes_in_pieces_that_are_the_whole(store: Store) -> None:
+    ids = [store.conversations.create(title=str(n)).id for n in range(7)]
+    for pinned in ids[2], ids[5]:
+        store.shelf.pin(pinned)
+    with store._database.transaction():  # the same moment: only the ids tell them apart
+        store._database.execute(
+            "UPDATE conversations SET updated_at = '2020-01-01T00:00:00.000Z' WHERE id < 4"
+        )
+    store.shelf.archive(ids[6])
+    whole = store.conversations.list()
+    pieces = store.conversations.list(2)
+    while more := store.conversations.list(2, after=pieces[-1].id):
+        pieces += more
+    assert pieces == whole
+    assert len(whole) == 6
+
+
 def test_automatic_title_gives_way_to_a_person(store: Store) -> None:
     made = store.conversations.create()
     assert store.conversations.rename(made.id, "guess", automatic=True).title == "guess"
@@ -98,7 +115,11 @@ def test_tip_is_the_end_of_the_path(store: Store) -> None:
     path = store.conversations.path(conversation.id)
     for n in (1, 2, 5, 6, 100):
         assert store.conversations.tip(conversation.id, n) == path[-n:]
+        assert store.conversations.path_to(path[-2].id, n) == path[:-1][-n:]
     assert store.conversations.tip(store.conversations.create().id, 3) == []
+    for since in range(len(path)):
+        n_messages = len(path) - since
+        assert store.conversations.tip(conversation.id, 1, path[since].id) == path[-n_messages:]
 
 
 def test_first_messages_of_other_conversations_are_no_versions(store: Store) -> None:

@@ -1,0 +1,101 @@
+"""Wires the list of conversations, the search and the trash to the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from PySide6.QtCore import QObject, Qt
+
+from app.controllers.chat import ChatController
+from app.controllers.conversations import ConversationsController
+from app.services import Services
+from storage.errors import NoSuchConversation
+from storage.records import Conversation
+from storage.store import Store
+from ui.commands import Command
+from ui.conversation_list import shown_title
+from ui.i18n import marked, tr
+from ui.main_window import MainWindow
+from ui.trash_dialog import TrashDialog
+from ui.values import Notice
+
+_RESTORE: Final = "restore:"
+
+
+class ConversationsWiring(QObject):
+    """Connects what the window shows of all conversations. Lives on the Qt thread."""
+
+    def __init__(
+        self,
+        window: MainWindow,
+        services: Services,
+        conversations: ConversationsController,
+        chat: ChatController,
+        show_error: Callable[[BaseException], None],
+    ) -> None:
+        super().__init__(window)
+        self._window = window
+        self._services = services
+        self._conversations = conversations
+        self._chat = chat
+        window.conversation_rename_requested.connect(conversations.rename)
+        window.conversation_delete_requested.connect(self._on_delete)
+        window.search_changed.connect(conversations.search)
+        window.hit_selected.connect(chat.open_at)
+        window.sidebar.more_requested.connect(conversations.list_more)
+        window.commands.insert("Choose a model", [Command(marked("Trash…"), (), self._open_trash)])
+        conversations.listed.connect(self._on_listed)
+        conversations.more_listed.connect(window.sidebar.add_conversations)
+        conversations.thrown_away.connect(self._on_thrown_away)
+        conversations.found.connect(window.set_search_hits)
+        conversations.failed.connect(show_error)
+        chat.described.connect(window.set_conversation)
+        chat.reached.connect(window.scroll_to)
+
+    def open_again(self, conversation_id: int) -> None:
+        """Show what was shown at the last end, if it still lies where it can be seen."""
+        if self._services.storage.call(lambda store: _can_be_seen(store, conversation_id)):
+            self._chat.open_conversation(conversation_id)
+
+    def undo(self, action_id: str) -> bool:
+        """Take back what a notice told of; False where the notice is not one of these."""
+        if not action_id.startswith(_RESTORE):
+            return False
+        self._window.show_notice(None)
+        self._conversations.restore([int(action_id.removeprefix(_RESTORE))])
+        return True
+
+    def _on_listed(self, conversations: list[Conversation], has_more: bool) -> None:
+        self._window.sidebar.set_conversations(conversations, self._chat.conversation_id, has_more=has_more)
+        self._chat.describe()
+
+    def _on_delete(self, conversation_id: int) -> None:
+        self._chat.forget(conversation_id)
+        self._conversations.throw_away(conversation_id)
+
+    def _on_thrown_away(self, conversation: Conversation) -> None:
+        self._window.show_notice(
+            Notice(
+                "info",
+                tr("“{title}” is in the trash.", title=shown_title(conversation)),
+                tr("Undo"),
+                f"{_RESTORE}{conversation.id}",
+            )
+        )
+
+    def _open_trash(self) -> None:
+        dialog = TrashDialog(int(self._services.setting("trash_days")), self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._conversations.trash_listed.connect(dialog.set_conversations)
+        dialog.restore_requested.connect(self._conversations.restore)
+        dialog.delete_requested.connect(self._conversations.delete)
+        self._conversations.list_trash()
+        dialog.open()
+
+
+def _can_be_seen(store: Store, conversation_id: int) -> bool:
+    try:
+        return store.conversations.get(conversation_id).deleted_at is None
+    except NoSuchConversation:
+        return False
