@@ -111,6 +111,8 @@ class WindowWiring(QObject):
         window.conversation_selected.connect(chat.open_conversation)
         window.send_requested.connect(self._on_send)
         window.stop_requested.connect(chat.stop)
+        window.page.transcript.earlier_requested.connect(chat.load_earlier)
+        chat.earlier.connect(window.page.transcript.add_earlier)
         window.page.transcript.conclude_requested.connect(chat.conclude)
         window.page.transcript.continue_requested.connect(chat.go_on)
         chat.answered.connect(self._on_answered)

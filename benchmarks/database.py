@@ -79,7 +79,7 @@ def _of_store(path: Path, made: Archive, n_messages: int) -> Iterator[Row]:
         whole = _median(store.conversations.list)
         yield _within("the whole list, as `conversations list` prints it", whole, None)
         tip = _median(lambda: store.conversations.tip(LONG_CONVERSATION, _SHOWN))
-        yield _within(f"the last {_SHOWN} of 10,000 messages of a conversation", tip, 50)
+        yield _within(f"open 10,000 messages: the last {_SHOWN}, as the window does", tip, 50)
         path_ms = _median(lambda: store.conversations.path(LONG_CONVERSATION))
         yield _within("all 10,000 of them", path_ms, None)
         conversation = store.conversations.create()

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.answering import Answered, AnswerEvent, Started
 from app.bridge import Bridge, Latest
 from app.controllers.progress import Progress
+from app.controllers.shown_path import Opened, ShownPath
 from app.orders import Ask, Continue, Edit, Fit, Order, Regenerate
 from app.services import Services
 from model_manager.engine.client import Cancel
@@ -39,7 +40,9 @@ class ChatController(QObject):
     Lives on the Qt thread; answers run on the bridge's threads.
 
     Signals:
-        shown: Conversation or None (a fresh one), list of its messages.
+        shown: Conversation or None (a fresh one), list of its last messages.
+        earlier: message id (int), list of the messages that end with it, which stand above those that are
+            shown; empty where they could not be read.
         described: Another state of the shown Conversation, with the messages that it had.
         reached: message id (int) that a conversation was opened at, after `shown`.
         message_added, message_replaced: Message of the shown conversation.
@@ -54,6 +57,7 @@ class ChatController(QObject):
     """
 
     shown = Signal(object, object)
+    earlier = Signal(object, object)
     described = Signal(object)
     reached = Signal(object)
     message_added = Signal(object)
@@ -71,9 +75,11 @@ class ChatController(QObject):
         super().__init__(parent)
         self._services = services
         self._bridge = bridge
+        self._path = ShownPath(services.storage)
         self._conversation: Conversation | None = None
         self._settings = ConversationSettings("")
         self._running: list[_Running] = []
+        self._first_id: int | None = None
         self._head_id: int | None = None
         self._latest: Latest[Progress] = Latest(bridge, self._on_progress)
         self._model = services.default_model().name
@@ -96,17 +102,28 @@ class ChatController(QObject):
         self.show(None, [])
 
     def open_conversation(self, conversation_id: int) -> None:
-        """Show a stored one."""
+        """Show a stored one: its end, and of the one that is shown already no less than now."""
+        since = self._first_id if conversation_id == self.conversation_id else None
+        self._bridge.run(
+            lambda: self._path.open(conversation_id, since),
+            lambda found: self.show(*found),
+            self.failed.emit,
+        )
 
-        def load() -> tuple[Conversation, list[Message]]:
-            return self._services.storage.call(
-                lambda store: (
-                    store.conversations.get(conversation_id),
-                    store.conversations.path(conversation_id),
-                )
-            )
+    def load_earlier(self, last_id: int, is_everything: bool) -> None:
+        """Read what stands above the messages that are shown, up to `last_id`: some of it, or all."""
+        conversation_id = self.conversation_id
 
-        self._bridge.run(load, lambda found: self.show(*found), self.failed.emit)
+        def tell(messages: list[Message]) -> None:
+            if conversation_id == self.conversation_id and messages:
+                self._first_id = min(self._first_id or last_id, messages[0].id)
+            self.earlier.emit(last_id, messages)
+
+        def failed(error: Exception) -> None:
+            self.earlier.emit(last_id, [])
+            self.failed.emit(error)
+
+        self._bridge.run(lambda: self._path.earlier(last_id, is_everything=is_everything), tell, failed)
 
     def forget(self, conversation_id: int) -> None:
         """It is being deleted: stop its answers, and show a fresh one in its place."""
@@ -119,29 +136,21 @@ class ChatController(QObject):
     def open_at(self, conversation_id: int, message_id: int) -> None:
         """Show a stored one at a message, which may lie on another branch than the one shown last."""
 
-        def show(found: tuple[Conversation, list[Message]]) -> None:
+        def show(found: Opened) -> None:
             self.show(*found)
             self.reached.emit(message_id)
 
-        self._bridge.run(lambda: self._select(conversation_id, message_id), show, self.failed.emit)
+        self._bridge.run(lambda: self._path.open_at(conversation_id, message_id), show, self.failed.emit)
 
     def select_version(self, message_id: int) -> None:
         """Show this version of a message and what follows from it."""
-        conversation_id = self.conversation_id
+        conversation_id, since = self.conversation_id, self._first_id
         if conversation_id is not None:
             self._bridge.run(
-                lambda: self._select(conversation_id, message_id),
+                lambda: self._path.open_at(conversation_id, message_id, since),
                 lambda found: self.show(*found),
                 self.failed.emit,
             )
-
-    def _select(self, conversation_id: int, message_id: int) -> tuple[Conversation, list[Message]]:
-        return self._services.storage.call(
-            lambda store: (
-                store.conversations.select(conversation_id, message_id),
-                store.conversations.path(conversation_id),
-            )
-        )
 
     def describe(self) -> None:
         """Read the shown conversation anew, but for its messages."""
@@ -283,8 +292,8 @@ class ChatController(QObject):
         if conversation_id is None:
             return
         self._bridge.run(
-            lambda: self._services.storage.call(lambda store: store.conversations.path(conversation_id)),
-            lambda path: self.regenerate(path[-1].id) if path else None,
+            lambda: self._path.head_id(conversation_id),
+            lambda head_id: self.regenerate(head_id) if head_id is not None else None,
             self.failed.emit,
         )
 
@@ -366,6 +375,7 @@ class ChatController(QObject):
     def show(self, conversation: Conversation | None, messages: list[Message]) -> None:
         """Show this path of a conversation; None begins a fresh one."""
         self._conversation = conversation
+        self._first_id = messages[0].id if messages else None
         self._head_id = messages[-1].id if messages else None
         if conversation is not None:
             self._settings = ConversationSettings(

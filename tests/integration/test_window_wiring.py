@@ -15,13 +15,14 @@ from pytestqt.qtbot import QtBot
 
 from app.bridge import Bridge
 from app.controllers.conversations import N_LISTED
+from app.controllers.shown_path import N_SHOWN
 from app.gateway import ServedLibrary
 from app.paths import Paths
 from app.services import Services
 from app.window import WindowWiring
 from app.words import sentence
 from model_manager.engine.gateway.server import Gateway
-from storage.records import Message
+from storage.records import Message, Part, Role
 from storage.store import Store
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
@@ -187,6 +188,40 @@ def test_a_long_list_is_read_as_one_scrolls(coterie: Coterie, qtbot: QtBot) -> N
     with qtbot.waitSignal(conversations.listed) as listed:
         conversations.refresh()
     assert (len(listed.args[0]), listed.args[1]) == (n, False)
+
+
+def test_a_long_conversation_opens_at_its_end(coterie: Coterie, qtbot: QtBot) -> None:
+    n = 3 * N_SHOWN
+
+    def fill(store: Store) -> tuple[int, list[int]]:
+        conversation_id = store.conversations.create(title="Long").id
+        ids: list[int] = []
+        for number in range(n):
+            parts = [Part("text", f"Message {number}.")]
+            role: Role = "assistant" if number % 2 else "user"
+            ids.append(store.conversations.append(conversation_id, ids[-1] if ids else None, role, parts).id)
+        return conversation_id, ids
+
+    conversation_id, ids = coterie.services.storage.call(fill)
+    chat, transcript = coterie.chat, coterie.window.page.transcript
+    with qtbot.waitSignal(chat.shown) as shown:
+        chat.open_conversation(conversation_id)
+    assert [message.id for message in shown.args[1]] == ids[-N_SHOWN:]
+    with qtbot.waitSignal(chat.earlier):
+        transcript.verticalScrollBar().setValue(0)
+    assert [item.message.id for item in transcript.scene.items] == ids[-2 * N_SHOWN :]
+    # A second version of an answer keeps what has been read.
+    with qtbot.waitSignal(chat.shown) as shown:
+        chat.select_version(ids[-3])
+    assert [message.id for message in shown.args[1]] == ids[-2 * N_SHOWN :]
+    # A hit far above is opened with what follows it.
+    with qtbot.waitSignal(chat.reached):
+        coterie.window.hit_selected.emit(conversation_id, ids[20])
+    number = transcript.scene.number_of(ids[20])
+    assert number is not None
+    assert 0 <= transcript.scene.top_of(number) - transcript.offset < 40
+    qtbot.waitUntil(lambda: len(transcript.scene.items) == n)
+    assert coterie.path() == [item.message for item in transcript.scene.items]
 
 
 def test_model_that_cannot_be_loaded_is_said_and_the_next_works(

@@ -61,6 +61,12 @@ class Pointer(QObject):
         self._edge_timer.setInterval(_EDGE_INTERVAL_MS)
         self._edge_timer.timeout.connect(self._on_edge)
 
+    def shift(self, n_items: int) -> None:
+        """So many messages have come before the first one."""
+        for place in (self.hover, self.pressed):
+            if place.item >= 0:
+                place.item += n_items
+
     def press(self, at: QPointF, n_clicks: int, *, extends: bool) -> None:
         """The left button went down; `n_clicks` is 2 for a double click, 3 for a triple one."""
         self._at = self._press_at = at

@@ -85,6 +85,13 @@ class Scene:
         self.height += item.height
         return item
 
+    def prepend(self, messages: Sequence[Message]) -> None:
+        """Put older messages above the first one; the numbers of all others grow by as many."""
+        self.items[:0] = [self._make(message) for message in messages]
+        self._numbers = {item.message.id: number for number, item in enumerate(self.items)}
+        self._shown = {number + len(messages) for number in self._shown}
+        self.place()
+
     def _make(self, message: Message) -> MessageItem:
         item = MessageItem(message, self._style, self._workshop)
         item.set_width(self._width)

@@ -48,6 +48,10 @@ class Selection:
         else:
             self.head = (first, last)
 
+    def shift(self, n_items: int) -> None:
+        """So many messages have come before the first one: what is selected stays selected."""
+        self.anchor, self.head = _shifted(self.anchor, n_items), _shifted(self.head, n_items)
+
     def select_all(self, scene: Scene) -> None:
         """Select every message."""
         if scene.items:
@@ -82,3 +86,10 @@ class Selection:
             if part is not None and scene.items[number].message.role != "system":
                 parts.append(scene.items[number].copy(*part))
         return "\n\n".join(part for part in parts if part)
+
+
+def _shifted(ends: tuple[Position, Position] | None, n_items: int) -> tuple[Position, Position] | None:
+    if ends is None:
+        return None
+    first, last = (Position(end.item + n_items, end.spot) for end in ends)
+    return first, last

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QPointF, Qt, QUrl, Signal
+from PySide6.QtGui import QContextMenuEvent, QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QMenu, QWidget
 
 from storage.records import Message
 from ui.chat import accessible
+from ui.chat.earlier import EarlierMessages
 from ui.chat.editor import MessageEditor
 from ui.chat.markdown import is_openable
 from ui.chat.scene import Anchor
 from ui.chat.transcript_view import TranscriptView
+from ui.i18n import tr
 from ui.values import StreamUpdate
 
 _COPIED_MS = 1_600
@@ -21,9 +24,11 @@ _BEHIND_MS = 60
 
 
 class Transcript(TranscriptView):
-    """Messages from the root to the head of a conversation.
+    """Messages of a conversation down to its head; older ones are asked for when they come near.
 
     Signals:
+        earlier_requested: message id (int) of the one above the first that is shown, whether all before it
+            are wanted too; `add_earlier` brings them.
         regenerate_requested: message id (int) of the answer to make anew.
         edit_requested: message id (int) of a question, its new text (str).
         version_requested: message id (int) of the version to show.
@@ -31,6 +36,7 @@ class Transcript(TranscriptView):
         conclude_requested: message id (int) of the answer whose thinking shall end.
     """
 
+    earlier_requested = Signal(object, bool)
     regenerate_requested = Signal(object)
     edit_requested = Signal(object, str)
     version_requested = Signal(object)
@@ -40,6 +46,7 @@ class Transcript(TranscriptView):
     def __init__(self, parent: QWidget | None = None) -> None:
         self._editor: MessageEditor | None = None
         self._edited_id: int | None = None
+        self._earlier = EarlierMessages(lambda *wanted: self.earlier_requested.emit(*wanted))
         super().__init__(parent)
         self.control_activated.connect(self._on_control_activated)
         self.link_activated.connect(self._on_link_activated)
@@ -53,14 +60,42 @@ class Transcript(TranscriptView):
         """
         items = self.scene.items
         is_same = bool(items and messages) and items[0].message.conversation_id == messages[0].conversation_id
+        read = items[min(self._anchor.item, len(items) - 1)].message if is_same else None
         self.close_editor()
         self.selection.clear()
         self.focused = None
         self.pointer.leave()
+        self._earlier.forget()
         self.scene.set_messages(messages)
-        if not is_same:
+        if read is None:
             self.is_following = True
+        else:
+            self._anchor = replace(self._anchor, item=self._place_of(read))
         self.settle()
+
+    def _place_of(self, message: Message) -> int:
+        """The number of a message, or of the version that is shown in its place."""
+        number = self.scene.number_of(message.id)
+        if number is None and message.parent_id is not None:
+            parent = self.scene.number_of(message.parent_id)
+            number = None if parent is None else parent + 1
+        return number or 0
+
+    def add_earlier(self, last_id: int, messages: Sequence[Message]) -> None:
+        """Show older messages, the last of which is `last_id`; none where they could not be read.
+
+        What was asked for when another path was shown is ignored.
+        """
+        if self._first_parent_id != last_id:
+            return
+        if messages:
+            self.prepend(messages)
+        self._earlier.take(self._first_parent_id)
+
+    @property
+    def _first_parent_id(self) -> int | None:
+        items = self.scene.items
+        return items[0].message.parent_id if items else None
 
     def add_message(self, message: Message) -> None:
         """Put a message at the end; a question of the reader's brings the end into sight."""
@@ -102,6 +137,35 @@ class Transcript(TranscriptView):
             item = self.scene.items[number]
             if item.live is not None and item.is_behind():
                 self.apply_stream(item.live)
+
+    # The whole conversation
+
+    def scroll_to_beginning(self) -> None:
+        """Go to the first message, once it is there."""
+        self._earlier.when_whole(self._first_parent_id, super().scroll_to_beginning)
+
+    def select_all(self) -> None:
+        """Select the whole conversation: what is shown of it, and the rest once it is there."""
+        super().select_all()
+        self._earlier.when_whole(self._first_parent_id, super().select_all)
+
+    def copy(self) -> None:
+        """Put the selection on the clipboard; one that is still growing, when it is whole."""
+        if self._earlier.is_waiting():
+            self._earlier.when_whole(self._first_parent_id, super().copy)
+        else:
+            super().copy()
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        menu = QMenu(self)
+        link = self.pointer.look(QPointF(event.pos())).link
+        copy = menu.addAction(tr("Copy"), self.copy)
+        copy.setEnabled(self.selection.range is not None)
+        if link:
+            menu.addAction(tr("Copy link"), lambda: QGuiApplication.clipboard().setText(link))
+        menu.addAction(tr("Select all"), self.select_all)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(event.globalPos())
 
     # Buttons and links
 
@@ -193,7 +257,9 @@ class Transcript(TranscriptView):
         self.edit_requested.emit(message_id, text)
 
     def settled(self) -> None:
-        """Put the editor where its message stands, out of sight with it."""
+        """Put the editor where its message stands; look whether what has not been read yet is near."""
+        if self.isVisible() and self.offset < self.viewport().height():
+            self._earlier.come_near(self._first_parent_id)
         if self._editor is None or self._edited_id is None:
             return
         number = self.scene.number_of(self._edited_id)

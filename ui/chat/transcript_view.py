@@ -5,11 +5,11 @@ What its buttons mean is `ui.chat.transcript`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QElapsedTimer, QEvent, QPointF, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
-    QContextMenuEvent,
     QGuiApplication,
     QHelpEvent,
     QKeyEvent,
@@ -20,8 +20,9 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QMenu, QToolTip, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QFrame, QToolTip, QWidget
 
+from storage.records import Message
 from ui.chat import accessible, message_paint, pointer
 from ui.chat.control import Control, ControlState
 from ui.chat.end_button import EndButton
@@ -113,6 +114,10 @@ class TranscriptView(QAbstractScrollArea):
         self.is_following = True
         self.settle()
 
+    def scroll_to_beginning(self) -> None:
+        """Go to the first message."""
+        self.verticalScrollBar().setValue(0)
+
     def scroll_by(self, pixels: int) -> None:
         """Move on through the text (positive) or back."""
         bar = self.verticalScrollBar()
@@ -128,6 +133,14 @@ class TranscriptView(QAbstractScrollArea):
         """Stay at what is being read, whatever grows."""
         self.is_following = False
         self._anchor = self._anchor_here()
+
+    def prepend(self, messages: Sequence[Message]) -> None:
+        """Put older messages above the first one, out of sight: what is read stays where it is."""
+        self.scene.prepend(messages)
+        self._anchor = replace(self._anchor, item=self._anchor.item + len(messages))
+        self.selection.shift(len(messages))
+        self.pointer.shift(len(messages))
+        self.settle()
 
     def set_zoom(self, percent: int) -> None:
         """Show text at `percent` of the application font's size."""
@@ -315,12 +328,9 @@ class TranscriptView(QAbstractScrollArea):
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         delta = event.pixelDelta() if not event.pixelDelta().isNull() else event.angleDelta() * 0.5
-        sideways = delta.x()
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and not sideways:
-            sideways = delta.y()
-        if abs(sideways) > abs(delta.y()) or (
-            sideways and event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-        ):
+        is_turned = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        sideways = delta.x() or (delta.y() if is_turned else 0)
+        if abs(sideways) > abs(delta.y()) or (sideways and is_turned):
             piece = self.pointer.piece_under(event.position())
             if piece is not None and piece.scroll_by(-sideways):
                 self.viewport().update()
@@ -350,7 +360,7 @@ class TranscriptView(QAbstractScrollArea):
             if number is not None:
                 self.control_activated.emit(number, self.focused[1])
         elif event.key() == Qt.Key.Key_Home:
-            bar.setValue(0)
+            self.scroll_to_beginning()
         elif event.key() == Qt.Key.Key_End:
             self.scroll_to_end()
         elif event.key() == Qt.Key.Key_Escape and self.selection.range is not None:
@@ -360,17 +370,6 @@ class TranscriptView(QAbstractScrollArea):
             self.scroll_by(steps[Qt.Key(event.key())])
         else:
             event.ignore()
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        menu = QMenu(self)
-        link = self.pointer.look(QPointF(event.pos())).link
-        copy = menu.addAction(tr("Copy"), self.copy)
-        copy.setEnabled(self.selection.range is not None)
-        if link:
-            menu.addAction(tr("Copy link"), lambda: QGuiApplication.clipboard().setText(link))
-        menu.addAction(tr("Select all"), self.select_all)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        menu.popup(event.globalPos())
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Leave and hasattr(self, "pointer"):

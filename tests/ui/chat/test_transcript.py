@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QAccessible, QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -145,6 +145,99 @@ def test_a_found_message_comes_to_the_top(view: Transcript) -> None:
     view.set_messages(long_chat(400))
     view.scroll_to(200)
     assert 0 <= top_of(view, 199) < 40
+
+
+# What stands above
+
+
+def answer_from(view: Transcript, everything: list) -> list[tuple[int, bool]]:
+    """Give what is asked for, a hundred at a time; what was asked is in the list."""
+    asked: list[tuple[int, bool]] = []
+
+    def give(last_id: int, is_everything: bool) -> None:
+        asked.append((last_id, is_everything))
+        first = 0 if is_everything else max(0, last_id - 100)
+        QTimer.singleShot(0, view, lambda: view.add_earlier(last_id, everything[first:last_id]))
+
+    view.earlier_requested.connect(give)
+    return asked
+
+
+def test_older_messages_come_as_one_scrolls_up(view: Transcript, qtbot: QtBot) -> None:
+    everything = long_chat(350)
+    asked = answer_from(view, everything)
+    view.set_messages(everything[-100:])
+    assert at_end(view)
+    assert asked == []
+    for n in (1, 2, 3):
+        number = view.scene.number_of(everything[-100 * n].id)
+        assert number == 0
+        view.scroll_to(everything[-100 * n + 1].id)
+        qtbot.waitUntil(lambda n=n: len(view.scene.items) == min(350, 100 * (n + 1)))
+        number = view.scene.number_of(everything[-100 * n + 1].id)
+        assert number is not None
+        assert 0 <= top_of(view, number) < 40  # it has stayed where it was
+    assert asked == [(250, False), (150, False), (50, False)]
+    assert [item.message for item in view.scene.items] == everything
+
+
+def test_a_selection_and_the_keyboard_stay_while_older_messages_come(view: Transcript, qtbot: QtBot) -> None:
+    everything = long_chat(200)
+    view.set_messages(everything[100:])
+    view.scroll_to(150)
+    qtbot.mouseDClick(view.viewport(), Qt.MouseButton.LeftButton, pos=at_words(view, 49))
+    chosen = view.selected_text()
+    qtbot.keyClick(view, Qt.Key.Key_Tab)
+    focused = view.focused
+    view.add_earlier(100, everything[:100])
+    assert chosen == "Message"
+    assert view.selected_text() == chosen
+    assert view.focused == focused is not None
+    assert (
+        accessible.names(view)[149].startswith(everything[149].text[:12])
+        or "Message 149" in (accessible.names(view)[149])
+    )
+
+
+def test_home_and_select_all_wait_for_the_beginning(view: Transcript, qtbot: QtBot) -> None:
+    everything = long_chat(350)
+    asked = answer_from(view, everything)
+    view.set_messages(everything[-100:])
+    view.select_all()
+    view.copy()
+    qtbot.waitUntil(lambda: len(view.scene.items) == 350)
+    assert asked == [(250, True)]
+    assert QGuiApplication.clipboard().text().startswith("Message 0.")
+    assert "Message 349." in QGuiApplication.clipboard().text()
+    view.set_messages([])
+    view.set_messages(everything[-100:])
+    qtbot.keyClick(view, Qt.Key.Key_Home)
+    qtbot.waitUntil(lambda: len(view.scene.items) == 350 and view.verticalScrollBar().value() == 0)
+
+
+def test_what_could_not_be_read_is_not_asked_for_again_and_again(view: Transcript, qtbot: QtBot) -> None:
+    everything = long_chat(200)
+    asked: list[int] = []
+    view.earlier_requested.connect(lambda last_id, _is_everything: asked.append(last_id))
+    view.set_messages(everything[100:])
+    view.scroll_to(101)
+    view.select_all()
+    assert asked == [100, 100]
+    view.add_earlier(100, [])
+    view.settle()
+    assert asked == [100, 100]
+    view.copy()  # what there is
+    assert QGuiApplication.clipboard().text().startswith("Message 100.")
+
+
+def test_another_path_stays_at_what_is_read(view: Transcript) -> None:
+    everything = long_chat(200)
+    view.set_messages(everything[100:])
+    view.scroll_to(150)
+    view.set_messages(everything[60:180])
+    number = view.scene.number_of(150)
+    assert number is not None
+    assert 0 <= top_of(view, number) < 40
 
 
 # Streaming
