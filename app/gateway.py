@@ -43,7 +43,8 @@ class ServedLibrary:
         if entry is None:
             raise ModelNotFound(model_id)
         with self._services.engines.use(entry, cancel) as engine:
-            yield Served(engine.client, self._services.remotes.model(model_id) if entry.address else None)
+            remote_name = self._services.remotes.model(model_id) if entry.address else None
+            yield Served(engine.client, remote_name, entry.sampling)
 
     def peek(self, model_id: str) -> Served | None:
         """See `Models`."""

@@ -150,7 +150,12 @@ def write(store: Store, order: Order, conversation: Conversation | None, entry: 
     if isinstance(order, Regenerate) and order.is_whole:
         options = merge(order.sampling)
     else:
-        options = merge(store.settings.get("sampling_defaults"), conversation.sampling, order.sampling)
+        options = merge(
+            entry.sampling,
+            store.settings.get("sampling_defaults"),
+            conversation.sampling,
+            order.sampling,
+        )
     generation = Generation(
         model_name=entry.name,
         model_sha256=entry.sha256[0] if entry.sha256 else None,

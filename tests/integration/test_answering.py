@@ -342,3 +342,15 @@ def test_context_setting_loads_the_model_anew(services: Services) -> None:
     info = services.engines.state.info
     assert info is not None
     assert info.n_ctx_tokens > 512
+
+
+def test_what_its_makers_recommend_holds_where_nobody_says_otherwise(
+    services: Services, tmp_path: Path
+) -> None:
+    told = {"general.sampling.temp": 0.3, "general.sampling.top_k": 7}
+    name = services.library.import_path(write_model(tmp_path / "tuned.gguf", metadata=told)).name
+    started, _ = ends(answer(services, Ask("Hello", model=name, sampling={"max_tokens": 2, "top_k": 9})))
+    generation = started.answer.generation
+    assert generation is not None
+    chosen = generation.parameters
+    assert (chosen["temperature"], chosen["top_k"], chosen["top_p"]) == (0.3, 9, 0.95)

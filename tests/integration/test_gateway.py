@@ -24,6 +24,7 @@ from model_manager.engine.gateway.server import Gateway
 from model_manager.errors import CannotListen
 from model_manager.http import Client, engine_client
 from tests.helpers.asking import open_services, wait_until
+from tests.helpers.ggufs import write_model
 
 KEY = "the-key"
 USER = [{"role": "user", "content": "Tell me a long story."}]
@@ -273,3 +274,18 @@ def test_closing_cuts_off_what_runs(services: Services) -> None:
         received += chunk
     connection.close()
     assert is_idle(opened)
+
+
+def test_model_answers_as_its_makers_recommend_where_nobody_says_otherwise(
+    services: Services, http: Client, tmp_path: Path
+) -> None:
+    path = write_model(tmp_path / "sober.gguf", metadata={"general.sampling.temp": 0.0})
+    name = services.library.import_path(path).name
+    asked = {"model": name, "messages": USER, "max_tokens": 24}
+
+    def text(**more: object) -> str:
+        answered = http.post("/v1/chat/completions", json=asked | more).json()
+        return str(answered["choices"][0]["message"]["content"])
+
+    assert text() == text(temperature=0)
+    assert text(temperature=2, seed=5) != text()

@@ -40,10 +40,12 @@ class Served:
     Attributes:
         client: Speaks to its engine.
         name: What the engine calls it; None where that does not matter, as to our workers.
+        sampling: What holds where a request says nothing; empty where the engine knows best.
     """
 
     client: EngineClient
     name: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Models(Protocol):

@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from model_manager.engine.client import Cancel
-from model_manager.engine.gateway.models import Models
+from model_manager.engine.gateway.models import Models, Served
 from model_manager.engine.gateway.queue import Queue
 from model_manager.engine.gateway.refusals import error_in
 from model_manager.errors import EngineError, RequestRefused
+from model_manager.recommended import filled
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,13 @@ class Call:
     def with_fields(self, fields: dict[str, Any], path: str) -> Call:
         """Another request for the same client and model."""
         return replace(self, path=path, fields=fields, body=json.dumps(fields).encode())
+
+    def body_for(self, served: Served) -> bytes:
+        """The body that its engine gets: as it came, where nothing is to be changed."""
+        fields = self.fields if served.name is None else self.fields | {"model": served.name}
+        if self.path.endswith("/completions"):
+            fields = filled(fields, served.sampling)
+        return self.body if fields == self.fields else json.dumps(fields).encode()
 
 
 class NobodyReads(Exception):
@@ -134,9 +142,7 @@ class Upstream:
         call, cancel = self._call, self._cancel
         try:
             with self._models.use(call.model_id, cancel) as served:
-                body = call.body
-                if served.name is not None:
-                    body = json.dumps(call.fields | {"model": served.name}).encode()
+                body = call.body_for(served)
                 silence_s = STREAM_SILENCE_S if call.is_stream else None
                 with served.client.forward(call.path, body, cancel, read_timeout_s=silence_s) as answer:
                     self._put(_Head(answer.status, answer.content_type))
