@@ -141,6 +141,7 @@ class WindowWiring(QObject):
         rooms.import_from_requested.connect(models.import_from)
         rooms.duplicates_requested.connect(models.find_duplicates)
         rooms.move_requested.connect(models.move)
+        rooms.quantize_requested.connect(models.quantize)
         rooms.undo_move_requested.connect(models.undo_move)
         rooms.stop_requested.connect(models.stop)
         models.told.connect(self._window.show_notice)

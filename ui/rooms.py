@@ -43,6 +43,7 @@ class Rooms(QObject):
         verify_requested: Name of an entry.
         remove_requested: Name of an entry, whether files of another program go, too; it was confirmed.
         move_requested: Name of an entry, the folder.
+        quantize_requested: Name of an entry, `QuantizeWish`.
         undo_move_requested, stop_requested: Name of an entry.
         setting_changed: key, value.
         annotate_requested: Name of an entry, tuple of tags, note.
@@ -69,6 +70,7 @@ class Rooms(QObject):
     duplicates_requested = Signal()
     remove_requested = Signal(str, bool)
     move_requested = Signal(str, str)
+    quantize_requested = Signal(str, object)
     undo_move_requested = Signal(str)
     stop_requested = Signal(str)
     download_moved = Signal(object, str)
@@ -139,6 +141,7 @@ class Rooms(QObject):
         library.import_from_requested.connect(self.import_from_requested)
         library.duplicates_requested.connect(self.duplicates_requested)
         library.remove_requested.connect(self.remove_requested)
+        library.quantize_requested.connect(self.quantize_requested)
         library.undo_move_requested.connect(self.undo_move_requested)
         library.stop_requested.connect(self.stop_requested)
         library.move_requested.connect(self.move_requested)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from app import quantize_words
 from app.cli.choices import model_name
 from app.cli.failures import INTERRUPTED
 from app.cli.output import print_json
@@ -17,7 +18,6 @@ from app.quantizing import Job
 from app.services import Services
 from model_manager.errors import QuantizeCancelled
 from model_manager.types import ModelEntry
-from ui import formats
 from ui.i18n import tr
 
 
@@ -50,7 +50,7 @@ def quantize(arguments: argparse.Namespace, services: Services, console: Console
         tensors=arguments.tensors,
         output=arguments.output,
     )
-    warnings = _warnings(job)
+    warnings = quantize_words.warnings(job)
     for words in warnings if not arguments.json else ():
         console.err(f"coterie: {words}\n")
     line, is_stopped = ProgressLine(console), threading.Event()
@@ -72,47 +72,8 @@ def quantize(arguments: argparse.Namespace, services: Services, console: Console
     if arguments.json:
         print_json(console, _as_json(job, entry, warnings))
         return 0
-    console.out(
-        tr(
-            "{name}: {new} instead of {old} ({path})",
-            name=entry.name,
-            new=formats.size(entry.size_bytes),
-            old=formats.size(job.model.size_bytes),
-            path=entry.paths[0],
-        )
-        + "\n"
-    )
+    console.out(f"{quantize_words.made(job, entry)}\n")
     return 0
-
-
-def _warnings(job: Job) -> list[str]:
-    found = []
-    if job.plan.is_requantized:
-        found.append(
-            tr(
-                "“{name}” is already quantized ({type}), and rounding twice costs quality: "
-                "where you can, start from a file of 16 bits.",
-                name=job.entry.name,
-                type=job.model.quantization,
-            )
-        )
-    if job.plan.n_fallbacks:
-        found.append(
-            tr(
-                "The rows of {n} tensors do not divide into blocks of their type; they get a similar one.",
-                n=formats.number(job.plan.n_fallbacks),
-            )
-        )
-    if job.left_behind is not None:
-        found.append(
-            tr(
-                "“{name}” sees images with {file}; put a copy of that beside the new file ({folder}).",
-                name=job.entry.name,
-                file=job.left_behind,
-                folder=job.target.parent,
-            )
-        )
-    return found
 
 
 def _as_json(job: Job, entry: ModelEntry, warnings: list[str]) -> dict[str, Any]:

@@ -13,18 +13,18 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from app import fits, pages
+from app import fits, pages, quantize_words
 from app.bridge import Bridge, Latest
 from app.keep_awake import keep_awake
 from app.services import Services
 from model_manager.best_fit import Wishes
-from model_manager.errors import ModelFileError, ModelManagerError, TransferCancelled
+from model_manager.errors import ModelFileError, ModelManagerError, QuantizeCancelled, TransferCancelled
 from model_manager.file_facts import facts_of
 from model_manager.measured_memory import kept_measured
 from model_manager.types import DuplicateGroup, ImportReport, ModelEntry
 from ui import formats, library_words
 from ui.i18n import tr
-from ui.library.values import ModelFigures, Shelf
+from ui.library.values import ModelFigures, QuantizeWish, Shelf
 from ui.values import Notice
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ class LibraryController(QObject):
     Signals:
         listed: `Shelf`.
         figured: Name, `ModelFigures`; twice for one model, first without what takes longer.
-        progressed: Name of a model that is being verified or moved, per mille; None when it has ended.
+        progressed: Name of a model that is being verified, moved or made smaller, per mille; None when that
+            has ended.
         told: Notice: how far an import has come, what it brought.
         doubled: Tuple of DuplicateGroup.
         added: ModelEntry, after an import.
@@ -164,6 +165,28 @@ class LibraryController(QObject):
             done,
         )
 
+    def quantize(self, name: str, wish: QuantizeWish) -> None:
+        """Make a smaller model out of one."""
+        words: list[str] = []
+
+        def work(tell: Callable[[int, int], None], stopped: Callable[[], bool]) -> ModelEntry:
+            job = self._services.quantizing.prepare(
+                name,
+                wish.type_name,
+                experts=wish.experts,
+                attention=wish.attention,
+                tensors=wish.tensors,
+                output=wish.output,
+            )
+            entry = self._services.quantizing.run(job, tell, stopped)
+            words.extend((quantize_words.made(job, entry), *quantize_words.warnings(job)))
+            return entry
+
+        def done(_entry: ModelEntry) -> None:
+            self.told.emit(Notice("info", words[0], detail="\n".join(words[1:])))
+
+        self._work_on(name, work, done)
+
     def undo_move(self, name: str) -> None:
         """Undo a move that was cut off."""
         self._bridge.run(
@@ -277,7 +300,7 @@ class LibraryController(QObject):
 
         def failed(error: Exception) -> None:
             end()
-            if not (stop.is_set() and isinstance(error, TransferCancelled)):
+            if not (stop.is_set() and isinstance(error, (TransferCancelled, QuantizeCancelled))):
                 self.failed.emit(error)
 
         self.progressed.emit(name, 0)

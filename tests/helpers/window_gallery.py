@@ -133,6 +133,11 @@ def _entry(window: MainWindow) -> None:
     window.rooms.set_figures(MODELS[2].name, pages.FIGURES)
 
 
+def _quantize(window: MainWindow) -> None:
+    _entry(window)
+    window.rooms.room().library.panel.quantize_button.click()
+
+
 def _empty_library(window: MainWindow) -> None:
     _first_start(window)
     window.open_models()
@@ -249,6 +254,7 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "menu": _menu,
     "library": _library,
     "entry": _entry,
+    "quantize": _quantize,
     "empty-library": _empty_library,
     "downloads": _downloads,
     "empty-downloads": _empty_downloads,

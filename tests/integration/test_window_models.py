@@ -9,11 +9,12 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from model_manager import catalogue
-from model_manager.errors import InvalidReference
+from model_manager.errors import BadTensorPattern, InvalidReference
+from tests.helpers.ggufs import QWEN3MOE, write_model
 from tests.helpers.hub_server import HubServer, random_bytes
 from tests.helpers.shapes import Shape, write_shape
 from tests.integration.test_window_wiring import Coterie
-from ui.library.values import SearchWish
+from ui.library.values import QuantizeWish, SearchWish
 
 REPO = "ann/Small-MoE-GGUF"
 REF = f"{REPO}:Q4_K_M"
@@ -191,6 +192,36 @@ def test_a_folder_is_imported_compared_and_moved(coterie: Coterie, tmp_path: Pat
     with qtbot.waitSignal(library.removed, timeout=TIMEOUT_MS):
         page.remove_requested.emit("two", True)
     assert not (folder / "two.gguf").exists()
+
+
+def test_a_smaller_model_is_made_and_said(coterie: Coterie, tmp_path: Path, qtbot: QtBot) -> None:
+    window, library = coterie.window, coterie.wiring.library
+    write_model(tmp_path / "tiny.gguf", QWEN3MOE, n_experts=4)
+    window.open_models()
+    page = window.rooms.room().library
+    with qtbot.waitSignal(library.added, timeout=TIMEOUT_MS):
+        page.import_requested.emit(str(tmp_path / "tiny.gguf"))
+    with qtbot.waitSignal(library.failed, timeout=TIMEOUT_MS) as failed:
+        page.quantize_requested.emit("tiny", QuantizeWish("Q8_0", tensors=(("nothing", "Q4_0"),)))
+    assert isinstance(failed.args[0], BadTensorPattern)
+    with qtbot.waitSignal(library.told, timeout=TIMEOUT_MS) as told:
+        page.quantize_requested.emit("tiny", QuantizeWish("Q8_0", experts="Q4_0", output="small"))
+    assert told.args[0].sentence.startswith("small: ")
+    qtbot.waitUntil(lambda: page.view.faces.index_of("small").isValid(), timeout=TIMEOUT_MS)
+    assert coterie.services.library.get("small").state == "verified"
+
+    def stop(name: str, permille: int | None) -> None:
+        if permille is not None:
+            library.stop(name)
+
+    library.progressed.connect(stop)
+    with (
+        qtbot.assertNotEmitted(library.told),
+        qtbot.assertNotEmitted(library.failed),
+        qtbot.waitSignal(library.listed, timeout=TIMEOUT_MS),
+    ):
+        page.quantize_requested.emit("tiny", QuantizeWish("Q8_0", output="other"))
+    assert [path.name for path in coterie.services.library.models_dir.glob("other*")] == []
 
 
 def test_downloads_are_steered_by_the_page(coterie: Coterie, hub: HubServer, qtbot: QtBot) -> None:

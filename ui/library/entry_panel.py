@@ -31,7 +31,8 @@ class EntryPanel(QFrame):
 
     Signals:
         close_requested: Back to the list.
-        chat_requested, verify_requested, remove_requested, move_requested: What was pressed.
+        chat_requested, verify_requested, remove_requested, move_requested, quantize_requested: What was
+            pressed.
         finish_move_requested, undo_move_requested: Of a move that was cut off.
         stop_requested: What is going on with its files shall end.
         annotate_requested: Name, tuple of tags, note.
@@ -42,6 +43,7 @@ class EntryPanel(QFrame):
     verify_requested = Signal()
     remove_requested = Signal()
     move_requested = Signal()
+    quantize_requested = Signal()
     finish_move_requested = Signal()
     undo_move_requested = Signal()
     stop_requested = Signal()
@@ -64,6 +66,7 @@ class EntryPanel(QFrame):
         self.chat_button.setProperty("primary", True)
         self.verify_button = QPushButton(icons.icon("shield"), "")
         self.move_button = QPushButton(icons.icon("folder"), "")
+        self.quantize_button = QPushButton(icons.icon("arrow-down"), "")
         self.finish_button = QPushButton(icons.icon("folder"), "")
         self.undo_button = QPushButton()
         self.remove_button = QPushButton(icons.icon("trash"), "")
@@ -83,6 +86,7 @@ class EntryPanel(QFrame):
             self.chat_button,
             self.verify_button,
             self.move_button,
+            self.quantize_button,
             self.finish_button,
             self.undo_button,
             self.remove_button,
@@ -113,6 +117,7 @@ class EntryPanel(QFrame):
         self.chat_button.clicked.connect(self.chat_requested)
         self.verify_button.clicked.connect(self.verify_requested)
         self.move_button.clicked.connect(self.move_requested)
+        self.quantize_button.clicked.connect(self.quantize_requested)
         self.finish_button.clicked.connect(self.finish_move_requested)
         self.undo_button.clicked.connect(self.undo_move_requested)
         self.stop_button.clicked.connect(self.stop_requested)
@@ -137,7 +142,7 @@ class EntryPanel(QFrame):
             self._show_figures(figures)
 
     def set_working(self, is_working: bool) -> None:
-        """Whether it is being verified or moved: then its files are left alone."""
+        """Whether it is being verified, moved or made smaller: then its files are left alone."""
         self._is_working = is_working
         self._refresh_buttons()
 
@@ -178,6 +183,8 @@ class EntryPanel(QFrame):
         is_halfway = entry.moving_to is not None and not self._is_working
         self.move_button.setVisible(has_files and not entry.is_starter and not is_halfway)
         self.move_button.setEnabled(not entry.is_missing and not self._is_working)
+        self.quantize_button.setVisible(has_files and not is_halfway)
+        self.quantize_button.setEnabled(not entry.is_missing and not self._is_working)
         self.finish_button.setVisible(is_halfway)
         self.undo_button.setVisible(is_halfway)
         self.stop_button.setVisible(self._is_working)
@@ -195,6 +202,8 @@ class EntryPanel(QFrame):
         self.verify_button.setText(tr("Verify"))
         self.verify_button.setToolTip(tr("Read every byte and compare it with its checksum"))
         self.move_button.setText(tr("Move…"))
+        self.quantize_button.setText(tr("Make smaller…"))
+        self.quantize_button.setToolTip(tr("Make a smaller model out of this one"))
         self.finish_button.setText(tr("Finish the move"))
         self.undo_button.setText(tr("Undo the move"))
         self.stop_button.setText(tr("Stop"))

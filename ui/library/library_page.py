@@ -24,6 +24,7 @@ from ui.i18n import tr, trn
 from ui.library.entry_panel import EntryPanel
 from ui.library.entry_words import duplicate_faces, entry_face, entry_faces
 from ui.library.face_view import FaceView
+from ui.library.quantize_dialog import QuantizeDialog
 from ui.library.values import ModelFigures, Shelf
 from ui.question import Question
 
@@ -61,6 +62,7 @@ class LibraryPage(QWidget):
         verify_requested: Name of an entry.
         remove_requested: Name of an entry, whether files of another program go, too; it was confirmed.
         move_requested: Name of an entry, the folder.
+        quantize_requested: Name of an entry, `QuantizeWish`.
         undo_move_requested: Name of an entry whose move was cut off.
         stop_requested: Name of an entry; what is going on with its files shall end.
         chat_requested: Name of an entry.
@@ -75,6 +77,7 @@ class LibraryPage(QWidget):
     duplicates_requested = Signal()
     remove_requested = Signal(str, bool)
     move_requested = Signal(str, str)
+    quantize_requested = Signal(str, object)
     undo_move_requested = Signal(str)
     stop_requested = Signal(str)
     chat_requested = Signal(str)
@@ -149,6 +152,7 @@ class LibraryPage(QWidget):
         panel.verify_requested.connect(lambda: self._with_entry(self.verify_requested.emit))
         panel.remove_requested.connect(lambda: self._with_entry(self.remove_entry))
         panel.move_requested.connect(lambda: self._with_entry(self._on_move))
+        panel.quantize_requested.connect(self._on_quantize)
         panel.finish_move_requested.connect(self._on_finish_move)
         panel.undo_move_requested.connect(lambda: self._with_entry(self.undo_move_requested.emit))
         panel.stop_requested.connect(lambda: self._with_entry(self.stop_requested.emit))
@@ -251,6 +255,14 @@ class LibraryPage(QWidget):
         entry = self.panel.entry()
         if entry is not None and entry.moving_to is not None:
             self.move_requested.emit(entry.name, str(entry.moving_to))
+
+    def _on_quantize(self) -> None:
+        entry = self.panel.entry()
+        if entry is not None:
+            dialog = QuantizeDialog(entry, self)
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            dialog.wanted.connect(lambda wish: self.quantize_requested.emit(entry.name, wish))
+            dialog.open()
 
     def _on_move(self, name: str) -> None:
         folder = Folder.ask(self, tr("Move the model to"))

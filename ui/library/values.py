@@ -223,6 +223,24 @@ class FileFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class QuantizeWish:
+    """What a smaller file of a model is to be like.
+
+    Attributes:
+        type_name: Of the whole.
+        experts, attention: Another type for these; None for the same.
+        tensors: Patterns of names, each with a type.
+        output: Name of the new model; None makes one of the old name and the type.
+    """
+
+    type_name: str
+    experts: str | None = None
+    attention: str | None = None
+    tensors: tuple[tuple[str, str], ...] = ()
+    output: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFigures:
     """What is known of an entry of the library beyond its files.
 

@@ -11,11 +11,13 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from model_manager import errors
+from model_manager.quantizations import Quality, quality_of
 from model_manager.types import DuplicateGroup, ModelEntry
 from tests.helpers import page_samples as samples
 from tests.helpers.window_samples import MODELS
 from ui.library.library_page import Folder, LibraryPage, ModelFile
-from ui.library.values import ModelFigures
+from ui.library.quantize_dialog import CHOICES, QuantizeDialog
+from ui.library.values import ModelFigures, QuantizeWish
 from ui.question import Question
 
 QWEN = MODELS[2].name
@@ -337,6 +339,37 @@ def test_a_model_is_moved_and_a_cut_off_move_goes_on_or_back(
     with qtbot.waitSignal(page.undo_move_requested) as undone:
         page.panel.undo_button.click()
     assert undone.args == [QWEN]
+
+
+def test_a_smaller_model_is_asked_for_with_types_of_its_parts(qtbot: QtBot, page: LibraryPage) -> None:
+    page.open_entry(QWEN)
+    page.panel.quantize_button.click()
+    (dialog,) = page.findChildren(QuantizeDialog)
+    dialog.experts_box.setCurrentIndex(dialog.experts_box.findData("Q3_K"))
+    dialog.tensors_field.setText("blk.0. ffn=")
+    dialog.make_button.click()
+    assert "“blk.0.”" in dialog.problem_label.text()
+    assert dialog.isVisible()
+    dialog.tensors_field.setText("blk\\.0\\.=Q8_0  token_embd=Q6_K")
+    dialog.name_field.setText("mine")
+    with qtbot.waitSignal(page.quantize_requested) as asked:
+        dialog.make_button.click()
+    tensors = (("blk\\.0\\.", "Q8_0"), ("token_embd", "Q6_K"))
+    assert asked.args == [QWEN, QuantizeWish("Q4_K_M", "Q3_K", None, tensors, "mine")]
+    page.set_progress(QWEN, 100)
+    assert not page.panel.quantize_button.isEnabled()
+    assert not page.panel.stop_button.isHidden()
+
+
+def test_a_dense_model_has_no_experts_to_choose_for(page: LibraryPage) -> None:
+    dialog = QuantizeDialog(replace(MODELS[2], n_experts=0), page)
+    assert dialog.experts_box.isHidden()
+    assert not dialog.attention_box.isHidden()
+
+
+def test_what_a_type_costs_is_what_the_hubs_page_says() -> None:
+    for name, grade, increase in CHOICES:
+        assert quality_of(name) == Quality(grade, increase)
 
 
 def test_the_starter_cannot_be_removed_and_a_missing_file_not_verified(page: LibraryPage) -> None:
