@@ -18,7 +18,7 @@ from model_manager.errors import (
     NotOnHub,
     UnsafeFilename,
 )
-from model_manager.fit import Machine
+from model_manager.fit_types import Machine
 from model_manager.hub import SearchOrder
 from model_manager.offers import Offer, Shelf, by_preference, recommended, shelf_of
 from model_manager.quantizations import quality_of

@@ -10,17 +10,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from app.machine import this_machine
 from app.services import Services
 from model_manager import speed, starter
-from model_manager.anatomy import anatomy_of
+from model_manager.anatomy import Anatomy, anatomy_of
 from model_manager.best_fit import Choice, ContextReason, Wishes, best_fit
 from model_manager.disk_speed import measure_disk
 from model_manager.entries import read_files
 from model_manager.errors import ModelFileError, ModelManagerError, ModelNotFound
-from model_manager.fit import PROCESS_BYTES, Fit, Machine, MemoryParts, fit
-from model_manager.fit_places import Places, places_of
+from model_manager.fit import Fit, fit
+from model_manager.fit_types import PROCESS_BYTES, Machine, MemoryParts
 from model_manager.kv_cache import ContextSize
 from model_manager.measured_memory import MeasuredMemory, kept_measured
 from model_manager.remote_model import read_remote
@@ -42,7 +43,6 @@ class Judged:
         context_reason: Why this one.
         machine: On this machine.
         fit: By the probe's memory where there is one.
-        places: Where it would lie.
         formula: Memory by the header alone.
         probe: By llama.cpp; None for a model that is not here, and for a machine that is described.
         probe_error: Why there is none, though the file is here.
@@ -55,7 +55,6 @@ class Judged:
     context_reason: ContextReason
     machine: Machine
     fit: Fit
-    places: Places
     forecast: SpeedForecast
     formula: MemoryParts
     probe: Forecast | None = None
@@ -118,7 +117,6 @@ def judged(
         context_reason=choice.reason,
         machine=here,
         fit=choice.fit,
-        places=places_of(model, choice.fit),
         forecast=_forecast(services, choice, is_here=machine is None),
         formula=formula,
         probe=probe,
@@ -188,34 +186,20 @@ def _parts_of(probe: Forecast, formula: Fit) -> MemoryParts:
 
 
 def _forecast(services: Services, choice: Choice, *, is_here: bool) -> SpeedForecast:
-    found, nothing = choice.fit, SpeedForecast(None, None, "none")
+    found = choice.fit
     if found.verdict == "does_not_fit":
-        return nothing
+        return SpeedForecast(None, None, "none")
     observations = _observations(services)
-    on_device = speed.pace_from([seen for seen in observations if seen.is_on_device])
-    if found.plan.reason == "all_on_device":
-        # Of a card that nobody has measured nothing is known, least of all of one that somebody describes.
-        pace = on_device if is_here else None
-    elif found.plan.reason == "no_device":
-        in_ram = speed.pace_from([seen for seen in observations if not seen.is_on_device])
-        pace = in_ram or speed.measure_memory()
-    else:
-        pace = None
-    if pace is None:
-        return nothing
-    anatomy = found.anatomy
-    paged_bytes, disk = 0.0, None
-    if found.verdict == "pages" and anatomy.experts_bytes:
-        # Every expert is as likely as another to be the one that is not there: caching helps no one for long.
-        paged_bytes = anatomy.used_share * min(found.paged_bytes, anatomy.experts_bytes)
-        disk = _disk_speed(services)
+    in_ram = speed.pace_from([seen for seen in observations if not seen.is_on_device])
+    # A card that somebody describes is not the one of this machine.
+    on_device = speed.pace_from([seen for seen in observations if seen.is_on_device and is_here])
+    reads = found.token_reads
     return speed.forecast(
-        pace,
-        anatomy.token_bytes,
-        anatomy.active_params,
-        found.memory.kv_bytes // 2,
-        paged_bytes=paged_bytes,
-        disk_bytes_per_s=disk,
+        reads,
+        found.anatomy.active_params,
+        in_ram or speed.measure_memory(),
+        on_device or speed.ordinary_card(),
+        _disk_speed(services) if reads.disk_bytes else None,
     )
 
 
@@ -240,16 +224,27 @@ def _observations(services: Services) -> Sequence[Observation]:
             log.info("%s says nothing about the speed: %s", entry.name, error)
             continue
         memory = kept_measured(entry.measured)
+        place = _place(memory, anatomy) if memory is not None else "ram"
+        if place == "both":
+            continue  # nobody knows which of the two it waited for
         observations.append(
             Observation(
                 anatomy.token_bytes,
                 anatomy.active_params,
                 measured.decode_tokens_per_s,
                 measured.prefill_tokens_per_s,
-                is_on_device=memory is not None and memory.n_layers_offloaded > 0,
+                is_on_device=place == "device",
             )
         )
     return observations
+
+
+def _place(memory: MeasuredMemory, anatomy: Anatomy) -> Literal["ram", "device", "both"]:
+    """Where the weights lay that a token reads; the table of tokens stays in main memory always."""
+    if not memory.n_layers_offloaded:
+        return "ram"
+    here = sum(device.weights_bytes for device in memory.memory if device.device == "CPU")
+    return "device" if here <= anatomy.input_bytes else "both"
 
 
 def _measured(services: Services, name: str) -> Speed | None:

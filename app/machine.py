@@ -11,7 +11,7 @@ from typing import Any
 from app.services import Services, self_command
 from model_manager.engine.devices import may_have_cards
 from model_manager.engine.room import free_main_memory_bytes, total_main_memory_bytes
-from model_manager.fit import Machine
+from model_manager.fit_types import Machine
 from model_manager.types import EngineState
 
 log = logging.getLogger(__name__)

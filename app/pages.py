@@ -13,8 +13,7 @@ from model_manager import catalogue
 from model_manager.catalogue import CatalogueEntry
 from model_manager.engine.room import total_main_memory_bytes
 from model_manager.file_facts import FileFacts
-from model_manager.fit import Machine, MemoryParts
-from model_manager.fit_places import Places
+from model_manager.fit_types import Machine, MemoryParts, Places
 from model_manager.offers import Offer, verdict_by_size
 from model_manager.types import HubFacts
 from ui.i18n import language
@@ -121,7 +120,7 @@ def fit_figures(ref: str, judged: Judged) -> FitFigures:
         ref=ref,
         n_ctx_tokens=judged.context.n_ctx_tokens,
         cache_type=judged.context.cache_type_k,
-        memory=memory_uses(judged.places, judged.machine),
+        memory=memory_uses(judged.fit.places, judged.machine),
         total_bytes=answer.memory.total_bytes,
         verdict=answer.verdict,
         over_bytes=answer.paged_bytes,

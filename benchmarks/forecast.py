@@ -20,7 +20,8 @@ from benchmarks import python_peers, table
 from benchmarks.memory import taken_bytes
 from benchmarks.models import subjects
 from benchmarks.table import Effort, Row
-from model_manager.fit import PROCESS_BYTES, Machine, fit
+from model_manager.fit import fit
+from model_manager.fit_types import PROCESS_BYTES, Machine
 from model_manager.kv_cache import ContextSize
 from model_manager.shards import read_model
 from model_manager.types import LoadPlan

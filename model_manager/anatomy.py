@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from model_manager.gguf import TensorInfo
+from model_manager.kv_cache import MAX_LAYERS
 from model_manager.shards import GgufModel
 
 _EXPERTS: Final = re.compile(r"_(ch)?exps\.")
 _INPUT: Final = ("token_embd.", "per_layer_token_embd.", "position_embd.", "token_types.")
 _LAYER: Final = re.compile(r"blk\.(\d+)\.")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerBytes:
+    """Weights of one layer."""
+
+    shared_bytes: int = 0
+    experts_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Anatomy:
         shared_bytes: All the rest: attention, shared experts, routers, norms.
         used_share: Of the experts, for one token; 1.0 for a dense model.
         is_tied: The table of tokens also makes the logits.
+        layers: The first one first; those for guessing ahead are empty.
     """
 
     total_params: int
@@ -38,6 +48,7 @@ class Anatomy:
     shared_bytes: int
     used_share: float
     is_tied: bool
+    layers: tuple[LayerBytes, ...]
 
     @property
     def size_bytes(self) -> int:
@@ -57,15 +68,18 @@ def anatomy_of(model: GgufModel) -> Anatomy:
     used_share = header.n_experts_used / header.n_experts if header.n_experts else 1.0
     total = active = 0.0
     sizes = {"experts": 0, "input": 0, "output": 0, "shared": 0}
+    layers = [LayerBytes()] * min(header.n_layers, MAX_LAYERS)
     n_input = 0
     n_loaded = header.n_layers - header.hyperparameter("nextn_predict_layers")
     for tensor in model.tensors():
-        if _layer_of(tensor) >= n_loaded > 0:
+        layer, role = _layer_of(tensor), _role_of(tensor)
+        if layer >= n_loaded > 0:
             continue  # the last layers are for guessing ahead, and not loaded as a rule
-        role = _role_of(tensor)
         n_params = math.prod(tensor.shape)
         sizes[role] += tensor.size_bytes
         total += n_params
+        if 0 <= layer < len(layers):
+            layers[layer] = _with(layers[layer], tensor, role)
         if role == "input":
             n_input += n_params
         else:
@@ -83,12 +97,19 @@ def anatomy_of(model: GgufModel) -> Anatomy:
         shared_bytes=sizes["shared"],
         used_share=used_share,
         is_tied=is_tied,
+        layers=tuple(layers),
     )
 
 
 def _layer_of(tensor: TensorInfo) -> int:
     match = _LAYER.match(tensor.name)
     return int(match[1]) if match else -1
+
+
+def _with(layer: LayerBytes, tensor: TensorInfo, role: str) -> LayerBytes:
+    if role == "experts":
+        return LayerBytes(layer.shared_bytes, layer.experts_bytes + tensor.size_bytes)
+    return LayerBytes(layer.shared_bytes + tensor.size_bytes, layer.experts_bytes)
 
 
 def _role_of(tensor: TensorInfo) -> str:

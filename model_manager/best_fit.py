@@ -1,10 +1,9 @@
 """The context, keys and values, and batch with which a model serves best, where nobody asked for others.
 
 A model that runs from memory is worth more than the last bit of its keys and values, and those more than a
-long
-context: so first their size is halved, then the context shortened. Long batches read prompts several times
-faster where experts wait in main memory and the card works, since each expert is then copied once for many
-tokens.
+long context: so first their size is halved, then the context shortened. Long batches read prompts several
+times faster where experts wait in main memory and the card works, since each expert is then copied once for
+many tokens: worth the room of a layer or two, which make answers a little slower.
 Source: notes D2 (batches of 2048 with experts on the processor; q8_0 keys and values with flash attention).
 """
 
@@ -14,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from model_manager.fit import Fit, Machine, fit
+from model_manager.fit import Fit, fit
+from model_manager.fit_types import Machine
 from model_manager.kv_cache import ContextSize
 from model_manager.shards import GgufModel
 from model_manager.types import KvType
@@ -26,6 +26,8 @@ USUAL_CTX_TOKENS: Final = 8192
 LEAST_CTX_TOKENS: Final = 2048
 """Shorter ones are of little use for chats."""
 _LONG_BATCH_TOKENS: Final = 2048
+_WORTH_OF_LONG_BATCH: Final = 0.1
+"""So many more experts in main memory, as a share of those that are there."""
 _GOOD: Final = ("fits", "tight")
 _SMALLER: Final[KvType] = "q8_0"
 
@@ -81,15 +83,13 @@ def _contexts(
 
 
 def _with_long_batch(model: GgufModel, machine: Machine, choice: Choice) -> Choice:
-    """The same with a long batch, if that costs neither the verdict nor a layer of experts on the card."""
+    """The same with a long batch, if that costs neither the verdict nor much room for experts on the card."""
     plan = choice.fit.plan
     if plan.reason not in ("experts_in_ram", "all_on_device"):
         return choice
     context = replace(choice.context, n_ubatch_tokens=_LONG_BATCH_TOKENS)
     longer = fit(model, machine, context)
-    same_place = (longer.plan.reason, longer.plan.n_cpu_expert_layers) == (
-        plan.reason,
-        plan.n_cpu_expert_layers,
-    )
-    is_as_good = longer.verdict == choice.fit.verdict and same_place
+    before, after = choice.fit.places.ram.experts_bytes, longer.places.ram.experts_bytes
+    is_as_good = (longer.verdict, longer.plan.reason) == (choice.fit.verdict, plan.reason)
+    is_as_good = is_as_good and after <= before * (1 + _WORTH_OF_LONG_BATCH)
     return Choice(longer, context, choice.reason) if is_as_good else choice

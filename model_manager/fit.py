@@ -13,81 +13,26 @@ Source of the computing buffer: measured with llama.cpp@0c1e57098 without alloca
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 from model_manager.anatomy import Anatomy, anatomy_of
+from model_manager.fit_places import Split, Spread
+from model_manager.fit_types import (
+    PROCESS_BYTES,
+    TIGHT_SHARE,
+    FitPlan,
+    Machine,
+    MemoryParts,
+    Places,
+    Verdict,
+)
 from model_manager.gguf import GgufHeader
 from model_manager.kv_cache import ContextSize, cache_bytes, mask_cells
 from model_manager.shards import GgufModel
-from model_manager.types import ALL_LAYERS, KvType
-
-Verdict = Literal["fits", "tight", "pages", "does_not_fit"]
+from model_manager.speed import TokenReads
 
 N_OUTPUTS: Final = 4
-TIGHT_SHARE: Final = 0.85
-"""Of the free memory: above, other programs feel it."""
-DEVICE_RESERVE_BYTES: Final = 512 * 2**20
-"""Left alone on a graphics card, for its driver and for what the screen needs."""
-PROCESS_BYTES: Final = 90 * 2**20
-"""A worker before it has loaded anything."""
 _FLOAT_BYTES: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What is free for a model.
-
-    Attributes:
-        ram_bytes: Main memory that can be taken: what other programs and loaded models use is off already.
-        vram_bytes: Of all graphics cards together, likewise; 0 without one.
-        ram_total_bytes: All main memory there is; 0 where nobody knows.
-        loaded: Names of loaded models, each with the main memory that it keeps.
-    """
-
-    ram_bytes: int
-    vram_bytes: int = 0
-    ram_total_bytes: int = 0
-    loaded: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryParts:
-    """What a loaded model takes, by what it is for.
-
-    Attributes:
-        attention_bytes: Weights that every token reads: attention, shared experts, routers, norms.
-        other_bytes: Tables of tokens, logits, recurrent states, the process itself.
-    """
-
-    attention_bytes: int
-    experts_bytes: int
-    kv_bytes: int
-    compute_bytes: int
-    other_bytes: int
-
-    @property
-    def total_bytes(self) -> int:
-        """All of it."""
-        return (
-            self.attention_bytes + self.experts_bytes + self.kv_bytes + self.compute_bytes + self.other_bytes
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class FitPlan:
-    """How it is loaded best; the names are those of `LoadPlan`.
-
-    Attributes:
-        n_cpu_expert_layers: Layers whose experts stay in main memory; `ALL_LAYERS` for all.
-        reason: Why, as one of "all_on_device", "experts_in_ram", "no_device", "layers_split".
-    """
-
-    n_ctx_tokens: int
-    cache_type: KvType
-    n_gpu_layers: int
-    n_cpu_expert_layers: int
-    n_batch_tokens: int
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +40,33 @@ class Fit:
     """The answer.
 
     Attributes:
-        paged_bytes: What would have to be read from the disk again and again; 0 where everything fits.
+        memory: All that it takes, the copies that a graphics card needs included.
+        paged_bytes: What finds no room in main memory: if the verdict is "pages", it would be read from the
+            disk again and again; 0 where everything fits.
         fits_ctx_tokens: The longest context that would fit; 0 where not even the shortest does.
     """
 
     anatomy: Anatomy
     memory: MemoryParts
     plan: FitPlan
+    places: Places
     verdict: Verdict
     paged_bytes: int
     fits_ctx_tokens: int
+
+    @property
+    def token_reads(self) -> TokenReads:
+        """What is read for a token in the middle of a conversation.
+
+        Every expert is as likely as another to be the one that is on the disk: caching helps no one for long.
+        """
+        used_share = self.anatomy.used_share
+        reads = [
+            part.attention_bytes + part.experts_bytes * used_share + part.kv_bytes / 2
+            for part in (self.places.ram, self.places.device)
+        ]
+        reads[1 if self.plan.n_gpu_layers else 0] += self.anatomy.output_bytes
+        return TokenReads(reads[0], reads[1], self.places.paged_bytes * used_share)
 
 
 def fit(model: GgufModel, machine: Machine, context: ContextSize, memory: MemoryParts | None = None) -> Fit:
@@ -117,18 +79,46 @@ def fit(model: GgufModel, machine: Machine, context: ContextSize, memory: Memory
         memory: What it takes, where somebody knows better than the formulas.
     """
     anatomy = anatomy_of(model)
-    memory = memory or memory_of(model, anatomy, context)
-    plan = _plan(model, anatomy, memory, machine, context)
-    room = machine.ram_bytes + max(0, machine.vram_bytes - DEVICE_RESERVE_BYTES)
-    over = memory.total_bytes - room
-    hard = memory.total_bytes - memory.experts_bytes  # experts that rest can stay on the disk
-    verdict: Verdict = "fits"
-    if over > 0:
-        can_page = bool(anatomy.experts_bytes) and hard < room * TIGHT_SHARE
-        verdict = "pages" if can_page else "does_not_fit"
-    elif memory.total_bytes > room * TIGHT_SHARE:
-        verdict = "tight"
-    return Fit(anatomy, memory, plan, verdict, max(0, over), _longest(model, anatomy, room, context))
+    split, places = _placed(model, anatomy, machine, context, memory)
+    verdict, over_bytes = _verdict(places, machine)
+    if verdict == "pages":
+        on_disk = min(over_bytes, places.ram.experts_bytes)
+        ram = replace(places.ram, experts_bytes=places.ram.experts_bytes - on_disk)
+        places = Places(places.device, ram, on_disk)
+    plan = FitPlan(
+        context.n_ctx_tokens,
+        context.cache_type_k,
+        split.n_gpu_layers,
+        split.n_cpu_expert_layers,
+        context.n_ubatch_tokens,
+        split.reason,
+    )
+    whole, longest = places.whole, _longest(model, anatomy, machine, context)
+    return Fit(anatomy, whole, plan, places, verdict, over_bytes, longest)
+
+
+def _placed(
+    model: GgufModel,
+    anatomy: Anatomy,
+    machine: Machine,
+    context: ContextSize,
+    memory: MemoryParts | None = None,
+) -> tuple[Split, Places]:
+    cache = cache_bytes(model.header, context)
+    spread = Spread(anatomy, memory or memory_of(model, anatomy, context), cache)
+    split = spread.best(machine.vram_bytes)
+    return split, spread.places(split)
+
+
+def _verdict(places: Places, machine: Machine) -> tuple[Verdict, int]:
+    """And by how much main memory is too small; graphics cards are never given more than they have."""
+    needed_bytes, free_bytes = places.ram.total_bytes, machine.ram_bytes
+    over_bytes = max(0, needed_bytes - free_bytes)
+    if over_bytes:
+        hard_bytes = needed_bytes - places.ram.experts_bytes  # experts that rest can stay on the disk
+        can_page = places.ram.experts_bytes > 0 and hard_bytes < free_bytes * TIGHT_SHARE
+        return ("pages" if can_page else "does_not_fit"), over_bytes
+    return ("tight" if needed_bytes > free_bytes * TIGHT_SHARE else "fits"), 0
 
 
 def memory_of(model: GgufModel, anatomy: Anatomy, context: ContextSize) -> MemoryParts:
@@ -177,36 +167,15 @@ def _n_vocab(model: GgufModel) -> int:
     return table.shape[1] if table is not None and len(table.shape) > 1 else 0
 
 
-def _longest(model: GgufModel, anatomy: Anatomy, room: int, context: ContextSize) -> int:
+def _longest(model: GgufModel, anatomy: Anatomy, machine: Machine, context: ContextSize) -> int:
     """By halving, in steps of 256 tokens."""
     low, high = 0, max(256, model.header.n_ctx_train_tokens or 8192) // 256
     while low < high:
         middle = (low + high + 1) // 2
         asked = replace(context, n_ctx_tokens=middle * 256)
-        if memory_of(model, anatomy, asked).total_bytes <= room:
+        _split, places = _placed(model, anatomy, machine, asked)
+        if places.ram.total_bytes <= machine.ram_bytes:
             low = middle
         else:
             high = middle - 1
     return low * 256
-
-
-def _plan(
-    model: GgufModel, anatomy: Anatomy, memory: MemoryParts, machine: Machine, context: ContextSize
-) -> FitPlan:
-    """What goes where: the parts that every token reads first, then as many layers' experts as fit."""
-    n_layers = max(1, model.header.n_layers)
-    room = machine.vram_bytes - DEVICE_RESERVE_BYTES
-    base = FitPlan(context.n_ctx_tokens, context.cache_type_k, 0, 0, context.n_ubatch_tokens, "no_device")
-    if room <= 0:
-        return base
-    if memory.total_bytes <= room:
-        return replace(base, n_gpu_layers=999, reason="all_on_device")
-    always = memory.total_bytes - memory.experts_bytes
-    if anatomy.experts_bytes and always <= room:
-        per_layer = memory.experts_bytes / n_layers
-        n_on_device = int((room - always) / per_layer) if per_layer else n_layers
-        n_in_ram = max(0, n_layers - n_on_device)
-        wanted = ALL_LAYERS if n_in_ram == n_layers else n_in_ram
-        return replace(base, n_gpu_layers=999, n_cpu_expert_layers=wanted, reason="experts_in_ram")
-    share = room / memory.total_bytes
-    return replace(base, n_gpu_layers=int(n_layers * share), reason="layers_split")

@@ -73,30 +73,32 @@ class CacheBytes:
     Attributes:
         kv_bytes: Keys and values.
         state_bytes: Recurrent states, which do not depend on the context's length.
+        by_layer: Keys and values, the first layer first.
     """
 
     kv_bytes: int
     state_bytes: int
+    by_layer: tuple[int, ...]
 
 
 def cache_bytes(header: GgufHeader, context: ContextSize) -> CacheBytes:
     """Memory of a context of the model that a header describes."""
     shape = _Shape(header)
     n_cells, n_window_cells = _padded(context.n_ctx_tokens), _n_window_cells(shape, context)
-    kv = 0.0
+    by_layer = []
     n_states = 0
     for layer in range(shape.n_layers):
         kind = shape.kind(layer)
-        if kind == "state":
-            n_states += 1
-        elif kind != "none":
-            cells = n_window_cells if kind == "window" else n_cells
-            kv += cells * shape.n_key_values(layer) * _KV_BYTES[context.cache_type_k]
-            kv += cells * shape.n_values(layer) * _KV_BYTES[context.cache_type_v]
+        n_states += kind == "state"
+        kept = 0.0
+        if kind in ("full", "window"):
+            kept += shape.n_key_values(layer) * _KV_BYTES[context.cache_type_k]
+            kept += shape.n_values(layer) * _KV_BYTES[context.cache_type_v]
+        by_layer.append(int(kept * (n_window_cells if kind == "window" else n_cells)))
     if shape.has_both:
         n_states = shape.n_layers
     state = n_states * shape.n_state_values * _STATE_BYTES * max(1, context.n_parallel)
-    return CacheBytes(int(kv), state)
+    return CacheBytes(sum(by_layer), state, tuple(by_layer))
 
 
 def mask_cells(header: GgufHeader, context: ContextSize) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from model_manager.fit import TIGHT_SHARE, Machine, Verdict
+from model_manager.fit_types import TIGHT_SHARE, Machine, Verdict
 from model_manager.quantizations import Grade, Quality, quality_of
 from model_manager.references import label, runnable_models
 from model_manager.types import HubFile, HubModel

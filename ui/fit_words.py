@@ -101,7 +101,8 @@ def verdict(
         )
     if fits_file_bytes > 0:
         return tr(
-            "It does not fit: it needs {needed}, {over} more than is free. Choose one of at most {most}.",
+            "It does not fit: it needs {needed}, {over} more than is free. "
+            "A file of at most {most} would fit.",
             needed=needed,
             over=over,
             most=formats.size(fits_file_bytes),
@@ -119,6 +120,8 @@ def basis(name: str) -> str:
         return tr("from answers on this computer")
     if name == "memory":
         return tr("a guess, from the speed of this computer's memory")
+    if name == "card":
+        return tr("a guess, from the speed of this computer's memory and of an ordinary graphics card")
     if name == "disk":
         return tr("a guess, from the speed of this computer's memory and disk")
     return tr("not known")
@@ -133,5 +136,7 @@ def plan(reason: str, n_cpu_expert_layers: int, n_gpu_layers: int) -> str:
             return tr("attention on the graphics card, all experts in main memory")
         return tr("all on the graphics card but the experts of the first {n} layers", n=n_cpu_expert_layers)
     if reason == "layers_split":
+        if n_cpu_expert_layers < 0:
+            return tr("attention of {n} layers on the graphics card, all else in main memory", n=n_gpu_layers)
         return tr("{n} layers on the graphics card, the others in main memory", n=n_gpu_layers)
     return tr("on the processor")

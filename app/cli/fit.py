@@ -16,7 +16,7 @@ from app.machine import machine_of
 from app.services import Services
 from app.words import sentence
 from model_manager.best_fit import Wishes
-from model_manager.fit import MemoryParts
+from model_manager.fit_types import MemoryParts
 from model_manager.types import DeviceMemory
 from ui import fit_words, formats
 from ui.i18n import tr
@@ -55,7 +55,7 @@ def show_fit(arguments: argparse.Namespace, services: Services, console: Console
 
 def _print_places(judged: Judged, console: Console) -> None:
     """The bar of each kind of memory, and what its parts are."""
-    machine, places = judged.machine, judged.places
+    machine, places = judged.machine, judged.fit.places
     columns = [(tr("main memory"), places.ram, machine.ram_bytes)]
     if machine.vram_bytes:
         columns.insert(0, (tr("graphics card"), places.device, machine.vram_bytes))
@@ -165,9 +165,9 @@ def _as_json(judged: Judged) -> dict[str, Any]:
         },
         "memory": _parts(found.memory) | {"from": "header" if judged.probe is None else "probe"},
         "places": {
-            "vram": _parts(judged.places.device),
-            "ram": _parts(judged.places.ram),
-            "disk": {"paged_bytes": judged.places.paged_bytes},
+            "vram": _parts(judged.fit.places.device),
+            "ram": _parts(judged.fit.places.ram),
+            "disk": {"paged_bytes": judged.fit.places.paged_bytes},
         },
         "figures": {
             "header": _parts(judged.formula),

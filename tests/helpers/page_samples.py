@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app import pages
-from model_manager.fit import FitPlan, Machine, MemoryParts
-from model_manager.fit_places import split
+from model_manager.fit_types import FitPlan, Machine, MemoryParts, Places
 from model_manager.types import HubFacts, HubFile, StoreInfo
 from tests.helpers.window_samples import MODELS
 from ui.library.card_html import card_html
@@ -131,20 +130,31 @@ HUB_PAGE = HubPage(
     card=card_html(CARD),
     is_in_catalogue=True,
 )
-_MEMORY = MemoryParts(1_210_000_000, 16_900_000_000, 805_000_000, 302_000_000, 640_000_000)
+_NOTHING = MemoryParts(0, 0, 0, 0, 0)
+_BESIDE_A_CARD = Places(
+    MemoryParts(1_210_000_000, 4_225_000_000, 805_000_000, 302_000_000, 255_000_000),
+    MemoryParts(0, 12_675_000_000, 0, 0, 385_000_000),
+    0,
+)
+_PAGED = Places(
+    _NOTHING,
+    MemoryParts(1_210_000_000, 9_043_000_000, 805_000_000, 302_000_000, 640_000_000),
+    7_857_000_000,
+)
 
 
-def _figures(machine: Machine, plan: FitPlan, verdict: str, over_bytes: int) -> FitFigures:
+def _figures(machine: Machine, plan: FitPlan, verdict: str, places: Places) -> FitFigures:
+    over_bytes, total_bytes = places.paged_bytes, places.whole.total_bytes
     return FitFigures(
         ref=f"{REPO}:Q4_K_M",
         n_ctx_tokens=8192,
         cache_type="f16",
         memory=_on_a_machine_of(
-            pages.memory_uses(split(_MEMORY, plan, 48, over_bytes if verdict == "pages" else 0), machine),
+            pages.memory_uses(places, machine),
             machine.ram_bytes + 6_200_000_000,
             6_200_000_000,
         ),
-        total_bytes=_MEMORY.total_bytes,
+        total_bytes=total_bytes,
         verdict=verdict,
         over_bytes=over_bytes,
         fits_ctx_tokens=65_536,
@@ -156,7 +166,7 @@ def _figures(machine: Machine, plan: FitPlan, verdict: str, over_bytes: int) -> 
         decode_tokens_per_s=None if over_bytes else 18.4,
         prefill_tokens_per_s=None if over_bytes else 142.0,
         basis="none" if over_bytes else "measured",
-        formula_bytes=_MEMORY.total_bytes,
+        formula_bytes=total_bytes,
         context_reason="usual",
         ctx_choices=(2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144),
     )
@@ -176,11 +186,9 @@ FIT = _figures(
     Machine(25_000_000_000, 8_000_000_000),
     FitPlan(8192, "f16", 999, 36, 512, "experts_in_ram"),
     "fits",
-    0,
+    _BESIDE_A_CARD,
 )
-PAGED = _figures(
-    Machine(12_000_000_000), FitPlan(8192, "f16", 0, 0, 512, "no_device"), "pages", 7_857_000_000
-)
+PAGED = _figures(Machine(12_000_000_000), FitPlan(8192, "f16", 0, 0, 512, "no_device"), "pages", _PAGED)
 FILE = FileFigures(
     "apache-2.0",
     "different",

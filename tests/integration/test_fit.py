@@ -10,7 +10,8 @@ import pytest
 
 from model_manager.anatomy import anatomy_of
 from model_manager.engine.probe import Prober
-from model_manager.fit import PROCESS_BYTES, Machine, fit
+from model_manager.fit import fit
+from model_manager.fit_types import PROCESS_BYTES, Machine
 from model_manager.kv_cache import ContextSize
 from model_manager.shards import read_model
 from model_manager.types import LoadPlan

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from model_manager.errors import HubUnavailable, ModelManagerError, NotOnHub, Offline, RateLimited
-from model_manager.fit import Machine
+from model_manager.fit_types import Machine
 from model_manager.http import Http
 from model_manager.hub import Hub, SearchOrder
 from model_manager.offers import recommended, shelf_of

@@ -10,7 +10,8 @@ import pytest
 
 from model_manager.errors import ModelFileError
 from model_manager.file_facts import facts_of
-from model_manager.fit import Machine, fit
+from model_manager.fit import fit
+from model_manager.fit_types import Machine
 from model_manager.gguf import GgufHeader, read_header_from
 from model_manager.kv_cache import ContextSize
 from model_manager.shards import GgufModel
