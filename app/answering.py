@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.engines import Engine, Engines, LoadCancelled
 from app.fitting import shortened
 from app.keep_awake import keep_awake
 from app.orders import Order, Written, conversation_of, is_empty, write
+from app.prompts import without_calls, without_earlier_images
 from app.recorder import Recorder
 from model_manager import plans
 from model_manager.engine.client import Cancel
-from model_manager.errors import EmptyPrompt, ModelManagerError
+from model_manager.errors import EmptyPrompt, ModelManagerError, ToolsUnsupported
 from model_manager.library import Library
 from model_manager.types import (
+    ChatEvent,
     ChatFinished,
+    ChatRequest,
     ModelEntry,
     PrefillProgress,
     ReasoningDelta,
@@ -123,7 +126,7 @@ class Answering:
             with keep_awake(), self._engines.use(entry, cancel) as engine:
                 recorder.set_engine(engine.info.engine, _noted(engine), engine.info.template_sha256)
                 request = shortened(written.request, order.fit, engine, cancel)
-                for event in engine.client.chat(request, cancel):
+                for event in _told(engine, request, cancel):
                     match event:
                         case ReasoningDelta() | TextDelta():
                             recorder.add(event)
@@ -164,6 +167,16 @@ class Answering:
         chosen = order.model or (conversation.model_name if conversation else None)
         entry = self._library.get(chosen) if chosen else self._default_model()
         return entry, self._storage.call(lambda store: write(store, order, conversation, entry))
+
+
+def _told(engine: Engine, request: ChatRequest, cancel: Cancel) -> Generator[ChatEvent, None, None]:
+    """What the engine answers; what earlier turns have is told as its model takes it."""
+    if engine.plan is not None and not engine.info.can_see:
+        request = replace(request, messages=without_earlier_images(request.messages))
+    try:
+        yield from engine.client.chat(request, cancel)
+    except ToolsUnsupported:  # said before anything is computed
+        yield from engine.client.chat(replace(request, messages=without_calls(request.messages)), cancel)
 
 
 def _noted(engine: Engine) -> dict[str, Any] | None:

@@ -170,7 +170,10 @@ def labels() -> Labels:
         reasoning=tr("Reasoning"),
         untitled=tr("Untitled"),
         unfinished=tr("This answer was cut off."),
-        images=tr("Images"),
+        image=tr("Image"),
+        file=tr("File"),
+        tool_call=tr("Tool"),
+        tool_result=tr("Result"),
         language=i18n.language().replace("_", "-"),
     )
 

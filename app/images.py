@@ -6,10 +6,10 @@ from pathlib import Path
 
 from model_manager.engine import images
 from model_manager.errors import ImageRefused
-from storage.records import Image
+from storage.records import Part
 
 
-def image_from(path: Path) -> Image:
+def image_from(path: Path) -> Part:
     """Read an image file.
 
     Raises:
@@ -21,4 +21,4 @@ def image_from(path: Path) -> Image:
     except OSError as error:
         raise ImageRefused(f"{path}: {error.strerror}") from error
     images.check(data)
-    return Image(path.name, data)
+    return Part("image", name=path.name, data=data)

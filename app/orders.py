@@ -12,7 +12,7 @@ from app.titles import title_from
 from model_manager.errors import EmptyPrompt
 from model_manager.types import ChatMessage, ChatRequest, ModelEntry, OutputFormat
 from storage.knowledge.records import Citation
-from storage.records import Conversation, Generation, Image, Message, Part
+from storage.records import Conversation, Generation, Message, Part
 from storage.store import Store
 
 Fit = Literal["all", "drop", "summary"]
@@ -29,7 +29,7 @@ class Ask:
         system_prompt: For a new conversation, or in place of the conversation's; None keeps it.
         sampling: Overrides for this answer alone.
         conversation_sampling: Overrides that a new conversation keeps.
-        images: Checked by `images.check`; they stand before the text.
+        images: Parts of that kind, checked by `images.check`; they stand before the text.
         fit: As for all orders: see `Fit`. The conversation itself keeps everything.
         output: What the answer must be; None is any text.
         citations: Passages to answer from, numbered from 1; in a conversation that has some, they count on.
@@ -42,7 +42,7 @@ class Ask:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     conversation_sampling: Mapping[str, Any] = field(default_factory=dict)
     title: str = ""
-    images: tuple[Image, ...] = ()
+    images: tuple[Part, ...] = ()
     fit: Fit = "all"
     output: OutputFormat | None = None
     citations: tuple[Citation, ...] = ()
@@ -190,14 +190,12 @@ def _write_question(store: Store, order: Order, conversation: Conversation) -> M
         citations = _counted_on(store, parent_id, order.citations)
     elif isinstance(order, Edit):
         parent_id = store.conversations.message(order.message_id).parent_id
-        images = store.images.of([order.message_id]).get(order.message_id, ())
+        images = store.parts.attachments([order.message_id]).get(order.message_id, ())
         citations = store.citations.of([order.message_id]).get(order.message_id, ())
     else:
         return None
-    parts = [Part("text", order.text)]
-    return store.conversations.append(
-        conversation.id, parent_id, "user", parts, images=images, citations=citations
-    )
+    parts = [*images, Part("text", order.text)]
+    return store.conversations.append(conversation.id, parent_id, "user", parts, citations=citations)
 
 
 def _counted_on(store: Store, parent_id: int | None, citations: tuple[Citation, ...]) -> tuple[Citation, ...]:
@@ -239,9 +237,9 @@ def request_for(
         entry: Of the model.
     """
     path = store.conversations.path_to(parent_id)
-    images = store.images.of([message.id for message in path if message.image_names])
+    attached = store.parts.attachments([message.id for message in path if message.attached])
     citations = store.citations.of([message.id for message in path if message.role == "user"])
-    messages = turns(system_prompt, path, images, citations)
+    messages = turns(system_prompt, path, attached, citations)
     if kept is not None:
         messages = (*messages, ChatMessage("assistant", kept.text, kept.reasoning))
     return ChatRequest(

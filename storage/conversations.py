@@ -11,14 +11,14 @@ import builtins
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from storage.database import Database, now_text, storable
+from storage.database import Database, now_text
 from storage.errors import DatabaseCorrupt, NoSuchConversation, NoSuchMessage
 from storage.filters import of_list
-from storage.images import Images
 from storage.knowledge.citations import Citations
 from storage.knowledge.passage_index import PassageIndex
 from storage.knowledge.records import Citation
-from storage.records import Conversation, Filter, Generation, Image, Message, MessageStatus, Part, Role
+from storage.parts import Parts
+from storage.records import Conversation, Filter, Generation, Message, MessageStatus, Part, Role
 from storage.rows import (
     GENERATION_COLUMNS,
     SELECT_CONVERSATIONS,
@@ -44,7 +44,7 @@ class Conversations:
     def __init__(self, database: Database, search: Search) -> None:
         self._database = database
         self._search = search
-        self._images = Images(database)
+        self._parts = Parts(database)
         self._citations = Citations(database)
         self._streams = Streams(database)
         self._trees = Trees(database, self._streams)
@@ -147,7 +147,6 @@ class Conversations:
         *,
         status: MessageStatus = "complete",
         generation: Generation | None = None,
-        images: Sequence[Image] = (),
         citations: Sequence[Citation] = (),
     ) -> Message:
         """Add a finished message below `parent_id` and show it; on the disk when this returns.
@@ -159,7 +158,6 @@ class Conversations:
             parts: What, in order.
             status: Anything but "streaming", which `start_answer` is for.
             generation: How it was made, for an answer.
-            images: What came with it.
             citations: Passages that it is sent with.
 
         Raises:
@@ -172,8 +170,7 @@ class Conversations:
             message_id = self._insert(conversation_id, parent_id, role, status)
             if generation is not None:
                 self._insert_generation(message_id, generation, ended_at=now_text())
-            self._store_parts(message_id, parts)
-            self._images.insert(message_id, images)
+            self._parts.insert(message_id, parts)
             self._citations.insert(message_id, citations)
         return self.message(message_id)
 
@@ -352,18 +349,9 @@ class Conversations:
             [*generation_values(generation), ended_at, message_id],
         )
 
-    def _store_parts(self, message_id: int, parts: Sequence[Part]) -> None:
-        for position, part in enumerate(parts):
-            text = storable(part.text)
-            part_id = self._database.execute(
-                "INSERT INTO parts (message_id, position, kind, text) VALUES (?, ?, ?, ?)",
-                [message_id, position, part.kind, text],
-            )
-            self._search.add(part_id, part.kind, text)
-
     def _end_stream(self, message_id: int, parts: Sequence[Part], status: MessageStatus) -> None:
         self._streams.clear(message_id)
-        self._store_parts(message_id, parts)
+        self._parts.insert(message_id, parts)
         self._database.execute("UPDATE messages SET status = ? WHERE id = ?", [status, message_id])
 
     def _require_message(self, conversation_id: int, message_id: int) -> None:

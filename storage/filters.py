@@ -16,7 +16,9 @@ _RATED: Final = (
     "EXISTS (SELECT 1 FROM ratings WHERE ratings.message_id = messages.id AND ratings.rating = :rating)"
 )
 _HAS_PART: Final = "EXISTS (SELECT 1 FROM parts WHERE parts.message_id = messages.id AND parts.kind = :part)"
-_HAS_FILE: Final = "EXISTS (SELECT 1 FROM images WHERE images.message_id = messages.id)"
+_HAS_FILE: Final = (
+    "EXISTS (SELECT 1 FROM parts WHERE parts.message_id = messages.id AND parts.kind IN ('image', 'file'))"
+)
 
 
 def of_conversations(where: Filter) -> tuple[list[str], Parameters]:
@@ -78,11 +80,11 @@ def of_list(where: Filter) -> tuple[str, Parameters]:
     of_message, more = of_messages(
         Filter(role=where.role, model=where.model, rating=where.rating)  # the dates are the list's own
     )
-    if where.part in ("text", "reasoning"):
+    if where.part == "file":
+        of_message.append(_HAS_FILE)
+    elif where.part not in (None, "title"):
         of_message.append(_HAS_PART)
         more["part"] = where.part
-    elif where.part == "file":
-        of_message.append(_HAS_FILE)
     if of_message:
         joined = " AND ".join(["messages.conversation_id = conversations.id", *of_message])
         conditions.append(f"EXISTS (SELECT 1 FROM messages WHERE {joined})")

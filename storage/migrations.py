@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from storage.steps import from_001, from_011  # in this order
+from storage.steps import from_001, from_011, from_016  # in this order
 from storage.steps.registry import migrations
 
-__all__ = ["APPLICATION_ID", "from_001", "from_011", "known_steps", "migrations"]
+__all__ = ["APPLICATION_ID", "from_001", "from_011", "from_016", "known_steps", "migrations"]
 
 # "Cote" in ASCII; tells `file` and us whose database this is.
 APPLICATION_ID = 0x436F7465

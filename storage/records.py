@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
-PartKind = Literal["text", "reasoning"]
+PartKind = Literal["text", "reasoning", "tool_call", "tool_result", "image", "file"]
 MessageStatus = Literal["complete", "streaming", "interrupted", "failed"]
 ThoughtOrder = Literal["newest", "tokens", "time", "rate", "share"]
 TraceKind = Literal[
@@ -22,31 +22,30 @@ TraceKind = Literal[
     "top_logprobs",
 ]
 """Arrays that are kept beside a message; see `docs/database.md`."""
-FoundIn = Literal["text", "reasoning", "title", "file"]
-"""Where a word was found: in a kind of part, in a conversation's title, in the name of a file."""
+FoundIn = Literal["text", "reasoning", "tool_call", "tool_result", "file", "title"]
+"""Where a word was found: in a kind of part or in a title; of a file or image, in its name or its text."""
 Rating = Literal[1, -1]
 """A person's opinion of an answer: good or bad."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One stretch of a message."""
-
-    kind: PartKind
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image that came with a message.
+    """One stretch of a message, or something that came with it.
 
     Attributes:
-        name: Of its file, without folders.
-        data: The whole file.
+        text: Of a tool call its arguments as JSON; of a file the words in it, as far as they are known; of an
+            image nothing.
+        name: Of the tool, or of the file or image without folders.
+        call_id: What a tool call and its result have in common.
+        data: The whole image or file; None where it is not there, and in a `Message`, which is read without:
+            `Parts.attachments` has it.
     """
 
-    name: str
-    data: bytes = field(repr=False)
+    kind: PartKind
+    text: str = ""
+    name: str = ""
+    call_id: str = ""
+    data: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,8 @@ class Generation:
         thinking_ended_by: "model", "budget", "person" (who wanted the answer now) or "limit" (the end of the
             answer itself); None where there was no reasoning, or nobody told.
         energy_j: Of the processor while it was made, with all that ran besides; None where it cannot be read.
+        effort: How hard it was asked to think, such as "low"; None where nothing was said, or the template of
+            the model has no word for it.
     """
 
     model_name: str
@@ -96,6 +97,7 @@ class Generation:
     think_budget_tokens: int | None = None
     thinking_ended_by: str | None = None
     energy_j: float | None = None
+    effort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,6 @@ class Message:
     Attributes:
         parent_id: None for a first message.
         sibling_ids: All messages with the same parent, oldest first, this one included: its versions.
-        image_names: Of the images that came with it; `Store.images` has them whole.
         rating: What a person thinks of it; None where nobody said.
     """
 
@@ -118,7 +119,6 @@ class Message:
     parts: tuple[Part, ...]
     generation: Generation | None = None
     sibling_ids: tuple[int, ...] = ()
-    image_names: tuple[str, ...] = ()
     rating: Rating | None = None
 
     @property
@@ -130,6 +130,11 @@ class Message:
     def reasoning(self) -> str:
         """The reasoning alone; empty where there was none."""
         return "".join(part.text for part in self.parts if part.kind == "reasoning")
+
+    @property
+    def attached(self) -> tuple[Part, ...]:
+        """The images and files that came with it, without their bytes."""
+        return tuple(part for part in self.parts if part.kind in ("image", "file"))
 
 
 @dataclass(frozen=True, slots=True)

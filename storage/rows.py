@@ -49,9 +49,7 @@ def conversation_of(row: sqlite3.Row) -> Conversation:
     )
 
 
-def message_of(
-    row: sqlite3.Row, parts: Sequence[Part], sibling_ids: Sequence[int], image_names: Sequence[str] = ()
-) -> Message:
+def message_of(row: sqlite3.Row, parts: Sequence[Part], sibling_ids: Sequence[int]) -> Message:
     """A row of `MESSAGE_COLUMNS`; those of the generation are NULL where there is none."""
     # Unpacked and not read by name: a long conversation has ten thousand of these.
     message_id, conversation_id, parent_id, role, status, created_at, rating, *generation = row
@@ -65,7 +63,6 @@ def message_of(
         parts=tuple(parts),
         generation=generation_of(generation),
         sibling_ids=tuple(sibling_ids),
-        image_names=tuple(image_names),
         rating=rating,
     )
 

@@ -1,4 +1,4 @@
-"""Finds words in questions, answers, reasoning, titles and names of files.
+"""Finds words in questions, answers, reasoning, tool calls, titles and files.
 
 By default the newest comes first, which needs no ranking: the index is read backwards until there is enough.
 By relevance, only the newest `N_CANDIDATES` are compared, since ranking a common word over everything would
@@ -17,7 +17,7 @@ from storage.records import Filter, SearchHit
 from storage.rows import to_json
 from storage.snippets import snippet
 from storage.terms import Term, terms_of
-from storage.word_index import WordIndex
+from storage.word_index import SAID, WordIndex
 
 Order = Literal["newest", "relevance"]
 
@@ -31,13 +31,13 @@ N_NAMES: Final = 5
 ANYWHERE: Final = Filter()
 """Everything but the trash."""
 
-_PARTS: Final = """
-    SELECT parts.message_id, parts.position, parts.kind AS part, parts.text, messages.conversation_id,
+_PARTS: Final = f"""
+    SELECT parts.message_id, parts.position, parts.kind AS part, {SAID} AS text, messages.conversation_id,
         messages.created_at, conversations.title
     FROM search CROSS JOIN parts ON parts.id = search.rowid
     CROSS JOIN messages ON messages.id = parts.message_id
     CROSS JOIN conversations ON conversations.id = messages.conversation_id
-    WHERE search MATCH :expression AND {conditions}
+    WHERE search MATCH :expression AND {{conditions}}
     ORDER BY search.rowid DESC LIMIT :limit
 """
 # One look into the index a range; the few that are found are sorted afterwards.
@@ -54,10 +54,10 @@ _TITLES: Final = """
     ORDER BY conversations.updated_at DESC, conversations.id DESC LIMIT :limit
 """
 _FILES: Final = """
-    SELECT images.message_id, 0 AS position, 'file' AS part, images.name AS text, messages.conversation_id,
+    SELECT parts.message_id, 0 AS position, 'file' AS part, parts.name AS text, messages.conversation_id,
         messages.created_at, conversations.title
-    FROM search_files CROSS JOIN images ON images.id = search_files.rowid
-    CROSS JOIN messages ON messages.id = images.message_id
+    FROM search_files CROSS JOIN parts ON parts.id = search_files.rowid
+    CROSS JOIN messages ON messages.id = parts.message_id
     CROSS JOIN conversations ON conversations.id = messages.conversation_id
     WHERE search_files MATCH :expression AND {conditions}
     ORDER BY search_files.rowid DESC LIMIT :limit
@@ -87,7 +87,7 @@ class Search(WordIndex):
             return []
         expression = " AND ".join(term.expression for term in terms)
         found = self._names(expression, where, limit)
-        if where.part not in ("title", "file") and len(found) < limit:
+        if where.part != "title" and len(found) < limit:
             found += self._said(expression, terms, where, limit - len(found), order)
         with self._database.sound():
             return [
@@ -120,10 +120,13 @@ class Search(WordIndex):
     def _said(
         self, expression: str, terms: Sequence[Term], where: Filter, limit: int, order: Order
     ) -> list[Any]:
-        if where.part is not None:
-            expression = f"{{{where.part}}} : ({expression})"
-        n_wanted = limit if order == "newest" else max(limit, N_CANDIDATES)
         conditions, parameters = _of_both(where)
+        if where.part is not None:
+            column = "reasoning" if where.part == "reasoning" else "text"
+            expression = f"{{{column}}} : ({expression})"
+            conditions.append("parts.kind = :part")
+            parameters["part"] = where.part
+        n_wanted = limit if order == "newest" else max(limit, N_CANDIDATES)
         query, ranges = _PARTS, self._ranges(where)
         if ranges is not None:
             query = _PARTS_IN_RANGES

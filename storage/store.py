@@ -9,10 +9,10 @@ from storage.costs import Costs
 from storage.database import Database
 from storage.downloads import Downloads
 from storage.exchange.filing import Filing
-from storage.images import Images
 from storage.knowledge.citations import Citations
 from storage.knowledge.collections import Knowledge
 from storage.models import Models
+from storage.parts import Parts
 from storage.prompts import Prompts
 from storage.ratings import Ratings
 from storage.search import Search
@@ -42,7 +42,7 @@ class Store:
         self.path = path
         self.backup_path = self._database.backup_path
         self.search = Search(self._database)
-        self.images = Images(self._database)
+        self.parts = Parts(self._database)
         self.conversations = Conversations(self._database, self.search)
         self.shelf = Shelf(self._database)
         self.trash = Trash(self._database, self.search)

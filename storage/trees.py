@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from storage.database import Database
 from storage.errors import DatabaseCorrupt, NoSuchMessage
-from storage.records import Message, Part
+from storage.parts import Parts
+from storage.records import Message
 from storage.rows import MESSAGE_COLUMNS, message_of, to_json
 from storage.streams import Streams
 
@@ -17,6 +18,7 @@ class Trees:
     def __init__(self, database: Database, streams: Streams) -> None:
         self._database = database
         self._streams = streams
+        self._parts = Parts(database)
 
     def conversation_id_of(self, message_id: int) -> int:
         """The conversation that a message belongs to.
@@ -98,28 +100,14 @@ class Trees:
         Args:
             versions: By message that is wanted: it and its siblings.
         """
-        wanted = to_json(list(versions))
         rows = self._database.query(
             f"SELECT {MESSAGE_COLUMNS} FROM messages"
             " LEFT JOIN ratings ON ratings.message_id = messages.id"
             " LEFT JOIN generations ON generations.message_id = messages.id"
             " WHERE messages.id IN (SELECT value FROM json_each(?)) ORDER BY messages.id",
-            [wanted],
+            [to_json(list(versions))],
         )
-        parts: dict[int, list[Part]] = {}
-        for message_id, kind, text in self._database.query(
-            "SELECT message_id, kind, text FROM parts WHERE message_id IN (SELECT value FROM json_each(?))"
-            " ORDER BY message_id, position",
-            [wanted],
-        ):
-            parts.setdefault(message_id, []).append(Part(kind, text))
-        images: dict[int, list[str]] = {}
-        for message_id, name in self._database.query(
-            "SELECT message_id, name FROM images WHERE message_id IN (SELECT value FROM json_each(?))"
-            " ORDER BY message_id, position",
-            [wanted],
-        ):
-            images.setdefault(message_id, []).append(name)
+        parts = self._parts.of(list(versions))
         with self._database.sound():
             return [
                 message_of(
@@ -128,7 +116,6 @@ class Trees:
                     if row["status"] == "streaming"
                     else parts.get(row["id"], []),
                     versions[row["id"]],
-                    images.get(row["id"], []),
                 )
                 for row in rows
             ]

@@ -56,8 +56,15 @@ _RULES = (
     FROM ratings JOIN messages ON messages.id = message_id WHERE role <> 'assistant'
     """,
     """
-    SELECT 'image data ' || id || ' belongs to no message' FROM blobs
-    WHERE id NOT IN (SELECT blob_id FROM images)
+    SELECT 'file data ' || id || ' belongs to no message' FROM blobs
+    WHERE NOT EXISTS (SELECT 1 FROM parts WHERE blob_id = blobs.id)
+    """,
+    """
+    SELECT 'part ' || id || ' is a ' || kind || ' and has bytes' FROM parts
+    WHERE blob_id IS NOT NULL AND kind NOT IN ('image', 'file')
+    """,
+    """
+    SELECT 'image ' || id || ' has no bytes' FROM parts WHERE kind = 'image' AND blob_id IS NULL
     """,
     """
     SELECT 'a date of ' || "table" || ' ' || id || ' cannot be read: ' || coalesce(moment, 'none') FROM (
@@ -108,5 +115,5 @@ def _changed_blobs(database: Database) -> list[str]:
     for key in database.query("SELECT id FROM blobs ORDER BY id"):  # one at a time: they may be large
         (row,) = database.query("SELECT sha256, data FROM blobs WHERE id = ?", [key["id"]])
         if hashlib.sha256(row["data"]).hexdigest() != row["sha256"]:
-            found.append(f"image data {key['id']} has changed")
+            found.append(f"file data {key['id']} has changed")
     return found

@@ -1,8 +1,8 @@
 """The index of words: what is said, the titles of conversations, the names of files.
 
-Three FTS5 tables. `search` holds no content: its rowid is the part's id, its columns are the kinds of parts,
-so that a query for one kind is a column filter. `search_titles` (rowid: the conversation) and `search_files`
-(rowid: the image) are small and keep what they hold. They are kept by this module and not by triggers, since
+Three FTS5 tables. `search` holds no content: its rowid is the part's id; reasoning has a column of its own,
+everything else stands in `text`. `search_titles` (rowid: the conversation) and `search_files` (rowid: the
+part, an image or a file) are small and keep what they hold. This module keeps them and not triggers, since
 the text that they hold is made by `storage.terms`; one part costs the same however large the database is.
 """
 
@@ -16,7 +16,15 @@ from storage.database import Database
 from storage.records import PartKind
 from storage.terms import indexed
 
+SAID: Final = (
+    "CASE WHEN parts.kind IN ('tool_call', 'tool_result') AND parts.name IS NOT NULL"
+    " THEN parts.name || ' ' || parts.text ELSE parts.text END"
+)
+"""What is indexed of a part, as SQL; `said` is the same in Python."""
+
 TABLES: Final = ("search", "search_titles", "search_files", "search_passages")
+
+_NAMED_FILES: Final = "SELECT id, name FROM parts WHERE kind IN ('image', 'file') AND name IS NOT NULL"
 
 Progress = Callable[[int, int], None]
 """Is told how much is done, and of how much."""
@@ -42,25 +50,26 @@ class WordIndex:
                 "INSERT INTO search_titles (rowid, title) VALUES (?, ?)", [conversation_id, indexed(title)]
             )
 
-    def name_file(self, image_id: int, name: str) -> None:
-        """Index the name of a file, inside the transaction that stores it."""
+    def name_file(self, part_id: int, name: str) -> None:
+        """Index the name of an image or file, inside the transaction that stores it."""
         self._database.execute(
-            "INSERT INTO search_files (rowid, name) VALUES (?, ?)", [image_id, indexed(name)]
+            "INSERT INTO search_files (rowid, name) VALUES (?, ?)", [part_id, indexed(name)]
         )
 
     def remove_conversation(self, conversation_id: int) -> None:
         """Take a conversation out, inside the transaction that is about to delete it."""
         self._remove(
             self._database.query(
-                "SELECT parts.id, kind, text FROM parts JOIN messages ON messages.id = parts.message_id"
+                f"SELECT parts.id, kind, {SAID} AS text"
+                " FROM parts JOIN messages ON messages.id = parts.message_id"
                 " WHERE conversation_id = ?",
                 [conversation_id],
             )
         )
         self._database.execute("DELETE FROM search_titles WHERE rowid = ?", [conversation_id])
         self._database.execute(
-            "DELETE FROM search_files WHERE rowid IN (SELECT images.id FROM images"
-            " JOIN messages ON messages.id = images.message_id WHERE conversation_id = ?)",
+            "DELETE FROM search_files WHERE rowid IN (SELECT parts.id FROM parts"
+            " JOIN messages ON messages.id = parts.message_id WHERE conversation_id = ?)",
             [conversation_id],
         )
 
@@ -74,7 +83,8 @@ class WordIndex:
                 self._fill_titles,
             ),
             (
-                "EXISTS (SELECT 1 FROM images) AND NOT EXISTS (SELECT 1 FROM search_files_docsize)",
+                "EXISTS (SELECT 1 FROM parts WHERE kind IN ('image', 'file'))"
+                " AND NOT EXISTS (SELECT 1 FROM search_files_docsize)",
                 self._fill_files,
             ),
         ):
@@ -126,8 +136,8 @@ class WordIndex:
                 "SELECT rowid AS id, title AS name FROM search_titles",
             ),
             (
-                "the name of image",
-                "SELECT id, name FROM images",
+                "the name of file",
+                _NAMED_FILES,
                 "SELECT rowid AS id, name FROM search_files",
             ),
         ):
@@ -153,7 +163,7 @@ class WordIndex:
             self._database.execute(
                 "CREATE VIRTUAL TABLE temp.terms_again USING fts5vocab (temp, again, instance)"
             )
-            for row in self._database.query("SELECT id, kind, text FROM parts ORDER BY id"):
+            for row in self._database.query(f"SELECT id, kind, {SAID} AS text FROM parts ORDER BY id"):
                 self._database.execute(
                     "INSERT INTO temp.again (rowid, text, reasoning) VALUES (?, ?, ?)",
                     [row["id"], *_columns(row["kind"], row["text"])],
@@ -175,7 +185,9 @@ class WordIndex:
         for done, key in enumerate(self._database.query("SELECT id FROM parts ORDER BY id")):
             if done % 1000 == 0:
                 on_progress(done, n_parts)
-            (row,) = self._database.query("SELECT id, kind, text FROM parts WHERE id = ?", [key["id"]])
+            (row,) = self._database.query(
+                f"SELECT id, kind, {SAID} AS text FROM parts WHERE id = ?", [key["id"]]
+            )
             self.add(row["id"], row["kind"], row["text"])
         on_progress(n_parts, n_parts)
 
@@ -184,7 +196,7 @@ class WordIndex:
             self.name(row["id"], row["title"])
 
     def _fill_files(self, _on_progress: Progress) -> None:
-        for row in self._database.query("SELECT id, name FROM images"):
+        for row in self._database.query(_NAMED_FILES):
             self.name_file(row["id"], row["name"])
 
     def _remove(self, rows: Iterable[sqlite3.Row]) -> None:
@@ -196,8 +208,13 @@ class WordIndex:
             )
 
 
+def said(kind: PartKind, text: str, name: str) -> str:
+    """What is indexed of a part."""
+    return f"{name} {text}" if kind in ("tool_call", "tool_result") and name else text
+
+
 def _columns(kind: PartKind, text: str) -> tuple[str | None, str | None]:
-    return (indexed(text), None) if kind == "text" else (None, indexed(text))
+    return (None, indexed(text)) if kind == "reasoning" else (indexed(text), None)
 
 
 def _ignore(_done: int, _total: int) -> None:

@@ -36,9 +36,7 @@ def summary(n_new: int, n_grown: int, n_known: int, n_messages: int, *, is_trial
 def lost(counts: Mapping[str, int]) -> list[str]:
     """What has no place here, a line for each kind; kinds without a name of their own last."""
     names = {
-        "tool_call": tr("calls of tools"),
-        "tool_result": tr("results of tools"),
-        "file": tr("attached files"),
+        "file": tr("files that are not in the export"),
         "image": tr("images that are not in the export"),
         "audio": tr("recordings"),
         "video": tr("videos"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from storage.records import Conversation, Message, SearchHit
+from storage.records import Conversation, Message, Part, SearchHit
 
 MARKS: Final = str.maketrans({"\ue000": None, "\ue001": None})
 """Takes the marks around matches out of a snippet."""
@@ -42,6 +42,12 @@ def hit_json(hit: SearchHit) -> dict[str, Any]:
     }
 
 
+def _part_json(part: Part) -> dict[str, str]:
+    """Without the bytes of images and files, which only an export carries."""
+    found = {"kind": part.kind, "text": part.text, "name": part.name, "call_id": part.call_id}
+    return {name: value for name, value in found.items() if value or name == "text"}
+
+
 def message_json(message: Message) -> dict[str, Any]:
     """One message with how it was made."""
     return {
@@ -50,8 +56,8 @@ def message_json(message: Message) -> dict[str, Any]:
         "role": message.role,
         "status": message.status,
         "created_at": message.created_at.isoformat(),
-        "parts": [asdict(part) for part in message.parts],
-        "images": list(message.image_names),
+        "parts": [_part_json(part) for part in message.parts],
+        "images": [part.name for part in message.parts if part.kind == "image"],
         "rating": message.rating,
         "generation": asdict(message.generation) if message.generation else None,
         "version_ids": list(message.sibling_ids),

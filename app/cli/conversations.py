@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.cli.knowledge_words import citation_json, citation_line
 from app.cli.output import print_json, print_table, printable
 from app.console import Console
 from app.services import Services
-from storage.records import Conversation, Message
+from storage.records import Conversation, Message, Part
 from storage.store import Store
 from ui import formats
 from ui.i18n import tr
@@ -93,17 +94,35 @@ def show(arguments: argparse.Namespace, services: Services, console: Console) ->
         generation = message.generation
         name = generation.model_name if generation else tr("You")
         console.out(f"\n## {name}\n\n")
-        for image_name in message.image_names:
-            console.out(tr("Image: {name}", name=shown(image_name)) + "\n\n")
-        if message.reasoning:
-            quoted = "\n".join(f"> {line}".rstrip() for line in shown(message.reasoning).strip().splitlines())
-            console.out(f"{quoted}\n\n")
-        console.out(f"{shown(message.text)}\n")
+        for part in message.parts:
+            console.out(_said(part, shown))
         for citation in citations.get(message.id, ()):
             console.out(f"\n{shown(citation_line(citation))}\n")
         if message.status != "complete":
             console.out(f"({message.status})\n")
     return 0
+
+
+def _said(part: Part, shown: Callable[[str], str]) -> str:
+    """A part as a paragraph or two; empty for one that says nothing."""
+    match part.kind:
+        case "text":
+            return f"{shown(part.text)}\n"
+        case "reasoning":
+            return _quoted(shown(part.text))
+        case "image":
+            return tr("Image: {name}", name=shown(part.name)) + "\n\n"
+        case "file":
+            return tr("File: {name}", name=shown(part.name)) + "\n\n" + _quoted(shown(part.text))
+        case "tool_call":
+            return tr("Tool: {name}", name=shown(part.name)) + "\n\n" + _quoted(shown(part.text))
+        case "tool_result":
+            return tr("Result:") + "\n\n" + _quoted(shown(part.text))
+
+
+def _quoted(text: str) -> str:
+    lines = [f"> {line}".rstrip() for line in text.strip().splitlines()]
+    return "\n".join(lines) + "\n\n" if lines else ""
 
 
 def search(arguments: argparse.Namespace, services: Services, console: Console) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import UTC, datetime, time, timedelta
-from typing import Final, cast
+from typing import Final, cast, get_args
 
 from storage.records import Filter, FoundIn, Rating, Role
 
@@ -33,7 +33,7 @@ def add_options(parser: argparse.ArgumentParser, *, messages: bool) -> None:
     parser.add_argument("--rating", choices=tuple(RATINGS), help="of answers")
     if messages:
         parser.add_argument(
-            "--part", choices=("text", "reasoning", "title", "file"), help="only in these; file is its name"
+            "--part", choices=get_args(FoundIn), help="only in these; file is its name and its text"
         )
         parser.add_argument("-c", "--conversation", metavar="ID", type=int, help="only in this one")
     else:

@@ -11,11 +11,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from storage.knowledge.records import Citation
-from storage.records import Generation, Image, MessageStatus, Part, Role
+from storage.records import Generation, MessageStatus, Part, Role
 
 LostKind = Literal[
-    "tool_call",
-    "tool_result",
     "file",
     "image",
     "audio",
@@ -26,7 +24,7 @@ LostKind = Literal[
     "message",
     "other",
 ]
-"""What a message can hold elsewhere and not here."""
+"""What does not come over: there is no place for it here, or it is not in the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +47,7 @@ class CarriedMessage:
     """One message.
 
     Attributes:
+        parts: Images and files with their bytes, as far as there are any.
         key: Stable name within its conversation, the same each time that it is carried.
         parent_key: None for a first message.
         created_at: None where the other program does not say.
@@ -65,7 +64,6 @@ class CarriedMessage:
     generation: Generation | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    images: tuple[Image, ...] = ()
     traces: tuple[CarriedTrace, ...] = ()
     citations: tuple[Citation, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)

@@ -19,8 +19,8 @@ from storage.database import Database, now_text, storable
 from storage.exchange.carried import Carried, CarriedMessage, CarriedTrace
 from storage.exchange.foreign import moment
 from storage.exchange.naming import Names, is_ours, moment_text, own_origin
-from storage.images import Images
 from storage.knowledge.citations import Citations
+from storage.parts import Parts
 from storage.records import Generation, Part
 from storage.rows import (
     GENERATION_COLUMNS,
@@ -57,7 +57,7 @@ class Filing:
     def __init__(self, database: Database, search: Search) -> None:
         self._database = database
         self._search = search
-        self._images = Images(database)
+        self._parts = Parts(database)
         self._citations = Citations(database)
         self._shelf = Shelf(database)
         self._streams = Streams(database)
@@ -200,8 +200,7 @@ class Filing:
                 [conversation_id, parent_id, message.role, message.status, moment_text(before)],
             )
             ids[message.key] = message_id
-            self._insert_parts(message_id, message.parts)
-            self._images.insert(message_id, message.images)
+            self._parts.insert(message_id, message.parts)
             self._citations.insert(message_id, message.citations)
             if message.generation is not None:
                 self._insert_generation(message_id, message, before)
@@ -213,15 +212,6 @@ class Filing:
                     "INSERT INTO message_origins (message_id, key) VALUES (?, ?)", [message_id, message.key]
                 )
         return n_lost
-
-    def _insert_parts(self, message_id: int, parts: tuple[Part, ...]) -> None:
-        for position, part in enumerate(parts):
-            text = storable(part.text)
-            part_id = self._database.execute(
-                "INSERT INTO parts (message_id, position, kind, text) VALUES (?, ?, ?, ?)",
-                [message_id, position, part.kind, text],
-            )
-            self._search.add(part_id, part.kind, text)
 
     def _insert_generation(self, message_id: int, message: CarriedMessage, created_at: datetime) -> None:
         assert message.generation is not None
@@ -287,17 +277,18 @@ class Filing:
 
         Args:
             conversation_id: Whose.
-            whole: With images, traces and how they were made, which no key depends on.
+            whole: With the bytes of files, traces and how they were made, which no key depends on.
         """
-        parts = self._parts(conversation_id)
         generations = self._by_message("generations", conversation_id) if whole else {}
         traces = self._by_message("traces", conversation_id) if whole else {}
         ratings = self._by_message("ratings", conversation_id) if whole else {}
         rows = self._database.query(
             "SELECT * FROM messages WHERE conversation_id = ? ORDER BY id", [conversation_id]
         )
-        images = self._images.of([row["id"] for row in rows]) if whole else {}
-        citations = self._citations.of([row["id"] for row in rows]) if whole else {}
+        ids = [row["id"] for row in rows]
+        parts = self._parts.of(ids)
+        attached = self._parts.attachments(ids) if whole else {}
+        citations = self._citations.of(ids) if whole else {}
         messages: list[CarriedMessage] = []
         keys: dict[int, str] = {}
         names = Names()
@@ -314,13 +305,12 @@ class Filing:
                     key=key,
                     parent_key=parent_key,
                     role=row["role"],
-                    parts=said,
+                    parts=_with_bytes(said, attached.get(message_id, ())),
                     created_at=datetime.fromisoformat(row["created_at"]),
                     status="interrupted" if is_streaming else row["status"],
                     generation=_generation(made),
                     started_at=_moment(made, "started_at"),
                     ended_at=_moment(made, "ended_at"),
-                    images=images.get(message_id, ()),
                     citations=citations.get(message_id, ()),
                     traces=tuple(_trace(trace) for trace in traces.get(message_id, ())),
                     more={
@@ -331,16 +321,6 @@ class Filing:
                 )
             )
         return messages, keys
-
-    def _parts(self, conversation_id: int) -> dict[int, list[Part]]:
-        parts: dict[int, list[Part]] = {}
-        for message_id, kind, text in self._database.query(
-            "SELECT message_id, kind, text FROM parts JOIN messages ON messages.id = message_id"
-            " WHERE conversation_id = ? ORDER BY message_id, position",
-            [conversation_id],
-        ):
-            parts.setdefault(message_id, []).append(Part(kind, text))
-        return parts
 
     def _by_message(self, table: str, conversation_id: int) -> dict[int, list[sqlite3.Row]]:
         found: dict[int, list[sqlite3.Row]] = {}
@@ -360,6 +340,12 @@ def _origin_of(row: sqlite3.Row, messages: list[CarriedMessage]) -> str:
 def _folder_name(name: str) -> str:
     """Elsewhere a name may have a slash; here it parts names."""
     return name.replace("/", "-")
+
+
+def _with_bytes(parts: tuple[Part, ...], attached: tuple[Part, ...]) -> tuple[Part, ...]:
+    """The same parts, the images and files among them whole."""
+    whole = iter(attached)
+    return tuple(next(whole, part) if part.kind in ("image", "file") else part for part in parts)
 
 
 def _generation(row: sqlite3.Row | None) -> Generation | None:

@@ -6,15 +6,16 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from storage.database import storable
 from storage.exchange.carried import LostKind
-from storage.records import Generation, Image, Role
+from storage.records import Generation, Part, Role
 
-MAX_IMAGE_BYTES = 64 << 20
+MAX_FILE_BYTES = 64 << 20
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"BM": "bmp"}
 _ROLES: Mapping[str, Role] = {
     "user": "user", "human": "user", "assistant": "assistant", "model": "assistant", "bot": "assistant",
@@ -115,18 +116,75 @@ def image_format(data: bytes) -> str | None:
     return next((name for signature, name in _SIGNATURES.items() if data.startswith(signature)), None)
 
 
-def image(name: str, data: bytes) -> Image | None:
+def image(name: str, data: bytes) -> Part | None:
     """An image that can be kept, else None."""
     kind = image_format(data)
-    if kind is None or len(data) > MAX_IMAGE_BYTES:
+    if kind is None or len(data) > MAX_FILE_BYTES:
         return None
-    name = name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
-    return Image(name or f"image.{kind}", data)
+    return Part("image", name=_base_name(name) or f"image.{kind}", data=data)
 
 
-def image_of_base64(name: str, encoded: Any) -> Image | None:
+def attached(name: str, data: bytes) -> Part | None:
+    """An image, a text, or any other file; None where it is too large to be kept."""
+    if (found := image(name, data)) is not None:
+        return found
+    if len(data) > MAX_FILE_BYTES:
+        return None
+    with suppress(UnicodeDecodeError):
+        if "\0" not in (words := data.decode()):
+            return text_file(name, words)
+    return Part("file", name=_base_name(name) or "file", data=data)
+
+
+def text_file(name: str, words: str) -> Part:
+    """A file of which the words are there."""
+    return Part("file", words, _base_name(name) or "file")
+
+
+def tool_call(name: str, arguments: Any, call_id: str = "") -> Part:
+    """A call, its arguments as text or as a value of JSON."""
+    said = arguments if isinstance(arguments, str) else json.dumps(arguments or {}, ensure_ascii=False)
+    return Part("tool_call", said, name or "tool", call_id)
+
+
+def tool_result(content: Any, call_id: str = "", name: str = "") -> Part:
+    """What a tool gave: a text, blocks with texts, or any value of JSON."""
+    if isinstance(content, str):
+        return Part("tool_result", content, name, call_id)
+    said = "\n".join(text(block.get("text")) for block in objects(content))
+    if not said and content:
+        said = json.dumps(content, ensure_ascii=False)
+    return Part("tool_result", said, name, call_id)
+
+
+def openai_calls(value: Any) -> list[Part]:
+    """The calls of a message in OpenAI's shape, which may stand there as text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return []
+    return [
+        tool_call(text(function.get("name")), function.get("arguments"), identifier(call.get("id")))
+        for call in objects(value)
+        for function in (mapping(call.get("function")),)
+    ]
+
+
+def with_content(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Without texts that say nothing; the images first, as models see them."""
+    kept = [part for part in parts if part.text or part.kind not in ("text", "reasoning")]
+    return tuple(sorted(kept, key=lambda part: part.kind != "image"))
+
+
+def said_in(parts: Iterable[Part]) -> list[tuple[str, str]]:
+    """What names a message that has no id: what was said, and not what came with it."""
+    return [(part.kind, part.text) for part in parts if part.kind in ("text", "reasoning")]
+
+
+def image_of_base64(name: str, encoded: Any) -> Part | None:
     """An image in base64, with or without `data:...;base64,` before it; None for what is none."""
-    if not isinstance(encoded, str) or len(encoded) > 2 * MAX_IMAGE_BYTES:
+    if not isinstance(encoded, str) or len(encoded) > 2 * MAX_FILE_BYTES:
         return None
     if encoded.startswith("data:"):
         head, _, encoded = encoded.partition(",")
@@ -136,6 +194,10 @@ def image_of_base64(name: str, encoded: Any) -> Image | None:
         return image(name, base64.b64decode(encoded, validate=True))
     except (binascii.Error, ValueError):
         return None
+
+
+def _base_name(name: str) -> str:
+    return name.replace("\\", "/").rsplit("/", 1)[-1].replace("\0", "")
 
 
 def _moment_of_text(value: str) -> datetime | None:

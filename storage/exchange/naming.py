@@ -26,8 +26,12 @@ class Names:
         self._taken: set[str] = set()
 
     def name(self, parent_key: str | None, role: str, created_at: str, parts: Sequence[Part]) -> str:
-        """The name of the next message; twice the same in one millisecond is still two messages."""
-        key = digest(parent_key, role, created_at, [(part.kind, part.text) for part in parts])
+        """The name of the next message; twice the same in one millisecond is still two messages.
+
+        Images have no part in it: names that were given before they were parts shall stay.
+        """
+        said = [(part.kind, part.text) for part in parts if part.kind != "image"]
+        key = digest(parent_key, role, created_at, said)
         unique = key
         number = 1
         while unique in self._taken:
@@ -62,7 +66,7 @@ def named_by_content(carried: Carried) -> Carried:
     messages = []
     for message in carried.messages:
         before = message.created_at or before
-        parts = tuple(Part(part.kind, storable(part.text)) for part in message.parts)
+        parts = tuple(_storable(part) for part in message.parts)
         parent_key = None if message.parent_key is None else keys[message.parent_key]
         key = names.name(parent_key, message.role, moment_text(before), parts)
         keys[message.key] = key
@@ -74,3 +78,7 @@ def named_by_content(carried: Carried) -> Carried:
         head_key=keys.get(carried.head_key or ""),
         created_at=created_at,
     )
+
+
+def _storable(part: Part) -> Part:
+    return replace(part, text=storable(part.text), name=storable(part.name), call_id=storable(part.call_id))

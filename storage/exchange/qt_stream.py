@@ -57,21 +57,25 @@ class QtStream:
         """A QString; a null one is empty."""
         return self.bytes().decode("utf-16-be", "surrogatepass")
 
-    def variant(self) -> None:
-        """Pass over a QVariant of a plain type."""
+    def variant(self) -> str | bool | int | float | None:
+        """A QVariant of a plain type."""
         kind = self.int32()
         self.boolean()
         match kind:
             case 0:  # invalid: its value is an empty text
                 self.text()
+                return None
             case 1:
-                self.boolean()
-            case 2 | 3:
-                self.skip(4)
-            case 4 | 5 | 6:
-                self.skip(8)
+                return self.boolean()
+            case 2 | 4:
+                return int.from_bytes(self.raw(kind * 2), "big", signed=True)
+            case 3 | 5:
+                return int.from_bytes(self.raw(kind * 2 - 2), "big")
+            case 6:
+                (value,) = struct.unpack(">d", self.raw(8))
+                return float(value)
             case 10:
-                self.text()
+                return self.text()
             case _:
                 raise ValueError(f"a value of Qt's type {kind}")
 

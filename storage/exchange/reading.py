@@ -16,6 +16,7 @@ from typing import Any
 from storage.errors import ForeignDatabaseUnreadable, UnknownExport
 from storage.exchange import foreign_database, naming
 from storage.exchange.archive import DiskFile, Member, members
+from storage.exchange.beside import Files
 from storage.exchange.carried import Broken, Carried, Item, Recognized, Skipped
 from storage.exchange.foreign import digest
 from storage.exchange.importers import (
@@ -105,13 +106,14 @@ def read(path: Path) -> Iterator[Item]:
 
 def _of_files(files: Sequence[Member], *, is_alone: bool) -> Iterator[Item]:
     threads, others = _threads_apart(files)
+    beside = Files(files)
     for thread in threads:
         yield from _of_thread(thread)
     for file in others:
         if not is_alone and PurePosixPath(file.name).suffix.lower() not in _SUFFIXES:
             continue
         try:
-            yield from _in_folders(_of_file(file), file)
+            yield from _in_folders(_of_file(file, beside), file)
         except (OSError, ForeignDatabaseUnreadable) as error:
             yield Broken(file.name, str(error))
 
@@ -125,7 +127,7 @@ def _in_folders(found: Iterator[Item], file: Member) -> Iterator[Item]:
         yield item
 
 
-def _of_file(file: Member) -> Iterator[Item]:
+def _of_file(file: Member, beside: Files) -> Iterator[Item]:
     with file.open() as opened:
         magic = opened.read(16)
     if magic == foreign_database.MAGIC:
@@ -138,13 +140,13 @@ def _of_file(file: Member) -> Iterator[Item]:
         yield Skipped(file.name)  # no text: a model, a picture
     else:
         with file.open() as opened:
-            yield from _of_json(file.name, opened)
+            yield from _of_json(file.name, opened, beside)
 
 
 # --- JSON ---
 
 
-def _of_json(name: str, source: ByteSource) -> Iterator[Item]:
+def _of_json(name: str, source: ByteSource, beside: Files) -> Iterator[Item]:
     importer: Any = None
     pending: list[Broken] = []
     session = _Sessions(name)
@@ -162,7 +164,8 @@ def _of_json(name: str, source: ByteSource) -> Iterator[Item]:
                 yield from session.take(found.value)
                 continue
             if of_value is not None:
-                yield from _guarded(where, of_value.convert, found.value)
+                with_files = (beside,) if of_value is chatgpt else ()
+                yield from _guarded(where, of_value.convert, found.value, *with_files)
                 continue
         reason = found.reason if isinstance(found, BadValue) else "not a conversation of a known format"
         n_broken += 1

@@ -135,9 +135,8 @@ def _one(first: CarriedMessage, second: CarriedMessage) -> CarriedMessage:
         status=second.status,
         generation=second.generation or first.generation,
         ended_at=second.ended_at or second.created_at or first.ended_at,
-        images=first.images + second.images,
     )
 
 
 def _has_content(node: CarriedMessage) -> bool:
-    return bool(node.images) or any(part.text for part in node.parts)
+    return any(part.text or part.kind not in ("text", "reasoning") for part in node.parts)

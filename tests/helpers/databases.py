@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from storage.knowledge.records import Citation, EmbeddingModel, FileStamp, Passage, ReadDocument
-from storage.records import Generation, Image, Part, Prompt, StoredModel
+from storage.records import Generation, Part, Prompt, StoredModel
 from storage.store import Store
 
 GENERATION = Generation(
@@ -30,6 +30,11 @@ GENERATION = Generation(
     template_sha256="ef" * 32,
     think_budget_tokens=10,
     thinking_ended_by="budget",
+    effort="low",
+)
+SEARCH = (
+    Part("tool_call", '{"query": "experts"}', "web_search", "call_1"),
+    Part("tool_result", "Mixtures of experts", "web_search", "call_1"),
 )
 CITATION = Citation(
     number=1,
@@ -38,7 +43,7 @@ CITATION = Citation(
     title="mixtures.md",
     passage=Passage("A router chooses the experts.", ("Mixtures", "Routing"), line=3, line_end=3),
 )
-RED = Image("red square.png", b"\x89PNG red")
+RED = Part("image", name="red square.png", data=b"\x89PNG red")
 
 
 def text(words: str) -> list[Part]:
@@ -55,7 +60,7 @@ def fill(store: Store) -> None:
     conversations.flush_answer(answer.id, [thought])
     conversations.finish_answer(
         answer.id,
-        [thought, Part("text", "A model that wakes a few of its experts for each token.")],
+        [thought, *SEARCH, Part("text", "A model that wakes a few of its experts for each token.")],
         GENERATION,
     )
     store.traces.put(
@@ -101,7 +106,7 @@ def organize(store: Store, mixtures: int, flags: int, answer: int) -> None:
     store.prompts.put(Prompt("Brief", "Be brief."))
     archived = store.conversations.create(title="Squares").id
     for words in ("What is this?", "And what is this?"):
-        store.conversations.append(archived, None, "user", text(words), images=[RED])
+        store.conversations.append(archived, None, "user", [RED, *text(words)])
     store.shelf.archive(archived)
     thrown = store.conversations.create(title="Nonsense").id
     store.conversations.append(thrown, None, "user", text("Never mind the experts."))

@@ -93,6 +93,12 @@ _ROWS: Final = {
         INSERT INTO citations
             VALUES (1, 9, 1, 'notes', '/notes/a.txt', 'a.txt', '[]', NULL, 1, 1, 'two words');
     """,
+    16: """
+        INSERT INTO parts VALUES (20, 10, 2, 'tool_call', '{}', 'web_search', 'call_1', NULL),
+            (21, 10, 3, 'tool_result', 'nothing', NULL, 'call_1', NULL);
+        INSERT INTO search (rowid, text) VALUES (20, 'web_search {}'), (21, 'nothing');
+    """,
+    17: "UPDATE generations SET effort = 'low' WHERE message_id = 10;",
 }
 
 

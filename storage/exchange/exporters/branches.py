@@ -26,3 +26,11 @@ def text_of(message: CarriedMessage) -> str:
 def reasoning_of(message: CarriedMessage) -> str:
     """The reasoning alone; empty where there was none."""
     return "".join(part.text for part in message.parts if part.kind == "reasoning")
+
+
+def fenced(text: str) -> str:
+    """A text as a block of code, whatever stands in it."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}\n{text}\n{fence}"

@@ -10,7 +10,7 @@ https://github.com/lm-sys/FastChat/blob/main/docs/training.md (conversations)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
@@ -18,6 +18,7 @@ from storage.exchange.carried import Carried, CarriedMessage
 from storage.exchange.exporters.branches import reasoning_of, shown_branch, text_of
 from storage.exchange.exporters.entropy import mean_entropy_bits
 from storage.exchange.near_duplicates import NearDuplicates
+from storage.tool_steps import steps_of
 
 Shape = Literal["sharegpt", "openai"]
 Reason = Literal["no_answer", "too_short", "too_long", "low_rating", "unsure", "near_duplicate"]
@@ -125,15 +126,37 @@ def _refusal(turns: Sequence[CarriedMessage], quality: Quality) -> Reason | None
 def _example(
     system_prompt: str, turns: Sequence[CarriedMessage], shape: Shape, with_reasoning: bool
 ) -> dict[str, Any]:
-    said = [("system", system_prompt)] if system_prompt else []
-    for turn in turns:
-        reasoning = reasoning_of(turn).strip() if with_reasoning else ""
-        said.append(
-            (turn.role, f"<think>\n{reasoning}\n</think>\n\n{text_of(turn)}" if reasoning else text_of(turn))
-        )
     if shape == "openai":
-        return {"messages": [{"role": role, "content": text} for role, text in said]}
-    return {"conversations": [{"from": _SPEAKERS[role], "value": text} for role, text in said]}
+        said: list[dict[str, Any]] = [{"role": "system", "content": system_prompt}] if system_prompt else []
+        for turn in turns:
+            said += _openai_turn(turn, with_reasoning)
+        return {"messages": said}
+    values = [{"from": "system", "value": system_prompt}] if system_prompt else []
+    for turn in turns:
+        reasoning = reasoning_of(turn) if with_reasoning else ""
+        values.append({"from": _SPEAKERS[turn.role], "value": _with_thought(text_of(turn), reasoning)})
+    return {"conversations": values}
+
+
+def _openai_turn(turn: CarriedMessage, with_reasoning: bool) -> Iterator[dict[str, Any]]:
+    """A turn; an answer that used tools is several."""
+    if turn.role != "assistant":
+        yield {"role": turn.role, "content": text_of(turn)}
+        return
+    for step in steps_of(turn.parts):
+        said = {"role": "assistant", "content": _with_thought(step.text, step.reasoning * with_reasoning)}
+        calls = [
+            {"id": one.call_id, "type": "function", "function": {"name": one.name, "arguments": one.text}}
+            for one in step.calls
+        ]
+        yield said | ({"tool_calls": calls} if calls else {})
+        for result in step.results:
+            yield {"role": "tool", "tool_call_id": result.call_id, "content": result.text}
+
+
+def _with_thought(text: str, reasoning: str) -> str:
+    reasoning = reasoning.strip()
+    return f"<think>\n{reasoning}\n</think>\n\n{text}" if reasoning else text
 
 
 def _all_text(turns: Sequence[CarriedMessage]) -> str:

@@ -12,7 +12,10 @@ class Labels:
     Attributes:
         untitled: Stands for a title that is not there.
         unfinished: Below an answer that was cut off.
-        images: Above the names of images where they cannot be shown.
+        image: Before the name of an image where it cannot be shown.
+        file: Before the name of a file.
+        tool_call: Before the name of a tool that was used.
+        tool_result: Above what came of it.
         language: Of these words, as HTML names it, such as "en" or "zh-CN".
     """
 
@@ -22,5 +25,8 @@ class Labels:
     reasoning: str
     untitled: str
     unfinished: str
-    images: str
+    image: str
+    file: str
+    tool_call: str
+    tool_result: str
     language: str = "en"

@@ -15,6 +15,7 @@ from typing import IO, Any
 from storage.exchange.carried import Carried, CarriedMessage
 from storage.exchange.importers.coterie import VERSION
 from storage.exchange.naming import PROGRAM
+from storage.records import Part
 
 
 def write_one(conversation: Carried, file: IO[str]) -> None:
@@ -62,7 +63,7 @@ def _message(message: CarriedMessage) -> dict[str, Any]:
         "role": message.role,
         "status": message.status,
         "created_at": _moment(message.created_at),
-        "parts": [asdict(part) for part in message.parts],
+        "parts": [_part(part) for part in message.parts],
     }
     if message.generation is not None:
         made = asdict(message.generation) | {"parameters": dict(message.generation.parameters)}
@@ -70,8 +71,6 @@ def _message(message: CarriedMessage) -> dict[str, Any]:
             "started_at": _moment(message.started_at),
             "ended_at": _moment(message.ended_at),
         }
-    if message.images:
-        found["images"] = [{"name": image.name, "data": _base64(image.data)} for image in message.images]
     if message.citations:
         found["citations"] = [
             {
@@ -95,6 +94,16 @@ def _message(message: CarriedMessage) -> dict[str, Any]:
         ]
     if message.more:
         found["more"] = dict(message.more)
+    return found
+
+
+def _part(part: Part) -> dict[str, Any]:
+    found = {"kind": part.kind, "text": part.text}
+    for name in ("name", "call_id"):
+        if getattr(part, name):
+            found[name] = getattr(part, name)
+    if part.data is not None:
+        found["data"] = _base64(part.data)
     return found
 
 

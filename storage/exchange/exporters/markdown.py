@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import IO
 
 from storage.exchange.carried import Carried, CarriedMessage
-from storage.exchange.exporters.branches import reasoning_of, shown_branch, text_of
+from storage.exchange.exporters.branches import fenced, shown_branch
 from storage.exchange.exporters.labels import Labels
 from storage.knowledge.places import place
+from storage.records import Part
 
 # Inside the fold they would end it.
 _FOLDS = re.compile(r"<(?=/?(?:details|summary)\b)", re.IGNORECASE)
@@ -26,20 +28,35 @@ def write(conversation: Carried, file: IO[str], labels: Labels) -> None:
 
 def _write_message(message: CarriedMessage, file: IO[str], labels: Labels) -> None:
     file.write(f"\n## {_speaker(message, labels)}\n")
-    if message.images:
-        names = ", ".join(_one_line(image.name) for image in message.images)
-        file.write(f"\n*{labels.images}: {names}*\n")
-    reasoning = reasoning_of(message).strip()
-    if reasoning:
-        quoted = "\n".join(f"> {line}".rstrip() for line in _FOLDS.sub("&lt;", reasoning).splitlines())
-        file.write(f"\n<details>\n<summary>{labels.reasoning}</summary>\n\n{quoted}\n\n</details>\n")
-    text = text_of(message).strip()
-    if text:
-        file.write(f"\n{text}\n")
+    for part in message.parts:
+        _write_part(part, file, labels)
     for one in message.citations:
         file.write(f"\n\\[{one.number}] {_one_line(place(one.path, one.title, one.passage))}\n")
     if message.status != "complete":
         file.write(f"\n*{labels.unfinished}*\n")
+
+
+def _write_part(part: Part, file: IO[str], labels: Labels) -> None:
+    said = part.text.strip()
+    match part.kind:
+        case "text" if said:
+            file.write(f"\n{said}\n")
+        case "reasoning" if said:
+            _write_fold(labels.reasoning, _FOLDS.sub("&lt;", said), file)
+        case "image":
+            file.write(f"\n*{labels.image}: {_one_line(part.name)}*\n")
+        case "file" if not said:
+            file.write(f"\n*{labels.file}: {_one_line(part.name)}*\n")
+        case "file" | "tool_call":
+            label = labels.file if part.kind == "file" else labels.tool_call
+            _write_fold(f"{label}: {html.escape(_one_line(part.name), quote=False)}", fenced(said), file)
+        case "tool_result":
+            _write_fold(labels.tool_result, fenced(said), file)
+
+
+def _write_fold(summary: str, said: str, file: IO[str]) -> None:
+    quoted = "\n".join(f"> {line}".rstrip() for line in said.splitlines())
+    file.write(f"\n<details>\n<summary>{summary}</summary>\n\n{quoted}\n\n</details>\n")
 
 
 def _speaker(message: CarriedMessage, labels: Labels) -> str:

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from typing import IO
 
 from storage.exchange.carried import Carried, CarriedMessage
-from storage.exchange.exporters.branches import reasoning_of, shown_branch, text_of
+from storage.exchange.exporters.branches import shown_branch
 from storage.exchange.exporters.labels import Labels
 from storage.exchange.foreign import image_format
 from storage.knowledge.places import place
-from storage.records import Image
+from storage.records import Part
 
 # HTML cannot hold these, not even as a reference.
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
@@ -106,14 +106,8 @@ class _Page:
         if message.generation is not None:
             speaker = message.generation.model_name
         self.begin(message.role, speaker)
-        for image in message.images:
-            self._image(image)
-        if reasoning := reasoning_of(message).strip():
-            fold, head = ("blockquote", "p") if self._is_paper else ("details", "summary")
-            file.write(f'<{fold}>\n<{head} class="fold">{_escaped(labels.reasoning)}</{head}>\n')
-            self.text(reasoning)
-            file.write(f"</{fold}>\n")
-        self.text(text_of(message))
+        for part in message.parts:
+            self._part(part)
         for one in message.citations:
             cited = f"[{one.number}] {place(one.path, one.title, one.passage)}"
             file.write(f'<p class="note" dir="auto">{_escaped(cited)}</p>\n')
@@ -128,9 +122,44 @@ class _Page:
         else:
             _write_text(text, self._file)
 
-    def _image(self, image: Image) -> None:
-        kind = image_format(image.data)
-        if kind is not None:
+    def _part(self, part: Part) -> None:
+        labels, name = self._labels, _escaped(part.name)
+        match part.kind:
+            case "text":
+                self.text(part.text)
+            case "reasoning" if part.text.strip():
+                self._begin_fold(_escaped(labels.reasoning))
+                self.text(part.text.strip())
+                self._end_fold()
+            case "image":
+                self._image(part)
+            case "file":
+                self._folded(f"{labels.file}: {name}", part.text)
+            case "tool_call":
+                self._folded(f"{labels.tool_call}: {name}", part.text)
+            case "tool_result":
+                self._folded(labels.tool_result, part.text)
+
+    def _folded(self, head: str, code: str) -> None:
+        """A fold with a text as it stands; only its head where there is none."""
+        if not code.strip():
+            self._file.write(f'<p class="note" dir="auto">{head}</p>\n')
+            return
+        self._begin_fold(head)
+        _write_code(code, self._file)
+        self._end_fold()
+
+    def _begin_fold(self, head: str) -> None:
+        """Begin one below a head in HTML."""
+        fold, tag = ("blockquote", "p") if self._is_paper else ("details", "summary")
+        self._file.write(f'<{fold}>\n<{tag} class="fold" dir="auto">{head}</{tag}>\n')
+
+    def _end_fold(self) -> None:
+        self._file.write(f"</{'blockquote' if self._is_paper else 'details'}>\n")
+
+    def _image(self, image: Part) -> None:
+        kind = None if image.data is None else image_format(image.data)
+        if kind is not None and image.data is not None:
             data = base64.b64encode(image.data).decode()
             self._file.write(
                 f'<p><img alt="{_escaped(image.name)}" src="data:image/{kind};base64,{data}"></p>\n'

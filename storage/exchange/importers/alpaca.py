@@ -12,10 +12,21 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from storage.exchange.carried import Carried, CarriedMessage
-from storage.exchange.foreign import Losses, generation, identifier, image_of_base64, moment, role_of, text
+from storage.exchange.foreign import (
+    Losses,
+    generation,
+    identifier,
+    image_of_base64,
+    moment,
+    role_of,
+    text,
+    text_file,
+    tool_result,
+    with_content,
+)
 from storage.exchange.foreign_database import ForeignDatabase
 from storage.exchange.weaving import path_of, woven
-from storage.records import Image, Part
+from storage.records import Part
 
 PROGRAM = "alpaca"
 _THOUGHT = re.compile(r"\A\s*<think>(.*?)</think>\s*", re.DOTALL)
@@ -82,36 +93,34 @@ def _message(database: ForeignDatabase, row: Mapping[str, Any], lost: Losses) ->
     parts = [Part("text", said)]
     if role == "assistant" and (thought := _THOUGHT.match(said)):
         parts = [Part("reasoning", thought[1].strip()), Part("text", said[thought.end() :])]
-    images: list[Image] = []
     if database.has("attachment"):
         for attached in database.rows("SELECT * FROM attachment WHERE message_id = ?", [row["id"]]):
-            _take(attached, parts, images, lost)
+            _take(attached, parts, lost)
     return CarriedMessage(
         key=identifier(row["id"]),
         parent_key=None,
         role=role or "assistant",
-        parts=tuple(part for part in parts if part.text) if role else (),
+        parts=with_content(parts) if role else (),
         created_at=moment(row["date_time"]),
         generation=generation(text(row.get("model")), engine="Alpaca") if role == "assistant" else None,
-        images=tuple(images) if role else (),
     )
 
 
-def _take(attached: Mapping[str, Any], parts: list[Part], images: list[Image], lost: Losses) -> None:
+def _take(attached: Mapping[str, Any], parts: list[Part], lost: Losses) -> None:
     kind, name, content = (text(attached.get(column)) for column in ("type", "name", "content"))
     if kind == "thought":
         parts.insert(0, Part("reasoning", content))
     elif kind == "image":
         image = image_of_base64(name, content)
         if image is not None:
-            images.append(image)
+            parts.append(image)
         else:
             lost.add("image")
     elif kind == "tool":
-        lost.add("tool_call")
+        parts.insert(0, tool_result(content, name=name))  # call and result as one text
     elif (
         kind in ("plain_text", "code", "pdf", "docx", "odt", "pptx", "xlsx", "website", "youtube") and content
     ):
-        parts.append(Part("text", f"\n\n{name}\n\n{content}"))
+        parts.append(text_file(name, content))
     else:
         lost.add("audio" if kind == "audio" else "file")

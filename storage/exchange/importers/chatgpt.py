@@ -2,6 +2,8 @@
 
 Until 2025 one `conversations.json`; in the exports of 2026 many `conversations-000.json`, `-001`, ... in
 one zip, in which many messages have no `metadata` and some nodes no `children`. Each is an array of trees.
+Images and files lie beside them, named `<id>-<name>`, `<id>.dat` or `dalle-generations/<id>-...`, where a
+message has `file-service://<id>` or `sediment://<id>`.
 
 Source: https://github.com/danny-avila/LibreChat/issues/15229 (many files, absent metadata),
 https://github.com/NextStat/chatgpt2md/issues/1 (their names),
@@ -14,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from storage.exchange.beside import Files
 from storage.exchange.carried import Carried, CarriedMessage
 from storage.exchange.foreign import (
     Losses,
@@ -26,6 +29,9 @@ from storage.exchange.foreign import (
     objects,
     role_of,
     text,
+    tool_call,
+    tool_result,
+    with_content,
 )
 from storage.exchange.weaving import surviving, woven
 from storage.records import Generation, Part
@@ -40,8 +46,13 @@ def recognizes(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("mapping"), dict) and ("current_node" in value or "conversation_id" in value)
 
 
-def convert(value: Mapping[str, Any]) -> Carried:
-    """One conversation."""
+def convert(value: Mapping[str, Any], files: Files | None = None) -> Carried:
+    """One conversation.
+
+    Args:
+        value: It.
+        files: What came with it in the same zip or folder: the images and files that it names.
+    """
     lost = Losses()
     nodes = []
     instructions = ""
@@ -51,7 +62,7 @@ def convert(value: Mapping[str, Any]) -> Carried:
         message = mapping(node.get("message"))
         parent_key = identifier(node.get("parent")) or None
         instructions = instructions or _instructions(message)
-        nodes.append(_message(str(key), parent_key, message, default_model, lost))
+        nodes.append(_message(str(key), parent_key, message, default_model, files or Files(()), lost))
     messages = woven(nodes)
     conversation_id = identifier(value.get("conversation_id")) or identifier(value.get("id"))
     return Carried(
@@ -72,7 +83,12 @@ def _more(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _message(
-    key: str, parent_key: str | None, message: Mapping[str, Any], default_model: str, lost: Losses
+    key: str,
+    parent_key: str | None,
+    message: Mapping[str, Any],
+    default_model: str,
+    files: Files,
+    lost: Losses,
 ) -> CarriedMessage:
     content = mapping(message.get("content"))
     metadata = mapping(message.get("metadata"))
@@ -81,22 +97,24 @@ def _message(
     parts: tuple[Part, ...] = ()
     kind = text(content.get("content_type")) or "text"
     is_for_a_tool = role == "assistant" and message.get("recipient") not in (None, "", "all")
+    is_shown = kind not in _HIDDEN and metadata.get("is_visually_hidden_from_conversation") is not True
     if speaker == "tool":
-        lost.add("tool_result")
+        # It follows the call, by whose key the two find each other.
+        name = text(mapping(message.get("author")).get("name"))
+        said, beside = _content(content, files, lost)
+        parts = (*beside, tool_result(said, parent_key or "", name)) if is_shown else ()
     elif is_for_a_tool:
-        lost.add("tool_call")
-    elif (
-        role is not None
-        and kind not in _HIDDEN
-        and metadata.get("is_visually_hidden_from_conversation") is not True
-    ):
-        parts = _parts(kind, content, lost)
-        lost.add("file", len(items(metadata.get("attachments"))) if role == "user" else 0)
+        said, beside = _content(content, files, lost)
+        parts = (tool_call(text(message.get("recipient")), said, key), *beside)
+    elif role is not None and is_shown:
+        parts = _parts(kind, content, files, lost)
+        if role == "user":
+            parts += _attached(metadata, parts, files, lost)
     return CarriedMessage(
         key=key,
         parent_key=parent_key,
         role=role or "assistant",
-        parts=parts,
+        parts=with_content(parts),
         created_at=moment(message.get("create_time")),
         status="interrupted" if message.get("status") == "in_progress" else "complete",
         generation=_generation(metadata, default_model) if role == "assistant" and parts else None,
@@ -113,7 +131,7 @@ def _generation(metadata: Mapping[str, Any], default_model: str) -> Generation:
     )
 
 
-def _parts(kind: str, content: Mapping[str, Any], lost: Losses) -> tuple[Part, ...]:
+def _parts(kind: str, content: Mapping[str, Any], files: Files, lost: Losses) -> tuple[Part, ...]:
     if kind == "thoughts":
         thoughts = [
             "\n\n".join(
@@ -129,32 +147,44 @@ def _parts(kind: str, content: Mapping[str, Any], lost: Losses) -> tuple[Part, .
         return ()  # "Thought for 8 seconds": the time, not the thought
     if kind == "code":
         return _of("text", _fenced(text(content.get("language")), text(content.get("text"))))
-    if kind == "execution_output":
-        lost.add("tool_result")
-        return ()
+    said, beside = _content(content, files, lost)
+    if not said and not beside and kind not in ("text", "multimodal_text"):
+        lost.add("other")
+    return (*beside, *_of("text", said))
+
+
+def _content(content: Mapping[str, Any], files: Files, lost: Losses) -> tuple[str, list[Part]]:
+    """What a message says, and the images and recordings in it."""
     pieces = []
+    beside: list[Part] = []
     for piece in items(content.get("parts")):
         if isinstance(piece, str):
             pieces.append(piece)
+            continue
+        kind = text(mapping(piece).get("content_type"))
+        if kind == "audio_transcription":
+            pieces.append(text(piece.get("text")))
+        elif "asset_pointer" not in mapping(piece):
+            lost.add("other")
+        elif (found := files.find(text(piece["asset_pointer"]))) is not None:
+            beside.append(found)
         else:
-            pieces.append(_of_object(mapping(piece), lost))
-    found = "\n\n".join(filter(None, pieces)) or text(content.get("text"))
-    if not found and kind not in ("text", "multimodal_text"):
-        lost.add("other")
-    return _of("text", found)
+            lost.add("image" if "image" in kind else "audio")
+    return "\n\n".join(filter(None, pieces)) or text(content.get("text")), beside
 
 
-def _of_object(piece: Mapping[str, Any], lost: Losses) -> str:
-    kind = text(piece.get("content_type"))
-    if kind == "audio_transcription":
-        return text(piece.get("text"))
-    if "image" in kind:
-        lost.add("image")
-    elif "audio" in kind or "video" in kind:
-        lost.add("audio")
-    else:
-        lost.add("other")
-    return ""
+def _attached(
+    metadata: Mapping[str, Any], parts: tuple[Part, ...], files: Files, lost: Losses
+) -> tuple[Part, ...]:
+    """The files that a person sent; images stand in the content, too."""
+    found = []
+    for one in objects(metadata.get("attachments")):
+        part = files.find(identifier(one.get("id")), text(one.get("name")))
+        if part is None:
+            lost.add("file")
+        elif not any(other.data == part.data for other in parts if other.data is not None):
+            found.append(part)
+    return tuple(found)
 
 
 def _instructions(message: Mapping[str, Any]) -> str:

@@ -24,6 +24,10 @@ from storage.exchange.foreign import (
     objects,
     role_of,
     text,
+    text_file,
+    tool_call,
+    tool_result,
+    with_content,
 )
 from storage.exchange.weaving import path_of, surviving, woven
 from storage.records import Part
@@ -84,21 +88,22 @@ def _parts(message: Mapping[str, Any], lost: Losses) -> tuple[Part, ...]:
             case "thinking":
                 parts.append(Part("reasoning", text(block.get("thinking"))))
             case "tool_use":
-                lost.add("tool_call")
+                call = tool_call(text(block.get("name")), block.get("input"), identifier(block.get("id")))
+                parts.append(call)
             case "tool_result":
-                lost.add("tool_result")
+                call_id = identifier(block.get("tool_use_id"))
+                parts.append(tool_result(block.get("content"), call_id, text(block.get("name"))))
             case "image":
                 lost.add("image")
             case _:
                 lost.add("other")
-    parts = [part for part in parts if part.text]
+    parts = list(with_content(parts))
     if not any(part.kind == "text" for part in parts) and message.get("text"):
         parts.append(Part("text", text(message["text"])))
     for attachment in objects(message.get("attachments")):
         content = text(attachment.get("extracted_content"))
-        if content:  # a long paste: its words belong to the question
-            name = text(attachment.get("file_name"))
-            parts.append(Part("text", (f"{name}\n\n" if name else "") + content))
+        if content:
+            parts.append(text_file(text(attachment.get("file_name")), content))
         else:
             lost.add("file")
     lost.add("file", len(items(message.get("files"))))
@@ -109,7 +114,7 @@ def _spaced(parts: list[Part]) -> tuple[Part, ...]:
     """Texts that follow each other as one, with a blank line between them."""
     joined: list[Part] = []
     for part in parts:
-        if joined and joined[-1].kind == part.kind:
+        if joined and joined[-1].kind == part.kind in ("text", "reasoning"):
             joined[-1] = Part(part.kind, f"{joined[-1].text}\n\n{part.text}")
         else:
             joined.append(part)

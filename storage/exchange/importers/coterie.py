@@ -20,7 +20,7 @@ from storage.exchange.foreign import Losses, count, identifier, items, mapping, 
 from storage.exchange.naming import PROGRAM, named_by_content
 from storage.exchange.weaving import woven
 from storage.knowledge.records import Citation, Passage
-from storage.records import Generation, Image, MessageStatus, Part, PartKind, Role
+from storage.records import Generation, MessageStatus, Part, PartKind, Role
 
 VERSION = 1
 _GENERATION_FIELDS = {field.name: str(field.type) for field in fields(Generation)}
@@ -68,13 +68,12 @@ def _message(place: int, message: Mapping[str, Any], lost: Losses) -> CarriedMes
         key=identifier(message.get("key")) or f"message {place}",
         parent_key=identifier(message.get("parent")) or None,
         role=role if role in get_args(Role) else "user",
-        parts=tuple(_parts(message, lost)),
+        parts=(*_images(message, lost), *_parts(message, lost)),
         created_at=moment(message.get("created_at")),
         status=status if status in get_args(MessageStatus) and status != "streaming" else "interrupted",
         generation=_generation(message.get("generation")),
         started_at=moment(mapping(message.get("generation")).get("started_at")),
         ended_at=moment(mapping(message.get("generation")).get("ended_at")),
-        images=tuple(_images(message, lost)),
         traces=tuple(_traces(message, role, lost)),
         citations=tuple(_citations(message, lost).values()),
         more=mapping(message.get("more")),
@@ -85,10 +84,15 @@ def _parts(message: Mapping[str, Any], lost: Losses) -> list[Part]:
     parts = []
     for part in objects(message.get("parts")):
         kind: Any = part.get("kind")
-        if kind in get_args(PartKind):
-            parts.append(Part(kind, text(part.get("text"))))
-        else:
+        if kind not in get_args(PartKind):
             lost.add("other")
+            continue
+        data = _bytes(part.get("data")) if kind in ("image", "file") else None
+        if kind == "image" and data is None:
+            lost.add("image")
+            continue
+        said, name, call_id = (text(part.get(field)) for field in ("text", "name", "call_id"))
+        parts.append(Part(kind, said, name, call_id, data))
     return parts
 
 
@@ -127,14 +131,15 @@ def _fits(value: Any, kind: str) -> bool:
     return isinstance(value, str if kind.startswith("str") else dict)
 
 
-def _images(message: Mapping[str, Any], lost: Losses) -> list[Image]:
+def _images(message: Mapping[str, Any], lost: Losses) -> list[Part]:
+    """Those of files from before images were parts."""
     images = []
     for image in objects(message.get("images")):
         data = _bytes(image.get("data"))
         if data is None:
             lost.add("image")
         else:
-            images.append(Image(text(image.get("name")), data))
+            images.append(Part("image", name=text(image.get("name")), data=data))
     return images
 
 

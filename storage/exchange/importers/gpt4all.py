@@ -14,10 +14,20 @@ from typing import IO, Any
 from urllib.parse import unquote
 
 from storage.exchange.carried import Carried, CarriedMessage
-from storage.exchange.foreign import Losses, digest, generation, image, moment
+from storage.exchange.foreign import (
+    Losses,
+    attached,
+    digest,
+    generation,
+    moment,
+    said_in,
+    tool_call,
+    tool_result,
+    with_content,
+)
 from storage.exchange.qt_stream import QtStream
 from storage.exchange.weaving import path_of, woven
-from storage.records import Image, Part, Role
+from storage.records import Part, Role
 
 PROGRAM = "gpt4all"
 MAGIC = b"\xf5\xd5\x53\xcc"
@@ -35,6 +45,8 @@ class _Item:
     rating: int = 0
     n_sources: int = 0
     thought_ms: int | None = None
+    tool: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
     attachments: list[tuple[str, bytes]] = field(default_factory=list)
     children: list[_Item] = field(default_factory=list)
 
@@ -130,11 +142,11 @@ def _child(stream: QtStream, depth: int) -> _Item:
     if item.name == "Think: ":
         item.thought_ms = stream.int32()
     elif item.name == "ToolCall: ":
-        stream.text()
+        item.tool = stream.text()
         for _ in range(stream.count(8)):
-            stream.text()
+            argument = stream.text()
             stream.skip(4)
-            stream.variant()
+            item.arguments[argument] = stream.variant()
         stream.text()
         stream.skip(4)
         stream.text()
@@ -147,18 +159,20 @@ def _child(stream: QtStream, depth: int) -> _Item:
 def _message(place: int, item: _Item, model: str, lost: Losses) -> CarriedMessage:
     role = _ROLES[item.name]
     parts: list[Part] = []
-    images: list[Image] = []
     thought_ms = [0.0]
     for child in item.children:
-        _gather(child, parts, thought_ms, lost)
+        _gather(child, parts, thought_ms)
     parts += _apart(item.value) if role == "assistant" else [Part("text", item.value)]
     for name, data in item.attachments:
-        _attach(name, data, parts, images, lost)
+        if (found := attached(name, data)) is not None:
+            parts.append(found)
+        else:
+            lost.add("file")
     lost.add("citation", item.n_sources)
-    kept = tuple(part for part in parts if part.text)
+    kept = with_content(parts)
     more: dict[str, Any] = {"rating": item.rating} if item.rating else {}
     return CarriedMessage(
-        key=digest(place, role, [(part.kind, part.text) for part in kept]),
+        key=digest(place, role, said_in(kept)),
         parent_key=None,
         role=role,
         parts=kept,
@@ -166,22 +180,21 @@ def _message(place: int, item: _Item, model: str, lost: Losses) -> CarriedMessag
         generation=generation(model, engine="GPT4All", reasoning_ms=thought_ms[0] or None)
         if role == "assistant"
         else None,
-        images=tuple(images),
         more=more,
     )
 
 
-def _gather(item: _Item, parts: list[Part], thought_ms: list[float], lost: Losses) -> None:
+def _gather(item: _Item, parts: list[Part], thought_ms: list[float]) -> None:
     if item.name == "Think: ":
         parts.append(Part("reasoning", _untagged(item.value)))
         thought_ms[0] += item.thought_ms or 0
     elif item.name == "ToolCall: ":
-        lost.add("tool_call")
+        parts.append(tool_call(item.tool, item.arguments))
     elif item.name == "ToolResponse: ":
-        lost.add("tool_result")
+        parts.append(tool_result(item.value))
     else:
         for child in item.children:
-            _gather(child, parts, thought_ms, lost)
+            _gather(child, parts, thought_ms)
         parts.append(Part("text", item.value))
 
 
@@ -198,14 +211,3 @@ def _apart(value: str) -> list[Part]:
 
 def _untagged(value: str) -> str:
     return value.strip().removeprefix("<think>").removesuffix("</think>").strip()
-
-
-def _attach(name: str, data: bytes, parts: list[Part], images: list[Image], lost: Losses) -> None:
-    found = image(name, data)
-    if found is not None:
-        images.append(found)
-        return
-    try:
-        parts.append(Part("text", f"\n\n{name}\n\n{data.decode()}"))
-    except UnicodeDecodeError:
-        lost.add("file")

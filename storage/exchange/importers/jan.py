@@ -23,10 +23,14 @@ from storage.exchange.foreign import (
     number,
     objects,
     role_of,
+    said_in,
     text,
+    tool_call,
+    tool_result,
+    with_content,
 )
 from storage.exchange.weaving import path_of, woven
-from storage.records import Generation, Image, Part
+from storage.records import Generation, Part
 
 PROGRAM = "jan"
 _THOUGHT = re.compile(r"\A\s*<think(?:ing)?>(.*?)</think(?:ing)?>\s*", re.DOTALL)
@@ -63,18 +67,19 @@ def of_thread(thread: Mapping[str, Any], said: Sequence[Mapping[str, Any]]) -> C
 
 def _message(place: int, message: Mapping[str, Any], model: str, lost: Losses) -> CarriedMessage:
     role = role_of(message.get("role"))
-    if role is None:
-        lost.add("tool_result")
-    parts, images = _content(message, lost)
+    if message.get("role") == "tool":
+        parts = [tool_result(message.get("content"), identifier(message.get("tool_call_id")))]
+    else:
+        parts = _content(message, lost)
     if role == "assistant":
         parts = _apart(parts)
     lost.add("file", len(items(message.get("attachments"))))
     status = message.get("status")
     return CarriedMessage(
-        key=identifier(message.get("id")) or digest(place, [part.text for part in parts]),
+        key=identifier(message.get("id")) or digest(place, [said for _kind, said in said_in(parts)]),
         parent_key=None,
         role=role or "assistant",
-        parts=tuple(part for part in parts if part.text) if role else (),
+        parts=with_content(parts) if role or message.get("role") == "tool" else (),
         created_at=moment(message.get("created_at")),
         status="failed"
         if status == "error"
@@ -83,13 +88,11 @@ def _message(place: int, message: Mapping[str, Any], model: str, lost: Losses) -
         else "complete",
         generation=_generation(message, model) if role == "assistant" else None,
         ended_at=moment(message.get("completed_at")),
-        images=tuple(images) if role else (),
     )
 
 
-def _content(message: Mapping[str, Any], lost: Losses) -> tuple[list[Part], list[Image]]:
+def _content(message: Mapping[str, Any], lost: Losses) -> list[Part]:
     parts: list[Part] = []
-    images: list[Image] = []
     for piece in objects(message.get("content")):
         value = text(mapping(piece.get("text")).get("value"))
         match piece.get("type"):
@@ -101,16 +104,24 @@ def _content(message: Mapping[str, Any], lost: Losses) -> tuple[list[Part], list
             case "image_url":
                 image = image_of_base64("", mapping(piece.get("image_url")).get("url"))
                 if image is not None:
-                    images.append(image)
+                    parts.append(image)
                 else:
                     lost.add("image")
             case "tool_call":
-                lost.add("tool_call")
+                name, call_id = text(piece.get("tool_name")), identifier(piece.get("tool_call_id"))
+                parts.append(tool_call(name, piece.get("input"), call_id))
+                if piece.get("output") is not None:
+                    parts.append(tool_result(_output(piece["output"]), call_id, name))
             case _:
                 lost.add("other")
     if not parts and isinstance(message.get("content"), str):
         parts.append(Part("text", text(message["content"])))
-    return parts, images
+    return parts
+
+
+def _output(value: Any) -> Any:
+    """Tools of the Model Context Protocol give `{"content": [blocks]}`."""
+    return mapping(value).get("content", value)
 
 
 def _apart(parts: list[Part]) -> list[Part]:

@@ -20,17 +20,20 @@ from storage.exchange.foreign import (
     generation,
     identifier,
     image_of_base64,
-    items,
     mapping,
     moment,
     number,
     objects,
+    openai_calls,
     rate,
     role_of,
     text,
+    text_file,
+    tool_result,
+    with_content,
 )
 from storage.exchange.weaving import surviving, woven
-from storage.records import Generation, Image, Part
+from storage.records import Generation, Part
 
 PROGRAM = "llama_ui"
 _TEXT_KINDS = ("TEXT", "context", "PDF", "MCP_PROMPT", "MCP_RESOURCE")
@@ -76,41 +79,38 @@ def of_session(session: Mapping[str, Any], said: Sequence[Mapping[str, Any]]) ->
 def _message(message: Mapping[str, Any], lost: Losses) -> CarriedMessage:
     role = role_of(message.get("role"))
     is_root = message.get("type") == "root"
-    if role is None and not is_root:
-        lost.add("tool_result")
     parts: list[Part] = []
-    images: list[Image] = []
-    if role is not None and not is_root:
+    if message.get("role") == "tool":
+        parts = [tool_result(text(message.get("content")), identifier(message.get("toolCallId")))]
+    elif role is not None and not is_root:
         parts = [
             Part("reasoning", text(message.get("reasoningContent")) or text(message.get("thinking"))),
             Part("text", text(message.get("content"))),
         ]
-        calls = message.get("toolCalls")
-        lost.add("tool_call", len(items(calls)) or int(isinstance(calls, str) and calls not in ("", "[]")))
+        parts += openai_calls(message.get("toolCalls"))
         for extra in objects(message.get("extra")):
-            _take(extra, parts, images, lost)
+            _take(extra, parts, lost)
     return CarriedMessage(
         key=identifier(message.get("id")),
         parent_key=identifier(message.get("parent")) or None,
         role=role or "assistant",
-        parts=tuple(part for part in parts if part.text),
+        parts=with_content(parts),
         created_at=moment(message.get("timestamp")),
         generation=_generation(message) if role == "assistant" else None,
-        images=tuple(images),
     )
 
 
-def _take(extra: Mapping[str, Any], parts: list[Part], images: list[Image], lost: Losses) -> None:
+def _take(extra: Mapping[str, Any], parts: list[Part], lost: Losses) -> None:
     kind = text(extra.get("type"))
     name = text(extra.get("name"))
     if kind == "IMAGE":
         image = image_of_base64(name, extra.get("base64Url"))
         if image is not None:
-            images.append(image)
+            parts.append(image)
         else:
             lost.add("image")
     elif kind in _TEXT_KINDS and text(extra.get("content")):
-        parts.append(Part("text", f"\n\n{name}\n\n{text(extra.get('content'))}"))
+        parts.append(text_file(name, text(extra.get("content"))))
     else:
         lost.add("audio" if kind == "AUDIO" else "video" if kind == "VIDEO" else "file")
 

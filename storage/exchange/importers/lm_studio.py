@@ -10,7 +10,9 @@ https://github.com/YorkieDev/lm-studio-conversation-converter (versions and step
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from storage.exchange.carried import Carried, CarriedMessage
@@ -26,7 +28,10 @@ from storage.exchange.foreign import (
     number,
     objects,
     role_of,
+    said_in,
     text,
+    tool_call,
+    tool_result,
 )
 from storage.exchange.weaving import surviving, woven
 from storage.records import Generation, Part
@@ -69,7 +74,7 @@ def convert(value: Mapping[str, Any]) -> Carried:
         parent_key = keys[selected if selected < len(keys) else 0]
     messages = woven(nodes, join_answers=False)
     created_at = moment(value.get("createdAt"))
-    started = digest(value.get("createdAt"), [text(p.text) for m in messages[:1] for p in m.parts])
+    started = digest(value.get("createdAt"), [said for m in messages[:1] for _, said in said_in(m.parts)])
     last = (moment(value.get("userLastMessagedAt")), moment(value.get("assistantLastMessagedAt")))
     return Carried(
         origin=f"{PROGRAM}:{started}",
@@ -93,6 +98,9 @@ def _message(
     if "steps" in version:
         for step in objects(version.get("steps")):
             parts += _parts_of_step(step, lost)
+            asked = mapping(step.get("request")) if step.get("type") == "requestConfirmToolCall" else {}
+            if asked and _call_id(asked) not in {part.call_id for part in parts}:
+                parts.append(_call(asked))
             made = _generation(step, version, model) or made
     else:
         parts += _content(version.get("content"), lost)
@@ -101,7 +109,7 @@ def _message(
             text(mapping(version.get("senderInfo")).get("senderName")) or model, engine="LM Studio"
         )
     return CarriedMessage(
-        key=digest(place, role, [(part.kind, part.text) for part in parts]),
+        key=digest(place, role, said_in(parts)),
         parent_key=parent_key,
         role=role,
         parts=tuple(parts),
@@ -115,18 +123,20 @@ def _parts_of_step(step: Mapping[str, Any], lost: Losses) -> list[Part]:
         style = text(mapping(step.get("style")).get("type"))
         is_thought = style == "thinking" or "<|channel|>analysis" in text(step.get("prefix"))
         parts = _content(step.get("content"), lost)
-        return [Part("reasoning", part.text) for part in parts] if is_thought else parts
-    if kind in ("requestConfirmToolCall", "toolCallRequestBlock"):
-        lost.add("tool_call")
-    elif kind in ("toolStatus", "toolCallResultBlock"):
-        lost.add("tool_result")
-    elif kind != "debugInfoBlock":
+        return [replace(p, kind="reasoning") if p.kind == "text" and is_thought else p for p in parts]
+    if kind == "toolCallRequestBlock":
+        return [_call(step)]
+    if kind == "toolCallResultBlock":
+        return [_result(step)]
+    # How far a tool was is said by its result; what was asked of the person is looked at above.
+    if kind not in ("requestConfirmToolCall", "toolStatus", "debugInfoBlock"):
         lost.add("other")
     return []
 
 
 def _content(blocks: Any, lost: Losses) -> list[Part]:
     texts = []
+    beside: list[Part] = []
     for block in objects(blocks):
         match block.get("type"):
             case "text":
@@ -134,15 +144,41 @@ def _content(blocks: Any, lost: Losses) -> list[Part]:
             case "file":
                 lost.add("image" if block.get("fileType") == "image" else "file")
             case "toolCallRequest":
-                lost.add("tool_call")
+                beside.append(_call(block))
             case "toolCallResult":
-                lost.add("tool_result")
+                beside.append(_result(block))
             case _:
                 lost.add("other")
     said = "".join(texts)
     if said.strip().startswith("<|channel|>") and said.strip().endswith("<|message|>"):
-        return []  # a marker of the model's format that was taken for text
-    return [Part("text", said)] if said else []
+        return beside  # a marker of the model's format that was taken for text
+    return [Part("text", said), *beside] if said else beside
+
+
+def _call(block: Mapping[str, Any]) -> Part:
+    arguments = block.get("parameters", block.get("arguments"))
+    return tool_call(text(block.get("name")), arguments, _call_id(block))
+
+
+def _result(block: Mapping[str, Any]) -> Part:
+    return tool_result(_blocks(block.get("content", block.get("result"))), _call_id(block))
+
+
+def _call_id(block: Mapping[str, Any]) -> str:
+    names = ("toolCallRequestId", "toolCallId", "callId", "id")
+    return next(filter(None, (identifier(block.get(name)) for name in names)), "")
+
+
+def _blocks(content: Any) -> Any:
+    """Results of tools are often blocks, written as text."""
+    if isinstance(content, str) and content.startswith("["):
+        try:
+            found = json.loads(content)
+        except (ValueError, RecursionError):
+            return content
+        if all("text" in block for block in objects(found)):
+            return found
+    return content
 
 
 def _generation(step: Mapping[str, Any], version: Mapping[str, Any], model: str) -> Generation | None:

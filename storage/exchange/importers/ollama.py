@@ -11,10 +11,21 @@ from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 from storage.exchange.carried import Carried, CarriedMessage
-from storage.exchange.foreign import Losses, generation, identifier, image, moment, role_of, text
+from storage.exchange.foreign import (
+    Losses,
+    attached,
+    generation,
+    identifier,
+    moment,
+    role_of,
+    text,
+    tool_call,
+    tool_result,
+    with_content,
+)
 from storage.exchange.foreign_database import ForeignDatabase
 from storage.exchange.weaving import path_of, woven
-from storage.records import Generation, Image, Part
+from storage.records import Generation, Part
 
 PROGRAM = "ollama"
 
@@ -54,32 +65,39 @@ def _conversation(database: ForeignDatabase, chat: Mapping[str, Any]) -> Carried
 
 def _message(database: ForeignDatabase, row: Mapping[str, Any], lost: Losses) -> CarriedMessage:
     role = role_of(row["role"])
-    parts = (Part("reasoning", text(row.get("thinking"))), Part("text", text(row["content"])))
-    if role is None:
-        lost.add("tool_result")
-    if database.has("tool_calls"):
-        lost.add(
-            "tool_call", len(database.rows("SELECT id FROM tool_calls WHERE message_id = ?", [row["id"]]))
-        )
+    if row["role"] == "tool":
+        parts = [tool_result(text(row["content"]), name=text(row.get("tool_name")))]
+    else:
+        parts = [Part("reasoning", text(row.get("thinking"))), Part("text", text(row["content"]))]
+        parts += [*_attached(database, row["id"], lost), *_calls(database, row["id"])]
     return CarriedMessage(
         key=identifier(row["id"]),
         parent_key=None,
         role=role or "assistant",
-        parts=tuple(part for part in parts if part.text) if role else (),
+        parts=with_content(parts) if role or row["role"] == "tool" else (),
         created_at=moment(row.get("created_at")),
         status="interrupted" if row.get("stream") == 1 else "complete",
         generation=_generation(row) if role == "assistant" else None,
         ended_at=moment(row.get("updated_at")),
-        images=tuple(_images(database, row["id"], lost)) if role else (),
     )
 
 
-def _images(database: ForeignDatabase, message_id: Any, lost: Losses) -> Iterator[Image]:
+def _calls(database: ForeignDatabase, message_id: Any) -> Iterator[Part]:
+    if not database.has("tool_calls"):
+        return
+    for row in database.rows("SELECT * FROM tool_calls WHERE message_id = ? ORDER BY id", [message_id]):
+        name, call_id = text(row.get("function_name")), identifier(row["id"])
+        yield tool_call(name, text(row.get("function_arguments")), call_id)
+        if result := text(row.get("function_result")):
+            yield tool_result(result, call_id, name)
+
+
+def _attached(database: ForeignDatabase, message_id: Any, lost: Losses) -> Iterator[Part]:
     if not database.has("attachments"):
         return
     for row in database.rows("SELECT filename, data FROM attachments WHERE message_id = ?", [message_id]):
         data = row["data"]
-        found = image(text(row["filename"]), data) if isinstance(data, bytes) else None
+        found = attached(text(row["filename"]), data) if isinstance(data, bytes) else None
         if found is not None:
             yield found
         else:

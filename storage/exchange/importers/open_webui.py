@@ -12,6 +12,7 @@ https://platform.openai.com/docs/api-reference/responses/object (`output`)
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -30,13 +31,18 @@ from storage.exchange.foreign import (
     objects,
     role_of,
     text,
+    text_file,
+    tool_call,
+    tool_result,
+    with_content,
 )
 from storage.exchange.weaving import path_of, surviving, woven
-from storage.records import Generation, Image, Part
+from storage.records import Generation, Part
 
 PROGRAM = "open_webui"
-_OPENING = re.compile(r'<details\b[^>]{0,400}?\btype="(reasoning|tool_calls|code_interpreter)"[^>]{0,400}>')
+_OPENING = re.compile(r'<details\b[^>]{0,400}?\btype="(reasoning|tool_calls|code_interpreter)"')
 _CLOSING = "</details>"
+_ATTRIBUTE = re.compile(r'\b([a-z_]+)="([^"]*)"')
 _DURATION = re.compile(r'\bduration="([\d.]+)"')
 _SUMMARY = re.compile(r"\A\s*<summary>.*?</summary>\s*", re.DOTALL)
 _QUOTED = re.compile(r"^(?:>|&gt;) ?", re.MULTILINE)
@@ -81,57 +87,69 @@ def convert(value: Mapping[str, Any]) -> Carried:
 
 def _message(key: str, message: Mapping[str, Any], lost: Losses) -> CarriedMessage:
     role = role_of(message.get("role"))
-    if role is None:
-        lost.add("tool_result")
-    said, images = _content(message, lost)
-    parts, reasoning_ms = _parts(said, lost) if role == "assistant" else ((Part("text", said),), None)
+    said, beside = _content(message, lost)
+    parts, reasoning_ms = _parts(said) if role == "assistant" else ((Part("text", said),), None)
     thought = text(message.get("reasoning_content")) or text(message.get("reasoning"))
-    answered, thought_apart = _of_output(message.get("output"))
+    answered, thought_apart, calls = _of_output(message.get("output"))
+    if not any(part.kind == "tool_call" for part in parts):
+        parts = (*calls, *parts)
     if not any(part.kind == "reasoning" for part in parts) and (thought := thought or thought_apart):
         parts = (Part("reasoning", thought), *parts)
     if answered and not said.strip():
         parts = (*parts, Part("text", answered))
+    parts = (*beside, *parts)
+    if message.get("role") == "tool":
+        parts = (tool_result(said, identifier(message.get("tool_call_id"))),)
     has_failed = bool(message.get("error"))
     return CarriedMessage(
         key=identifier(message.get("id")) or key,
         parent_key=identifier(message.get("parentId")) or None,
         role=role or "assistant",
-        parts=tuple(part for part in parts if part.text) if role else (),
+        parts=with_content(parts) if role or message.get("role") == "tool" else (),
         created_at=moment(message.get("timestamp")),
         status="failed" if has_failed else "interrupted" if message.get("done") is False else "complete",
         generation=_generation(message, reasoning_ms) if role == "assistant" else None,
-        images=tuple(images) if role else (),
     )
 
 
-def _of_output(output: Any) -> tuple[str, str]:
-    """Answer and reasoning of a list of response items."""
+def _of_output(output: Any) -> tuple[str, str, list[Part]]:
+    """Answer, reasoning and use of tools of a list of response items."""
     said: dict[str, list[str]] = {"message": [], "reasoning": []}
+    calls = []
     for item in objects(output):
         kind = item.get("type")
         if kind in said:
             pieces = items(item.get("content")) or items(item.get("summary"))
             said[kind] += [text(piece.get("text")) for piece in objects(pieces)]
-    return "".join(said["message"]), "\n\n".join(filter(None, said["reasoning"]))
+        elif kind == "function_call":
+            name, call_id = text(item.get("name")), identifier(item.get("call_id"))
+            calls.append(tool_call(name, item.get("arguments"), call_id))
+        elif kind == "function_call_output":
+            calls.append(tool_result(item.get("output"), identifier(item.get("call_id"))))
+    return "".join(said["message"]), "\n\n".join(filter(None, said["reasoning"])), calls
 
 
-def _content(message: Mapping[str, Any], lost: Losses) -> tuple[str, list[Image]]:
+def _content(message: Mapping[str, Any], lost: Losses) -> tuple[str, list[Part]]:
+    """What was said, and the images and files that came with it."""
     content = message.get("content")
     said = text(content) or "\n\n".join(text(piece.get("text")) for piece in objects(content))
-    images = []
+    beside: list[Part] = []
     for file in objects(message.get("files")):
+        words = text(mapping(mapping(file.get("file")).get("data")).get("content"))
         found = (
             image_of_base64(text(file.get("name")), file.get("url")) if file.get("type") == "image" else None
         )
         if found is not None:
-            images.append(found)
+            beside.append(found)
+        elif words:
+            beside.append(text_file(text(file.get("name")), words))
         else:
             lost.add("image" if file.get("type") == "image" else "file")
     lost.add("citation", len(items(message.get("sources")) or items(message.get("citations"))))
-    return said, images
+    return said, beside
 
 
-def _parts(said: str, lost: Losses) -> tuple[tuple[Part, ...], float | None]:
+def _parts(said: str) -> tuple[tuple[Part, ...], float | None]:
     """The answer with its foldable blocks apart, and how long it thought, in milliseconds."""
     parts = []
     end = 0
@@ -139,21 +157,46 @@ def _parts(said: str, lost: Losses) -> tuple[tuple[Part, ...], float | None]:
     for opening in _OPENING.finditer(said):
         if opening.start() < end:
             continue
-        closing = said.find(_CLOSING, opening.end())
-        if closing < 0:
+        begins = said.find(">", opening.end())
+        closing = said.find(_CLOSING, begins)
+        if begins < 0 or closing < 0:
             break
+        tag = said[opening.start() : begins]
         parts.append(Part("text", said[end : opening.start()].strip("\n")))
-        inside = said[opening.end() : closing]
+        inside = said[begins + 1 : closing]
         end = closing + len(_CLOSING)
         if opening[1] != "reasoning":
-            lost.add("tool_call")
+            parts += _folded_call(tag, opening[1], inside)
             continue
         quoted = _SUMMARY.sub("", inside, count=1)
         parts.append(Part("reasoning", html.unescape(_QUOTED.sub("", quoted)).strip()))
-        if duration := _DURATION.search(opening.group()):
+        if duration := _DURATION.search(tag):
             reasoning_ms = (reasoning_ms or 0.0) + 1000 * (number(_float(duration[1])) or 0.0)
     parts.append(Part("text", said[end:].lstrip("\n") if end else said))
-    return tuple(part for part in parts if part.text.strip()), reasoning_ms
+    spoken = (part for part in parts if part.text.strip() or part.kind not in ("text", "reasoning"))
+    return tuple(spoken), reasoning_ms
+
+
+def _folded_call(opening: str, kind: str, inside: str) -> list[Part]:
+    """A use of a tool: its attributes say which, with what and what came of it."""
+    found = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(opening)}
+    call_id = found.get("id", "")
+    if kind == "code_interpreter":
+        called = tool_call("code_interpreter", _SUMMARY.sub("", inside, count=1).strip(), call_id)
+        result = found.get("output", "")
+    else:
+        called = tool_call(found.get("name", ""), _json_text(found.get("arguments", "")), call_id)
+        result = _json_text(found.get("result", ""))
+    return [called, tool_result(result, call_id)] if result else [called]
+
+
+def _json_text(value: str) -> str:
+    """A text that was written as JSON once more than needed, without that."""
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return found if isinstance(found, str) else value
 
 
 def _generation(message: Mapping[str, Any], reasoning_ms: float | None) -> Generation:

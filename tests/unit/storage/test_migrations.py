@@ -28,7 +28,7 @@ CONVERSATION = """
         system_prompt, sampling, head_id) VALUES
         (5, 'Old', 0, '2026-01-02T03:04:05.678Z', '2026-01-02T03:04:05.678Z', NULL, '', '{}', NULL);
     INSERT INTO messages VALUES (9, 5, NULL, 'user', 'complete', '2026-01-02T03:04:05.678Z');
-    INSERT INTO parts VALUES (3, 9, 0, 'text', 'planted words');
+    INSERT INTO parts (id, message_id, position, kind, text) VALUES (3, 9, 0, 'text', 'planted words');
     INSERT INTO search (rowid, text) VALUES (3, 'planted words');
     UPDATE conversations SET head_id = 9;
 """
@@ -272,7 +272,7 @@ def test_stored_database_of_every_schema_opens_with_its_rows(version: int, path:
             assert tokens is not None
             assert tokens.tolist() == [3, 1, 4]
         if version >= 5:
-            images = store.images.of([9, 13])
+            images = store.parts.attachments([9, 13])
             assert [image.data for image in images[9]] == [b"\x89PNG", b"\x89PNH"]
             assert images[13] == images[9][:1]
             assert store._database.query("SELECT count(*) FROM blobs")[0][0] == 2
@@ -282,5 +282,10 @@ def test_stored_database_of_every_schema_opens_with_its_rows(version: int, path:
             assert store.prompts.get("brief").text == "Be brief."
         if version >= 7:
             assert (generation.load_plan, generation.thinking_ended_by) == ({"n_ctx_tokens": 4096}, "model")
+        if version >= 16:
+            assert [part.kind for part in answer.parts] == ["reasoning", "text", "tool_call", "tool_result"]
+            assert [hit.part for hit in store.search.find("web_search")] == ["tool_call"]
+        if version >= 17:
+            assert generation.effort == "low"
     finally:
         store.close()

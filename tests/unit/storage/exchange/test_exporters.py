@@ -17,19 +17,22 @@ from storage.exchange.exporters.entropy import mean_entropy_bits
 from storage.exchange.exporters.fine_tuning import Quality
 from storage.exchange.exporters.labels import Labels
 from storage.exchange.near_duplicates import NearDuplicates
-from storage.records import Generation, Image, Part
+from storage.records import Generation, Part
 from ui.page_markdown import to_html
 
-LABELS = Labels("You", "Assistant", "System", "Reasoning", "Untitled", "Cut off.", "Images")
+LABELS = Labels(
+    "You", "Assistant", "System", "Reasoning", "Untitled", "Cut off.", "Image", "File", "Tool", "Result"
+)
 PNG = b"\x89PNG\r\n\x1a\n\0"
 
 
 def message(
     key: str, parent: str | None, role: str, text: str, reasoning: str = "", **more: object
 ) -> CarriedMessage:
-    parts = [Part("reasoning", reasoning)] * bool(reasoning) + [Part("text", text)]
+    said = [Part("reasoning", reasoning)] * bool(reasoning) + [Part("text", text)]
+    parts = (*more.pop("before", ()), *said)  # type: ignore[misc]  # parts
     made = Generation("model <1>") if role == "assistant" else None
-    return CarriedMessage(key, parent, role, tuple(parts), generation=made, **more)  # type: ignore[arg-type]  # drawn
+    return CarriedMessage(key, parent, role, parts, generation=made, **more)  # type: ignore[arg-type]  # drawn
 
 
 def conversation(*messages: CarriedMessage, **more: object) -> Carried:
@@ -37,12 +40,19 @@ def conversation(*messages: CarriedMessage, **more: object) -> Carried:
 
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(1)>\" ' & </pre></details></body>\0"
+ATTACHED = (
+    Part("image", name=ATTACK + ".png", data=PNG),
+    Part("image", name="x.exe", data=b"MZ"),
+    Part("file", ATTACK, ATTACK + ".txt"),
+    Part("file", name="data.zip", data=b"PK"),
+)
+USED = (Part("tool_call", f'{{"x": "{ATTACK}"}}', ATTACK, "1"), Part("tool_result", ATTACK, call_id="1"))
 TALK = conversation(
-    message("q", None, "user", ATTACK, images=(Image(ATTACK + ".png", PNG), Image("x.exe", b"MZ"))),
+    message("q", None, "user", ATTACK, before=ATTACHED),
     message("x", "q", "assistant", "Not shown"),
     message("a", "q", "assistant", f"Text\n```html\n{ATTACK}\n```\nmore", f"Thought {ATTACK}"),
     message("b", "a", "user", "~~~\nnever closed"),
-    message("c", "b", "assistant", "Half", status="interrupted"),
+    message("c", "b", "assistant", "Half", status="interrupted", before=USED),
     title=ATTACK,
     system_prompt=ATTACK,
     head_key="c",
@@ -93,7 +103,8 @@ def test_html_is_whole_and_everything_in_it_is_escaped(is_paper: bool) -> None:
     ]
     assert "\0" not in page
     visible = ATTACK.replace("\0", "\ufffd")
-    assert "".join(reader.text).count(visible) == 6  # title twice, instruction, question, reasoning, code
+    # Title twice, instruction, question, reasoning, code; name and text of the file, of the call, the result.
+    assert "".join(reader.text).count(visible) == 11
     assert "Not shown" not in page
     assert "Cut off." in page
     assert not re.search(r"https?://", page)
@@ -132,7 +143,7 @@ def test_rendered_markdown_runs_nothing_and_loads_nothing(is_paper: bool) -> Non
 
 def test_html_sets_code_apart_also_where_it_is_not_closed() -> None:
     page = page_of(TALK)
-    assert page.count("<pre ") == page.count("</pre>") == 2
+    assert page.count("<pre ") == page.count("</pre>") == 5
     assert "<code>never closed</code>" in page
 
 
@@ -143,8 +154,8 @@ def test_markdown_folds_reasoning_and_the_fold_cannot_be_ended_from_inside() -> 
     folded = text[text.index("<details>") : text.rindex("</details>")]
     assert "> Thought <script>" in folded
     assert folded.count("</details") == 0 or "&lt;/details>" in folded
-    assert text.count("\n<details>\n") == 1
-    assert text.count("\n</details>\n") == 1
+    assert text.count("\n<details>\n") == 4
+    assert text.count("\n</details>\n") == 4
     assert "## model <1>" in text
     assert "Not shown" not in text
     assert text.endswith("Half\n\n*Cut off.*\n")
@@ -181,6 +192,29 @@ def lines(
     found = [json.loads(line) for line in file.getvalue().splitlines()]
     assert selection.n_written == len(found)
     return found, dict(selection.left_out)
+
+
+def test_the_use_of_tools_in_the_shape_for_training() -> None:
+    parts = (
+        Part("reasoning", "Look."),
+        Part("tool_call", '{"q": 1}', "search", "c1"),
+        Part("tool_result", "found", call_id="c1"),
+        Part("text", "Found."),
+    )
+    talk = conversation(
+        message("q", None, "user", "Where?"),
+        CarriedMessage("a", "q", "assistant", parts, generation=Generation("m")),
+    )
+    (found,), _ = lines(talk)
+    call = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": '{"q": 1}'}}
+    assert found == {
+        "messages": [
+            {"role": "user", "content": "Where?"},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "c1", "content": "found"},
+            {"role": "assistant", "content": "Found."},
+        ]
+    }
 
 
 def test_the_shapes_for_training() -> None:

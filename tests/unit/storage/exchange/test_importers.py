@@ -49,6 +49,8 @@ def test_chatgpt(samples: Path) -> None:
     assert said(question) == [("text", "What is an expert? <script>alert(1)</script>")]
     assert said(answer) == [
         ("reasoning", "**Recalling**\n\nMixtures route tokens."),
+        ("tool_call", "print(1)"),
+        ("tool_result", "1"),
         ("text", "A small network that sees some tokens."),
     ]
     assert answer.generation is not None
@@ -57,7 +59,7 @@ def test_chatgpt(samples: Path) -> None:
     assert version.generation.model_name == "gpt-4o"
     assert last.status == "interrupted"
     assert full.head_key == "a2"
-    assert full.lost == {"image": 1, "file": 1, "tool_call": 1, "tool_result": 1}
+    assert full.lost == {"image": 1, "file": 1}
     assert empty.messages == ()
 
 
@@ -72,6 +74,76 @@ def test_chatgpt_of_many_files_in_a_zip(samples: Path, tmp_path: Path) -> None:
     assert second.origin == "chatgpt:n-2"
 
 
+def test_chatgpt_with_the_images_and_files_of_its_zip(tmp_path: Path) -> None:
+    image = {"content_type": "image_asset_pointer", "asset_pointer": "sediment://file_00ab"}
+    drawn = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://file-XY12"}
+    gone = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://file-ZZ99"}
+    sent = [{"id": "file_00ab", "name": "a.png"}, {"id": "file-Doc1", "name": "notes.md"}, {"id": "file-No"}]
+    nodes: list[tuple[str, str | None, object, object]] = [
+        ("q", None, {"role": "user"}, {"content_type": "multimodal_text", "parts": [image, gone, "Draw it"]}),
+        ("c", "q", {"role": "assistant"}, {"content_type": "code", "text": '{"prompt": "a dot"}'}),
+        ("t", "c", {"role": "tool", "name": "dalle"}, {"content_type": "multimodal_text", "parts": [drawn]}),
+        ("a", "t", {"role": "assistant"}, {"content_type": "text", "parts": ["Here."]}),
+    ]
+    tree_of = {
+        key: {
+            "parent": parent,
+            "message": {
+                "author": author,
+                "content": content,
+                "recipient": "dalle" if key == "c" else "all",
+                "metadata": {"attachments": sent} if key == "q" else {},
+            },
+        }
+        for key, parent, author, content in nodes
+    }
+    folder = tmp_path / "export"
+    (folder / "dalle-generations").mkdir(parents=True)
+    talk = [{"conversation_id": "z", "title": "Z", "mapping": tree_of, "current_node": "a"}]
+    (folder / "conversations.json").write_text(json.dumps(talk))
+    png = b"\x89PNG\r\n\x1a\n"
+    (folder / "file_00ab-sanitized.png").write_bytes(png + b"1")
+    (folder / "dalle-generations" / "file-XY12-0001.webp").write_bytes(png + b"2")
+    (folder / "file-Doc1-notes.md").write_bytes("words 专家".encode())
+    for path in (folder, zipped(folder, tmp_path / "export.zip")):
+        (found,) = (item for item in read(path) if isinstance(item, Carried))
+        question, answer = found.messages
+        assert [(part.kind, part.name, part.text, part.data) for part in question.parts] == [
+            ("image", "sanitized.png", "", png + b"1"),
+            ("text", "", "Draw it", None),
+            ("file", "notes.md", "words 专家", None),
+        ]
+        assert [(part.kind, part.name, part.text, part.call_id) for part in answer.parts] == [
+            ("tool_call", "dalle", '{"prompt": "a dot"}', "c"),
+            ("image", "0001.webp", "", ""),
+            ("tool_result", "dalle", "", "c"),
+            ("text", "", "Here.", ""),
+        ]
+        assert found.lost == {"image": 1, "file": 1}
+
+
+def test_open_webui_with_folded_calls_and_texts_of_files(tmp_path: Path) -> None:
+    folded = (
+        '<details type="tool_calls" done="true" id="call_9" name="search"'
+        ' arguments="&quot;{\\&quot;q\\&quot;: 1}&quot;" result="&quot;found &gt; it&quot;">'
+        "\n<summary>Tool Executed</summary>\n</details>\nAnswer"
+    )
+    file = {"type": "file", "name": "n.pdf", "file": {"data": {"content": "words of it"}}}
+    messages = {
+        "q": {"id": "q", "parentId": None, "role": "user", "content": "Q", "files": [file]},
+        "a": {"id": "a", "parentId": "q", "role": "assistant", "content": folded},
+    }
+    path = tmp_path / "chats.json"
+    path.write_text(json.dumps([{"id": "1", "chat": {"history": {"messages": messages, "currentId": "a"}}}]))
+    (found,) = conversations(path, "open_webui")
+    assert said(found.messages[0]) == [("file", "words of it"), ("text", "Q")]
+    assert said(found.messages[1]) == [
+        ("tool_call", '{"q": 1}'),
+        ("tool_result", "found > it"),
+        ("text", "Answer"),
+    ]
+
+
 def test_claude(samples: Path) -> None:
     newer, older = conversations(samples / "claude" / "conversations.json", "claude")
     assert tree(newer) == [
@@ -80,10 +152,15 @@ def test_claude(samples: Path) -> None:
         ("m-2b", "m-1", "assistant"),
         ("m-3", "m-2", "user"),
     ]
-    assert said(newer.messages[0]) == [("text", "a long paste of words")]
-    assert said(newer.messages[1]) == [("reasoning", "Let me look."), ("text", "It is a paste.")]
+    assert said(newer.messages[0]) == [("file", "a long paste of words")]
+    assert said(newer.messages[1]) == [
+        ("reasoning", "Let me look."),
+        ("tool_call", "{}"),
+        ("tool_result", ""),
+        ("text", "It is a paste."),
+    ]
     assert newer.head_key == "m-3"
-    assert newer.lost == {"file": 1, "tool_call": 1, "tool_result": 1}
+    assert newer.lost == {"file": 1}
     assert tree(older) == [("o-1", None, "user"), ("o-2", "o-1", "assistant")]
     assert said(older.messages[1]) == [("text", "Old answer")]
 
@@ -95,7 +172,7 @@ def test_lm_studio(samples: Path) -> None:
     assert found.more == {"is_pinned": True}
     assert said(question) == [("text", "A rose?")]
     assert said(other) == [("text", "Blue.")]
-    assert said(answer) == [("reasoning", "Roses are red."), ("text", "Red.")]
+    assert said(answer) == [("reasoning", "Roses are red."), ("tool_call", "{}"), ("text", "Red.")]
     assert other.parent_key == answer.parent_key == question.key
     assert next_question.parent_key == answer.key
     assert answer.generation is not None
@@ -103,7 +180,7 @@ def test_lm_studio(samples: Path) -> None:
     assert answer.generation.decode_tokens_per_s == 21.5
     assert answer.generation.ttft_ms == 250
     assert answer.generation.stop_reason == "stop"
-    assert found.lost == {"image": 1, "tool_call": 1, "tool_result": 1}
+    assert found.lost == {"image": 1}
 
 
 def test_jan(samples: Path, tmp_path: Path) -> None:
@@ -114,16 +191,17 @@ def test_jan(samples: Path, tmp_path: Path) -> None:
     assert found.title == "From Jan"
     assert found.system_prompt == "You are Jan."
     question, answer = found.messages  # an answer in two pieces is one
-    assert [image.name for image in question.images] == ["image.png"]
+    assert [part.name for part in question.parts if part.kind == "image"] == ["image.png"]
     assert said(answer) == [
         ("reasoning", "A dot."),
         ("text", "One pixel."),
         ("reasoning", "More."),
+        ("tool_call", "{}"),
         ("text", "And more."),
     ]
     assert answer.generation is not None
     assert answer.generation.model_name == "gpt-oss-20b"
-    assert found.lost == {"tool_call": 1}
+    assert found.lost == {}
     alone = list(read(samples / "jan" / "threads" / "jan_1" / "messages.jsonl"))
     assert found in alone
     assert found in list(read(zipped(samples / "jan", tmp_path / "jan.zip")))
@@ -150,27 +228,38 @@ def test_open_webui(samples: Path) -> None:
 def test_open_webui_with_pieces_apart(tmp_path: Path) -> None:
     output = [
         {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Divide."}], "content": []},
-        {"type": "function_call", "name": "x"},
+        {"type": "function_call", "name": "x", "call_id": "c", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "7"},
         {"type": "message", "content": [{"type": "output_text", "text": "Yes."}]},
     ]
     messages = {"a": {"id": "a", "parentId": None, "role": "assistant", "content": "", "output": output}}
     path = tmp_path / "chats.json"
     path.write_text(json.dumps([{"id": "1", "chat": {"history": {"messages": messages, "currentId": "a"}}}]))
     (found,) = conversations(path, "open_webui")
-    assert said(found.messages[0]) == [("reasoning", "Divide."), ("text", "Yes.")]
+    assert said(found.messages[0]) == [
+        ("reasoning", "Divide."),
+        ("tool_call", "{}"),
+        ("tool_result", "7"),
+        ("text", "Yes."),
+    ]
 
 
 def test_llama_ui(samples: Path, tmp_path: Path) -> None:
     (found,) = conversations(samples / "llama_ui.jsonl", "llama_ui")
     question, answer = found.messages
-    assert said(question) == [("text", "Read this"), ("text", "\n\na.txt\n\nfile words")]
-    assert [image.name for image in question.images] == ["d.png"]
-    assert said(answer) == [("reasoning", "I need the tool."), ("text", "It says words.")]
+    assert said(question) == [("image", ""), ("text", "Read this"), ("file", "file words")]
+    assert [part.name for part in question.parts if part.kind == "image"] == ["d.png"]
+    assert said(answer) == [
+        ("reasoning", "I need the tool."),
+        ("tool_call", "{}"),
+        ("tool_result", "42"),
+        ("text", "It says words."),
+    ]
     assert answer.generation is not None
     assert answer.generation.prompt_tokens == 25
     assert answer.generation.decode_tokens_per_s == 20
     assert found.head_key == answer.key or found.head_key is not None
-    assert found.lost == {"audio": 1, "tool_call": 1, "tool_result": 1}
+    assert found.lost == {"audio": 1}
     (older,) = conversations(samples / "llama_ui_older.json", "llama_ui")
     assert said(older.messages[1]) == [("reasoning", "Greet."), ("text", "Hello")]
     folder = tmp_path / "export"
@@ -183,11 +272,19 @@ def test_ollama(tmp_path: Path) -> None:
     found, second = conversations(database("ollama", tmp_path / "db.sqlite"), "ollama")
     assert found.created_at == datetime(2026, 2, 3, 3, 5, 6, 123456, UTC)
     question, answer = found.messages
-    assert [image.name for image in question.images] == ["dot.png"]
-    assert said(answer) == [("reasoning", "Search first."), ("text", "Because.")]
+    assert [part.name for part in question.parts if part.kind == "image"] == ["dot.png"]
+    assert said(answer) == [
+        ("reasoning", "Search first."),
+        ("tool_call", "{}"),
+        ("tool_result", "found"),
+        ("text", "Because."),
+    ]
+    assert [(part.name, part.text) for part in question.parts if part.kind == "file"] == [
+        ("notes.txt", "abc")
+    ]
     assert answer.generation is not None
     assert answer.generation.model_name == "qwen3:30b"
-    assert found.lost == {"tool_call": 1, "tool_result": 1, "file": 1}
+    assert found.lost == {}
     assert second.lost == {"state": 1}
 
 
@@ -211,16 +308,17 @@ def test_alpaca(tmp_path: Path) -> None:
     (found,) = conversations(database("alpaca", tmp_path / "alpaca.db"), "alpaca")
     question, answer = found.messages
     assert found.folder == ("Work", "Models")
-    assert said(question) == [("text", "Sum this up"), ("text", "\n\nnotes.txt\n\nwords of the file")]
-    assert [image.name for image in question.images] == ["d.png"]
+    assert said(question) == [("image", ""), ("text", "Sum this up"), ("file", "words of the file")]
+    assert [part.name for part in question.parts if part.kind == "image"] == ["d.png"]
     assert said(answer) == [
         ("reasoning", "Short."),
         ("text", "A summary."),
+        ("tool_result", "{}"),
         ("reasoning", "Once more."),
         ("text", "Again."),
     ]
     assert found.created_at == datetime(2025, 5, 6, 7, 8, 9, tzinfo=UTC)
-    assert found.lost == {"tool_call": 1}
+    assert found.lost == {}
 
 
 @pytest.mark.parametrize("version", range(1, 13))
@@ -244,10 +342,11 @@ def test_gpt4all(tmp_path: Path, version: int) -> None:
     assert found.title == "From GPT4All"
     assert found.created_at == datetime(2025, 2, 19, 21, 20, tzinfo=UTC)
     assert question.parts[0].text == "Question 专家"
-    assert [part.text for part in question.parts[1:]] == (
-        ["\n\nnotes a.txt\n\nwords é"] if version >= 10 else []
+    assert [(part.name, part.text) for part in question.parts[1:]] == (
+        [("notes a.txt", "words é")] if version >= 10 else []
     )
-    assert said(answer) == [("reasoning", "Adding."), ("text", "2.")]
+    used = [("tool_call", '{"code": "1 + 1"}'), ("tool_result", "2")] if version >= 12 else []
+    assert said(answer) == [("reasoning", "Adding."), *used, ("text", "2.")]
     assert answer.generation is not None
     assert answer.generation.model_name == "Reasoner v1"
     assert answer.status == ("complete" if version >= 12 else "interrupted")

@@ -16,7 +16,7 @@ from storage.exchange.exporters import lossless
 from storage.exchange.filing import Filing
 from storage.exchange.reading import read
 from storage.knowledge.records import Citation, Passage
-from storage.records import Generation, Image, Part
+from storage.records import Generation, Part
 from storage.store import Store
 
 # NUL, lone surrogates, right-to-left and combining text, and what must be escaped somewhere.
@@ -27,7 +27,15 @@ NASTY = st.text(
     ),
     max_size=30,
 )
-PARTS = st.lists(st.builds(Part, st.sampled_from(["text", "reasoning"]), NASTY), max_size=3)
+PARTS = st.lists(
+    st.one_of(
+        st.builds(Part, st.sampled_from(["text", "reasoning"]), NASTY),
+        st.builds(Part, st.sampled_from(["tool_call", "tool_result"]), NASTY, NASTY, NASTY),
+        st.builds(Part, st.just("image"), name=NASTY, data=st.binary(max_size=8)),
+        st.builds(Part, st.just("file"), NASTY, NASTY, data=st.one_of(st.none(), st.binary(max_size=8))),
+    ),
+    max_size=4,
+)
 NUMBERS = st.one_of(st.none(), st.integers(0, 1 << 40))
 REALS = st.one_of(st.none(), st.floats(0, 1e9))
 GENERATIONS = st.builds(
@@ -43,6 +51,7 @@ GENERATIONS = st.builds(
     decode_tokens_per_s=REALS,
     stop_reason=st.one_of(st.none(), st.just("length")),
     error=st.one_of(st.none(), NASTY),
+    effort=st.one_of(st.none(), NASTY),
 )
 PLACES = st.one_of(st.none(), st.integers(0, 1 << 40))
 CITATIONS = st.builds(
@@ -68,7 +77,6 @@ MESSAGES = st.lists(
             "parts": PARTS,
             "status": st.sampled_from(["complete", "interrupted", "failed"]),
             "generation": st.one_of(st.none(), GENERATIONS),
-            "images": st.lists(st.builds(Image, NASTY, st.binary(max_size=8)), max_size=2),
             "citations": st.lists(CITATIONS, max_size=2, unique_by=lambda one: one.number),
             "rating": st.sampled_from([None, 1, -1]),
             "tokens": st.one_of(st.none(), st.lists(st.integers(0, 1 << 20), max_size=4)),
@@ -101,7 +109,6 @@ def built(store: Store, title: str, system_prompt: str, messages: list[dict[str,
             message["parts"],
             status=message["status"],
             generation=message["generation"],
-            images=message["images"],
             citations=message["citations"],
         )
         ids.append(stored.id)
