@@ -33,6 +33,7 @@ MODULES = (
     "library",
     "transcript",
     "database",
+    "knowledge",
 )
 
 

@@ -66,10 +66,11 @@ def archive(n_messages: int, n_conversations: int) -> Archive:
         path.unlink(missing_ok=True)
         text_bytes = _write(path, n_messages, n_conversations)
         notes.write_text(json.dumps({"text_bytes": text_bytes}))
-    return Archive(path, json.loads(notes.read_text())["text_bytes"], _queries())
+    return Archive(path, json.loads(notes.read_text())["text_bytes"], queries())
 
 
-def _queries() -> dict[str, list[str]]:
+def queries() -> dict[str, list[str]]:
+    """See `Archive.queries`."""
     words, common = _vocabulary(), _ENGLISH.split()[1:21]
     rare = words[-2_000::100]
     return {
@@ -90,12 +91,12 @@ def _write(path: Path, n_messages: int, n_conversations: int) -> int:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")
         n_bytes = 0
-        texts = _texts()
+        sentences = texts()
         message_id = 0
         for conversation_id in range(1, n_conversations + 1):
             n = N_LONG_MESSAGES if conversation_id == LONG_CONVERSATION else 0
             n = n or max(2, (n_messages - message_id) // (n_conversations - conversation_id + 1))
-            said = [next(texts) for _ in range(n)]
+            said = [next(sentences) for _ in range(n)]
             n_bytes += sum(len(text.encode()) for text in said)
             _insert(connection, conversation_id, message_id + 1, said)
             message_id += n
@@ -142,7 +143,8 @@ def _insert(connection: sqlite3.Connection, conversation_id: int, first_id: int,
     )
 
 
-def _texts() -> Iterator[str]:
+def texts() -> Iterator[str]:
+    """Sentences, questions and answers in turn, without end."""
     dice = np.random.default_rng(7)
     words = _vocabulary()
     english = np.array([*_ENGLISH.split(), *words], dtype=object)

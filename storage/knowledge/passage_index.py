@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from storage.database import Database
-from storage.terms import indexed, terms_of
+from storage.knowledge.question import expression_of
+from storage.terms import indexed
 
 # A word of a heading tells more than one of the text.
 _WEIGHTS: Final = "1.0, 2.0"
@@ -38,11 +39,8 @@ class PassageIndex:
         self._database = database
 
     def find(self, collection_id: int, text: str, limit: int) -> list[int]:
-        """Ids of the passages that have words of `text`, the best first (BM25).
-
-        A question has words that no answer has, so one of them is enough; those that are rare count most.
-        """
-        expression = _expression(text)
+        """Ids of the passages that have words of `text`, the best first (BM25)."""
+        expression = expression_of(text)
         if not expression:
             return []
         rows = self._database.query(_FOUND, [expression, collection_id, limit])
@@ -87,17 +85,6 @@ class PassageIndex:
                 WHERE id NOT IN (SELECT id FROM passages)
             """)
         ]
-
-
-def _expression(text: str) -> str:
-    """The question in the language of FTS5: any word, and of Chinese, Japanese and Korean any pair."""
-    alternatives: list[str] = []
-    for term in terms_of(text):
-        if term.is_cjk and len(term.text) > 1:
-            alternatives += [f'"{term.text[i : i + 2]}"' for i in range(len(term.text) - 1)]
-        else:
-            alternatives.append(term.expression)
-    return " OR ".join(dict.fromkeys(alternatives))
 
 
 def _columns_of(row: sqlite3.Row) -> tuple[str, str]:
