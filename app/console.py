@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Protocol
 
 from app.errors import Interrupted
+from app.waking import waking_main_thread
 from model_manager import tokens
 from model_manager.importers import stores
 
@@ -192,7 +193,8 @@ class Terminal:
         before = {signal.SIGINT: signal.signal(signal.SIGINT, on_interrupt)}
         before |= {signum: signal.signal(signum, on_end) for signum in ends}
         try:
-            yield
+            with waking_main_thread():
+                yield
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import queue
 import secrets
-import threading
 from typing import Any
 
 from app.cli.choices import model_name
@@ -60,12 +60,13 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
         ServedLibrary(services, chosen), sentence, key=key, host=arguments.host, port=arguments.port
     )
     with contextlib.closing(gateway):
-        stopped = threading.Event()
+        # Not an event: a signal may come while the main thread is about to wait for it, inside its lock.
+        stopped: queue.SimpleQueue[None] = queue.SimpleQueue()
         cancel = Cancel()
 
         def stop() -> None:
             cancel.set()
-            stopped.set()
+            stopped.put(None)
 
         with console.on_interrupt(stop):
             # Whoever reads it may already end us.
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
             if chosen is not None:
                 with LoadingLine(console, services.engines), services.engines.use(chosen, cancel):
                     pass
-            stopped.wait()
+            stopped.get()
     return 0
 
 
