@@ -124,7 +124,11 @@ class Answering:
                 recorder.add(delta)
                 yield delta
             with keep_awake(), self._engines.use(entry, cancel) as engine:
-                recorder.set_engine(engine.info.engine, _noted(engine), engine.info.template_sha256)
+                info, effort = engine.info, written.request.reasoning_effort
+                has_word = info.takes_effort or engine.plan is None  # other servers do not tell
+                recorder.set_engine(
+                    info.engine, _noted(engine), info.template_sha256, effort if has_word else None
+                )
                 request = shortened(written.request, order.fit, engine, cancel)
                 for event in _told(engine, request, cancel):
                     match event:

@@ -249,6 +249,7 @@ def request_for(
         think_budget_tokens=options.think_budget_tokens,
         think_nudge_tokens=options.think_nudge_tokens,
         reasoning_history=options.reasoning_history,
+        reasoning_effort=None if options.thinking == "off" else options.reasoning_effort,
         continues=kept is not None,
         model=entry.name,
         return_tokens=True,

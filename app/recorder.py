@@ -56,11 +56,19 @@ class Recorder:
         return any(self._texts.values())
 
     def set_engine(
-        self, engine: str, load_plan: Mapping[str, Any] | None = None, template_sha256: str = ""
+        self,
+        engine: str,
+        load_plan: Mapping[str, Any] | None = None,
+        template_sha256: str = "",
+        effort: str | None = None,
     ) -> None:
         """Which engine makes it, how it was loaded, by which template it is asked; stored with the end."""
         self._generation = replace(
-            self._generation, engine=engine, load_plan=load_plan, template_sha256=template_sha256 or None
+            self._generation,
+            engine=engine,
+            load_plan=load_plan,
+            template_sha256=template_sha256 or None,
+            effort=effort,
         )
 
     def add_logprobs(self, told: TokenLogprobs) -> None:

@@ -20,6 +20,7 @@ class AnswerOptions:
     think_budget_tokens: int | None
     think_nudge_tokens: int | None = None
     reasoning_history: ReasoningHistory = "template"
+    reasoning_effort: str | None = None
 
 
 def merge(*layers: Mapping[str, Any]) -> AnswerOptions:
@@ -37,6 +38,7 @@ def merge(*layers: Mapping[str, Any]) -> AnswerOptions:
     if "logit_bias" in known:
         # JSON, which layers are kept in, has only strings as keys.
         known["logit_bias"] = {int(token): bias for token, bias in known["logit_bias"].items()}
+    effort = merged.get("reasoning_effort")
     thinking, history = merged.get("thinking"), merged.get("reasoning_history")
     return AnswerOptions(
         SamplingParams(**known),
@@ -44,6 +46,7 @@ def merge(*layers: Mapping[str, Any]) -> AnswerOptions:
         merged.get("think_budget_tokens"),
         merged.get("think_nudge_tokens"),
         cast("ReasoningHistory", history) if history in ("keep", "last", "drop") else "template",
+        effort if isinstance(effort, str) and effort else None,
     )
 
 
@@ -57,4 +60,5 @@ def parameters(options: AnswerOptions) -> dict[str, Any]:
         "think_budget_tokens": options.think_budget_tokens,
         "think_nudge_tokens": options.think_nudge_tokens,
         "reasoning_history": options.reasoning_history,
+        "reasoning_effort": options.reasoning_effort,
     }

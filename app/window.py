@@ -248,7 +248,9 @@ class WindowWiring(QObject):
     def _show_engine(self, state: EngineState | None) -> None:
         self._window.set_engine_state(state)
         info = state.info if state is not None else None
-        self._window.page.composer.thinking_button.setVisible(info is not None and info.can_think)
+        button = self._window.page.composer.thinking_button
+        button.setVisible(info is not None and info.can_think)
+        button.set_takes_effort(info is not None and info.takes_effort)
 
     def _on_verified(self, entry: ModelEntry) -> None:
         self._window.show_notice(

@@ -192,6 +192,7 @@ class ChatRequest:
         think_nudge_text: What it is told, in its own voice; "" takes `DEFAULT_NUDGE`.
         reasoning_history: What becomes of the reasoning of earlier answers: as the template has it, kept as
             far as the template can, that of the last answer alone, none.
+        reasoning_effort: How hard to think, in a word of the template, such as "low"; None lets it choose.
         tools: What the model may call.
         parallel_tool_calls: It may call several in one answer.
     """
@@ -210,6 +211,7 @@ class ChatRequest:
     think_nudge_tokens: int | None = None
     think_nudge_text: str = ""
     reasoning_history: ReasoningHistory = "template"
+    reasoning_effort: str | None = None
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = field(default_factory=ToolChoice)
     parallel_tool_calls: bool = True
@@ -326,6 +328,7 @@ class EngineInfo:
     Attributes:
         can_think: The template opens or switches a thinking block.
         can_see: Messages may carry images.
+        takes_effort: The template has a word for how hard to think.
         system_info: llama.cpp's own line about processor features and backends.
         placement: None for an engine that is not ours.
         speculation: Where guesses come from; "off" where there are none.
@@ -344,6 +347,7 @@ class EngineInfo:
     system_info: str
     engine: str
     can_see: bool = False
+    takes_effort: bool = False
     speculation: Speculation = "off"
 
     placement: Placement | None = None

@@ -159,7 +159,7 @@ class Thought:
         completion_tokens: Of all that was written, thinking included.
         reasoning_ms: Wall time between its first and its last token; None where it was not measured.
         think_budget_tokens: Most tokens that it was allowed; None: as many as it wanted.
-        thinking_ended_by: See `Generation`.
+        thinking_ended_by, effort: See `Generation`.
     """
 
     message_id: int
@@ -172,6 +172,7 @@ class Thought:
     reasoning_ms: float | None
     think_budget_tokens: int | None
     thinking_ended_by: str | None
+    effort: str | None = None
 
     @property
     def share(self) -> float | None:

@@ -32,6 +32,7 @@ class Thoughts:
         limit: int | None = None,
         *,
         ended_by: str | None = None,
+        effort: str | None = None,
         min_tokens: int = 1,
     ) -> list[Thought]:
         """Those that are meant, the largest first.
@@ -41,6 +42,7 @@ class Thoughts:
             order: By what; those that do not have it come last.
             limit: How many at most; None is all.
             ended_by: What ended the thinking, see `Generation`; None does not matter.
+            effort: How hard the model was asked to think; None does not matter.
             min_tokens: Shorter ones are left out.
         """
         conditions, parameters = of_conversations(where)
@@ -50,11 +52,14 @@ class Thoughts:
         if ended_by is not None:
             conditions.append("generations.thinking_ended_by = :ended_by")
             parameters["ended_by"] = ended_by
+        if effort is not None:
+            conditions.append("generations.effort = :effort")
+            parameters["effort"] = effort
         rows = self._database.query(
             "SELECT messages.id AS message_id, messages.conversation_id, conversations.title,"
             " messages.created_at, generations.model_name, generations.reasoning_tokens,"
             " generations.completion_tokens, generations.reasoning_ms, generations.think_budget_tokens,"
-            " generations.thinking_ended_by"
+            " generations.thinking_ended_by, generations.effort"
             " FROM generations JOIN messages ON messages.id = generations.message_id"
             " JOIN conversations ON conversations.id = messages.conversation_id"
             f" WHERE {' AND '.join(conditions)}"

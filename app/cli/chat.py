@@ -10,7 +10,7 @@ from typing import Any
 from app.answering import Started
 from app.cli import passages, shapes
 from app.cli.answer_printer import perform
-from app.cli.choices import model_name, positive, temperature
+from app.cli.choices import effort, model_name, positive, temperature
 from app.cli.failures import report
 from app.cli.placement import warnings_of
 from app.console import Console
@@ -48,6 +48,12 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="show it with the first message; may be given several times",
     )
     parser.add_argument("--think", choices=("on", "off", "auto"), help="whether to reason first")
+    parser.add_argument(
+        "--effort",
+        metavar="WORD",
+        type=effort,
+        help="how hard to reason, where the model's template has words: low, high",
+    )
     parser.add_argument("--think-budget", metavar="N", type=positive, help="reasoning tokens at most")
     parser.add_argument(
         "--think-nudge", metavar="N", type=positive, help="reasoning tokens until the model is told to hurry"
@@ -128,6 +134,7 @@ class _Talk:
             "seed": arguments.seed,
             "temperature": arguments.temperature,
             "thinking": arguments.think,
+            "reasoning_effort": arguments.effort,
             "think_budget_tokens": arguments.think_budget,
             "think_nudge_tokens": arguments.think_nudge,
             "reasoning_history": arguments.reasoning_history,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from app.console import Console
@@ -26,6 +27,13 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be at least 1")
     return value
+
+
+def effort(text: str) -> str:
+    """How hard to think: a word that a template may know."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,19}", text):
+        raise argparse.ArgumentTypeError("must be a word such as low, medium or high")
+    return text
 
 
 def temperature(text: str) -> float:

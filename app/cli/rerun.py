@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app.cli.answer_printer import perform
-from app.cli.choices import model_name, positive, temperature
+from app.cli.choices import effort, model_name, positive, temperature
 from app.cli.output import print_json
 from app.cli.progress import LoadingLine
 from app.console import Console
@@ -19,7 +19,7 @@ from app.services import Services
 from model_manager.engine.client import Cancel
 from ui.i18n import tr
 
-_CHOSEN = ("seed", "temperature", "thinking", "think_budget_tokens", "max_tokens")
+_CHOSEN = ("seed", "temperature", "thinking", "reasoning_effort", "think_budget_tokens", "max_tokens")
 
 
 def add_parser(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
@@ -34,6 +34,7 @@ def add_parser(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
     parser.add_argument("--seed", metavar="N", type=int)
     parser.add_argument("--temperature", metavar="T", type=temperature)
     parser.add_argument("--think", dest="thinking", choices=("on", "off", "auto"))
+    parser.add_argument("--effort", dest="reasoning_effort", metavar="WORD", type=effort)
     parser.add_argument("--think-budget", dest="think_budget_tokens", metavar="N", type=positive)
     parser.add_argument("--max-tokens", metavar="N", type=positive)
     parser.add_argument(

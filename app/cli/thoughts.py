@@ -9,7 +9,7 @@ from typing import Any
 
 from app.cli import filters
 from app.cli.choices import positive
-from app.cli.output import print_json, print_table
+from app.cli.output import print_json, print_table, printable
 from app.cli.progress import LoadingLine
 from app.console import Console
 from app.engines import LoadCancelled
@@ -34,6 +34,9 @@ def add_actions(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
         help="what comes first",
     )
     listing.add_argument("--ended-by", choices=_ENDED_BY, help="what ended the thinking")
+    listing.add_argument(
+        "--effort", metavar="WORD", help="how hard the model was asked to think, such as low"
+    )
     listing.add_argument("--min-tokens", metavar="N", type=positive, default=1)
     listing.add_argument("--limit", metavar="N", type=positive, default=50)
     filters.add_options(listing, messages=True)
@@ -57,6 +60,7 @@ def thoughts(arguments: argparse.Namespace, services: Services, console: Console
             arguments.by,
             arguments.limit,
             ended_by=arguments.ended_by,
+            effort=arguments.effort,
             min_tokens=arguments.min_tokens,
         )
     )
@@ -72,13 +76,24 @@ def thoughts(arguments: argparse.Namespace, services: Services, console: Console
             formats.number(thought.reasoning_tokens),
             "-" if thought.reasoning_ms is None else f"{formats.decimal(thought.reasoning_ms / 1000)} s",
             "-" if thought.share is None else f"{formats.decimal(100 * thought.share, 0)} %",
+            printable(thought.effort or "-"),
             thought.thinking_ended_by or "-",
             thought.title or tr("Untitled"),
         ]
         for thought in found
     ]
     if rows:
-        head = ["", "", tr("Model"), tr("Tokens"), tr("Time"), tr("Share"), tr("Ended by"), tr("Title")]
+        head = [
+            "",
+            "",
+            tr("Model"),
+            tr("Tokens"),
+            tr("Time"),
+            tr("Share"),
+            tr("Effort"),
+            tr("Ended by"),
+            tr("Title"),
+        ]
         print_table(console, [head, *rows], right=(0, 3, 4, 5))
     return 0
 

@@ -69,6 +69,8 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
     if request_id is None:
         if request.thinking == "off":
             body["reasoning_effort"] = "none"
+        elif request.reasoning_effort is not None:
+            body["reasoning_effort"] = request.reasoning_effort
         return body
     return body | {
         "top_k": sampling.top_k,
@@ -87,6 +89,7 @@ def request_body(request: ChatRequest, *, request_id: str | None) -> dict[str, A
         "think_nudge_tokens": request.think_nudge_tokens,
         "think_nudge_text": request.think_nudge_text,
         "reasoning_history": request.reasoning_history,
+        "reasoning_effort": request.reasoning_effort,
         "continue_final_message": request.continues,
         "return_progress": True,
         "return_tokens": request.return_tokens,
@@ -287,7 +290,7 @@ def info_from(body: Mapping[str, Any]) -> EngineInfo:
             "n_threads",
         )
     }
-    flags = {name: bool(body.get(name)) for name in ("can_think", "can_see")}
+    flags = {name: bool(body.get(name)) for name in ("can_think", "can_see", "takes_effort")}
     return EngineInfo(
         **text,  # type: ignore[arg-type]  # by name
         **counts,  # type: ignore[arg-type]  # by name

@@ -121,7 +121,7 @@ class Host:
             vision = Vision(model, self._plan.mmproj_path, context.n_threads_max)
         renderer: Renderer | None = None
         template_error: TemplateFailed | None = None
-        can_think = False
+        can_think = takes_effort = False
         try:
             template = ChatTemplate(
                 model.chat_template, bos_text=vocabulary.bos_text, eos_text=vocabulary.eos_text
@@ -130,7 +130,7 @@ class Host:
             # The model itself is fine: it stays loaded, and each request says what is wrong.
             template_error = error
         else:
-            can_think = template.can_think
+            can_think, takes_effort = template.can_think, template.takes_effort
             dialect = find_dialect(template.family, vocabulary)
             renderer = Renderer(template, dialect, PromptTokenizer(vocabulary, vision), vocabulary)
         cache, tracer = self._prompt_cache(context), context.plan.tracer
@@ -152,6 +152,7 @@ class Host:
                 model.describe(context),
                 can_think=can_think,
                 can_see=vision is not None,
+                takes_effort=takes_effort,
                 speculation=speculation,
                 template_sha256=_sha256(model.chat_template),
             ),

@@ -119,6 +119,11 @@ class ChatTemplate:
         return self.family.reasoning is not None or bool(self.switches)
 
     @property
+    def takes_effort(self) -> bool:
+        """Whether it has a word for how hard to think."""
+        return not self.switches.isdisjoint(EFFORTS)
+
+    @property
     def takes_tools(self) -> bool:
         """Whether it has words for tools, and its model a notation for calls that is known."""
         knows_calls = self.family.tools is not None or self.family.style != "blocks"

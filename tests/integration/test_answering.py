@@ -22,7 +22,7 @@ from model_manager.types import EngineState, ReasoningDelta, TextDelta
 from storage.errors import NoSuchConversation
 from storage.records import Message, Part
 from storage.store import Store
-from tests.helpers.ggufs import write_model
+from tests.helpers.ggufs import CHATML, write_model
 
 SHORT = {"max_tokens": 6, "temperature": 0.0}
 LONG = {"max_tokens": 2000, "temperature": 0.8, "seed": 7}
@@ -354,3 +354,54 @@ def test_what_its_makers_recommend_holds_where_nobody_says_otherwise(
     assert generation is not None
     chosen = generation.parameters
     assert (chosen["temperature"], chosen["top_k"], chosen["top_p"]) == (0.3, 9, 0.95)
+
+
+EFFORT = "{% if reasoning_effort is defined %}Effort: {{ reasoning_effort }}\n{% endif %}" + CHATML
+
+
+def test_the_effort_is_told_to_a_template_that_takes_one_and_kept(services: Services, tmp_path: Path) -> None:
+    takes = services.library.import_path(write_model(tmp_path / "takes.gguf", chat_template=EFFORT)).name
+    sampling = {"max_tokens": 2, "reasoning_effort": "low"}
+    _started, answered = ends(answer(services, Ask("Hello", model=takes, conversation_sampling=sampling)))
+    made = answered.answer.generation
+    assert made is not None
+    assert (made.effort, made.parameters["reasoning_effort"]) == ("low", "low")
+    again = ends(answer(services, Regenerate(answered.answer.id, sampling={"reasoning_effort": "high"})))[1]
+    assert again.answer.generation is not None
+    assert again.answer.generation.effort == "high"
+    order = Ask("Hello", model="starter", sampling=sampling)
+    without = ends(answer(services, order))[1].answer.generation
+    assert without is not None
+    assert without.effort is None
+
+
+def prompt_of(services: Services, answered: Answered) -> list[int]:
+    ids = services.storage.call(lambda store: store.traces.get(answered.answer.id, "prompt_tokens"))
+    assert ids is not None
+    return list(ids)
+
+
+def test_tools_that_an_imported_answer_used_are_told_to_any_model(services: Services) -> None:
+    used = [
+        Part("tool_call", '{"q": "moe"}', "search", "c1"),
+        Part("tool_result", "found", call_id="c1"),
+        Part("text", "Found."),
+    ]
+
+    def plant(store: Store) -> int:
+        conversation = store.conversations.create(sampling={"max_tokens": 2})
+        question = store.conversations.append(conversation.id, None, "user", [Part("text", "Where?")])
+        store.conversations.append(conversation.id, question.id, "assistant", used)
+        return conversation.id
+
+    conversation_id = services.storage.call(plant)
+    answered = ends(answer(services, Ask("And?", conversation_id, model="starter")))[1]
+    assert answered.error is None
+    prompt = "".join(pieces(services, prompt_of(services, answered)))
+    assert 'search({"q": "moe"})' in prompt
+    assert "-> found" in prompt
+
+
+def pieces(services: Services, ids: list[int]) -> list[str]:
+    with services.engines.use(services.library.get("starter"), Cancel()) as engine:
+        return list(engine.client.pieces([int(token_id) for token_id in ids]))

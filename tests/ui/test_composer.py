@@ -123,10 +123,10 @@ def test_thinking_is_chosen_from_a_menu(qtbot: QtBot, composer: Composer) -> Non
     button.show()
     with qtbot.waitSignal(button.changed) as told:
         choose(button, "Think first")
-    assert told.args == [{"thinking": "on", "think_budget_tokens": None}]
+    assert told.args == [{"thinking": "on", "think_budget_tokens": None, "reasoning_effort": None}]
     with qtbot.waitSignal(button.changed) as told:
         choose(button, "1,024 tokens")
-    assert told.args == [{"thinking": "on", "think_budget_tokens": 1024}]
+    assert told.args == [{"thinking": "on", "think_budget_tokens": 1024, "reasoning_effort": None}]
     assert button.text() == "Think first · 1,024"
     choose(button, "Answer at once")
     assert button.text() == "Answer at once"
@@ -139,7 +139,22 @@ def test_a_budget_of_ones_own_is_offered_too(composer: Composer) -> None:
     checked = [action.text() for action in button.menu().actions() if action.isChecked()]
     assert checked == ["Think as the model likes", "777 tokens"]
     button.set_values({})
-    assert button.values() == {"thinking": "auto", "think_budget_tokens": None}
+    assert button.values() == {"thinking": "auto", "think_budget_tokens": None, "reasoning_effort": None}
+
+
+def test_effort_is_offered_where_the_template_has_words_for_it(qtbot: QtBot, composer: Composer) -> None:
+    button = composer.thinking_button
+    button.menu().aboutToShow.emit()
+    assert "Effort" not in [action.text() for action in button.menu().actions()]
+    button.set_takes_effort(True)
+    with qtbot.waitSignal(button.changed) as told:
+        choose(button, "High")
+    assert told.args == [{"thinking": "auto", "think_budget_tokens": None, "reasoning_effort": "high"}]
+    assert button.text() == "Think as the model likes · High"
+    button.set_values({"reasoning_effort": "xhigh"})
+    button.menu().aboutToShow.emit()
+    checked = [action.text() for action in button.menu().actions() if action.isChecked()]
+    assert checked == ["Think as the model likes", "xhigh", "No limit"]
 
 
 def test_it_says_where_the_words_go(composer: Composer) -> None:

@@ -21,7 +21,7 @@ def answers(store: Store) -> list[int]:
     return [
         add(store, first, 10, completion_tokens=20, reasoning_ms=1000.0, thinking_ended_by="model"),
         add(store, first, 30, completion_tokens=300, reasoning_ms=None, thinking_ended_by="budget"),
-        add(store, second, 20, completion_tokens=20, reasoning_ms=500.0, model_name="other"),
+        add(store, second, 20, completion_tokens=20, reasoning_ms=500.0, model_name="other", effort="high"),
         add(store, second, 0, completion_tokens=5),
     ]
 
@@ -48,6 +48,7 @@ def test_filters(store: Store, answers: list[int]) -> None:
     assert ids(store.thoughts.list(ended_by="budget")) == [answers[2], answers[1]]
     assert ids(store.thoughts.list(min_tokens=15)) == [answers[2], answers[1]]
     assert ids(store.thoughts.list(Filter(model="other"))) == [answers[2]]
+    assert ids(store.thoughts.list(effort="high")) == [answers[2]]
     assert ids(store.thoughts.list(limit=1)) == [answers[2]]
     store.trash.put(store.conversations.message(answers[0]).conversation_id)
     assert ids(store.thoughts.list()) == [answers[2]]
@@ -56,6 +57,7 @@ def test_filters(store: Store, answers: list[int]) -> None:
 def test_what_a_thought_took(store: Store, answers: list[int]) -> None:
     (thought,) = store.thoughts.list(ended_by="model")
     assert (thought.title, thought.share, thought.tokens_per_s) == ("One", 0.5, 10.0)
+    assert thought.effort == "low"
     slow = store.thoughts.list(order="tokens")[0]
     assert (slow.share, slow.tokens_per_s) == (0.1, None)
 
