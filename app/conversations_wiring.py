@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from PySide6.QtCore import QObject, Qt
@@ -18,9 +18,10 @@ from ui.conversation_list import shown_title
 from ui.i18n import marked, tr
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
-from ui.values import Notice
+from ui.values import Notice, Shelving
 
-_RESTORE: Final = "restore:"
+_RESTORE: Final = "restore"
+_UNARCHIVE: Final = "unarchive"
 
 
 class ConversationsWiring(QObject):
@@ -39,19 +40,25 @@ class ConversationsWiring(QObject):
         self._services = services
         self._conversations = conversations
         self._chat = chat
-        window.conversation_rename_requested.connect(conversations.rename)
-        window.conversation_delete_requested.connect(self._on_delete)
-        window.search_changed.connect(conversations.search)
+        sidebar, transcript = window.sidebar, window.page.transcript
+        sidebar.rename_requested.connect(conversations.rename)
+        sidebar.trash_requested.connect(self._on_trash)
+        sidebar.shelved.connect(conversations.shelve)
+        sidebar.search_changed.connect(conversations.search)
+        sidebar.more_requested.connect(conversations.list_more)
+        transcript.rating_requested.connect(conversations.rate)
         window.hit_selected.connect(chat.open_at)
-        window.sidebar.more_requested.connect(conversations.list_more)
         window.commands.insert("Choose a model", [Command(marked("Trash…"), (), self._open_trash)])
         conversations.listed.connect(self._on_listed)
-        conversations.more_listed.connect(window.sidebar.add_conversations)
+        conversations.more_listed.connect(sidebar.add_conversations)
+        conversations.chosen_from.connect(sidebar.set_choices)
         conversations.thrown_away.connect(self._on_thrown_away)
-        conversations.found.connect(window.set_search_hits)
+        conversations.archived.connect(self._on_archived)
+        conversations.rated.connect(transcript.replace_message)
+        conversations.found.connect(window.sidebar.set_hits)
         conversations.failed.connect(show_error)
         chat.described.connect(window.set_conversation)
-        chat.reached.connect(window.scroll_to)
+        chat.reached.connect(window.page.transcript.scroll_to)
 
     def open_again(self, conversation_id: int) -> None:
         """Show what was shown at the last end, if it still lies where it can be seen."""
@@ -60,29 +67,38 @@ class ConversationsWiring(QObject):
 
     def undo(self, action_id: str) -> bool:
         """Take back what a notice told of; False where the notice is not one of these."""
-        if not action_id.startswith(_RESTORE):
+        action, _, conversation_id = action_id.partition(":")
+        if action not in (_RESTORE, _UNARCHIVE):
             return False
         self._window.show_notice(None)
-        self._conversations.restore([int(action_id.removeprefix(_RESTORE))])
+        if action == _RESTORE:
+            self._conversations.restore([int(conversation_id)])
+        else:
+            self._conversations.shelve(Shelving(int(conversation_id), "unarchive"))
         return True
 
     def _on_listed(self, conversations: list[Conversation], has_more: bool) -> None:
         self._window.sidebar.set_conversations(conversations, self._chat.conversation_id, has_more=has_more)
         self._chat.describe()
 
-    def _on_delete(self, conversation_id: int) -> None:
+    def _on_trash(self, conversation_id: int) -> None:
         self._chat.forget(conversation_id)
         self._conversations.throw_away(conversation_id)
 
     def _on_thrown_away(self, conversation: Conversation) -> None:
-        self._window.show_notice(
-            Notice(
-                "info",
-                tr("“{title}” is in the trash.", title=shown_title(conversation)),
-                tr("Undo"),
-                f"{_RESTORE}{conversation.id}",
-            )
-        )
+        words = tr("“{title}” is in the trash.", title=shown_title(conversation))
+        self._offer_undo(words, f"{_RESTORE}:{conversation.id}")
+
+    def _on_archived(self, conversation: Conversation) -> None:
+        words = tr("“{title}” is in the archive; search still finds it.", title=shown_title(conversation))
+        self._offer_undo(words, f"{_UNARCHIVE}:{conversation.id}")
+
+    def _offer_undo(self, words: str, action_id: str) -> None:
+        self._window.show_notice(Notice("info", words, tr("Undo"), action_id))
+
+    def _on_gone(self, ids: Sequence[int]) -> None:
+        for conversation_id in ids:
+            self._window.page.forget_draft(conversation_id)
 
     def _open_trash(self) -> None:
         dialog = TrashDialog(int(self._services.setting("trash_days")), self._window)
@@ -90,6 +106,7 @@ class ConversationsWiring(QObject):
         self._conversations.trash_listed.connect(dialog.set_conversations)
         dialog.restore_requested.connect(self._conversations.restore)
         dialog.delete_requested.connect(self._conversations.delete)
+        dialog.delete_requested.connect(self._on_gone)
         self._conversations.list_trash()
         dialog.open()
 

@@ -76,6 +76,7 @@ class WindowWiring(QObject):
         )
         self._on_shelf(self.library.shelf())
         self.conversations.refresh()
+        self.conversations.list_choices()
         self.downloads.publish()
         if services.n_interrupted:
             window.show_notice(
@@ -118,15 +119,15 @@ class WindowWiring(QObject):
         chat.answered.connect(self._on_answered)
         window.page.composer.thinking_button.changed.connect(chat.set_sampling)
         chat.sampling_changed.connect(window.page.composer.thinking_button.set_values)
-        window.regenerate_requested.connect(chat.regenerate)
-        window.edit_requested.connect(chat.edit)
-        window.version_requested.connect(chat.select_version)
+        window.page.transcript.regenerate_requested.connect(chat.regenerate)
+        window.page.transcript.edit_requested.connect(chat.edit)
+        window.page.transcript.version_requested.connect(chat.select_version)
         window.model_selected.connect(chat.select_model)
         window.conversation_settings_changed.connect(chat.configure)
         chat.shown.connect(window.show_conversation)
         chat.message_added.connect(window.add_message)
-        chat.message_replaced.connect(window.replace_message)
-        chat.streamed.connect(window.apply_stream)
+        chat.message_replaced.connect(window.page.transcript.replace_message)
+        chat.streamed.connect(window.page.transcript.apply_stream)
         chat.busy_changed.connect(window.set_busy)
         chat.draft_returned.connect(window.restore_draft)
         chat.failed.connect(self.show_error)
@@ -183,13 +184,14 @@ class WindowWiring(QObject):
 
     def _connect_exchange(self) -> None:
         window, dialogs, exchange = self._window, self.exchange_dialogs, self.exchange
-        window.commands.insert("Choose a model", dialogs.commands(window.sidebar.export_current))
+        window.commands.insert("Choose a model", dialogs.commands(window.export_current))
         window.sidebar.export_requested.connect(dialogs.export)
         dialogs.import_requested.connect(exchange.import_path)
         dialogs.export_requested.connect(exchange.export)
         dialogs.export_all_requested.connect(exchange.export_all)
         exchange.told.connect(window.show_notice)
         exchange.imported.connect(self.conversations.refresh)
+        exchange.imported.connect(self.conversations.list_choices)
         exchange.failed.connect(self.show_error)
 
     def _connect_network(self) -> None:

@@ -51,9 +51,12 @@ class Speeds:
 
     def all(self) -> dict[str, Speed]:
         """Of every model that has one."""
-        rows = self._database.query(_MODEL_NAMES)
-        speeds = {row["model_name"]: self.of(row["model_name"]) for row in rows}
+        speeds = {name: self.of(name) for name in self.names()}
         return {name: speed for name, speed in speeds.items() if speed is not None}
+
+    def names(self) -> list[str]:
+        """Every model that wrote an answer, whatever became of it since."""
+        return [row["model_name"] for row in self._database.query(_MODEL_NAMES)]
 
     def mark_used(self, model_name: str) -> None:
         """Note that a model is used now. After a loss of power the last such note may be missing."""

@@ -125,7 +125,8 @@ class ConversationList(QAbstractListModel):
         if role == Qt.ItemDataRole.EditRole and isinstance(row, Conversation):
             return row.title
         if role == Qt.ItemDataRole.ToolTipRole and isinstance(row, Conversation):
-            return f"{shown_title(row)}\n{formats.moment(row.updated_at, datetime.now(UTC))}"
+            lines = [shown_title(row), formats.moment(row.updated_at, datetime.now(UTC)), row.folder]
+            return "\n".join(line for line in (*lines, " ".join(f"#{tag}" for tag in row.tags)) if line)
         return None
 
     def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import QEvent, QPoint, Qt, Signal
@@ -10,7 +10,7 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
-from storage.records import Conversation, Message, SearchHit
+from storage.records import Conversation, Message
 from ui import i18n, icons, theme, window_layout
 from ui.chat.page import ChatPage
 from ui.commands import Command, Commands
@@ -19,7 +19,7 @@ from ui.dialogs import Dialogs
 from ui.i18n import marked, tr
 from ui.rooms import Rooms
 from ui.sidebar import Sidebar
-from ui.values import ConversationSettings, Notice, StreamUpdate
+from ui.values import ConversationSettings, Notice
 
 _SIDEBAR_WIDTH = 264
 
@@ -32,15 +32,9 @@ class MainWindow(QMainWindow):
     Signals:
         new_conversation_requested: A fresh conversation, not saved before its first message.
         conversation_selected: id.
-        conversation_rename_requested: id, title.
-        conversation_delete_requested: id; it goes into the trash.
-        search_changed: What to look for; empty when the search ended.
         hit_selected: conversation id, message id.
         send_requested: The message; the composer has been emptied (see `restore_draft`).
         stop_requested: The answer that is being made shall end.
-        regenerate_requested: message id.
-        edit_requested: message id, new text.
-        version_requested: message id.
         model_selected: Name in the library.
         conversation_settings_changed: `ConversationSettings`.
         notice_action_requested: The notice's `action_id`; "open_downloads", "open_settings" and
@@ -49,20 +43,15 @@ class MainWindow(QMainWindow):
         closing: The window was asked to close and does.
 
     Attributes:
-        rooms: The pages about models, with intentions and values of their own.
+        sidebar, page, rooms: Its parts, with intentions and values of their own: all conversations, the one
+            that is shown, the pages about models.
     """
 
     new_conversation_requested = Signal()
     conversation_selected = Signal(object)
-    conversation_rename_requested = Signal(object, str)
-    conversation_delete_requested = Signal(object)
-    search_changed = Signal(str)
     hit_selected = Signal(object, object)
     send_requested = Signal(str)
     stop_requested = Signal()
-    regenerate_requested = Signal(object)
-    edit_requested = Signal(object, str)
-    version_requested = Signal(object)
     model_selected = Signal(str)
     conversation_settings_changed = Signal(object)
     notice_action_requested = Signal(str)
@@ -106,8 +95,9 @@ class MainWindow(QMainWindow):
         return [
             Command(marked("New conversation"), ("Ctrl+N",), self._on_new),
             Command(marked("Search"), ("Ctrl+K", "Ctrl+F"), self._on_search),
-            Command(marked("Rename conversation"), ("Ctrl+Shift+R",), self.sidebar.rename_current),
-            Command(marked("Delete conversation"), ("Ctrl+Shift+Backspace",), self.sidebar.delete_current),
+            Command(marked("Rename conversation"), ("Ctrl+Shift+R",), self._rename_current),
+            Command(marked("Move to the trash"), ("Ctrl+Shift+Backspace",), self._throw_away_current),
+            Command(marked("More for this conversation"), ("Ctrl+Shift+M",), self.page.header.open_menu),
             Command(marked("Conversation settings…"), ("Ctrl+Shift+,",), self._open_conversation_settings),
             separator,
             Command(marked("Choose a model"), ("Ctrl+M",), self._choose_model),
@@ -137,15 +127,13 @@ class MainWindow(QMainWindow):
         sidebar.downloads_requested.connect(self.open_downloads)
         sidebar.settings_requested.connect(self.open_settings)
         sidebar.conversation_chosen.connect(self._on_conversation_chosen)
-        sidebar.rename_requested.connect(self.conversation_rename_requested)
-        sidebar.delete_requested.connect(self._on_delete)
-        sidebar.search_changed.connect(self.search_changed)
         sidebar.hit_chosen.connect(self._on_hit_chosen)
 
     def _connect_page(self) -> None:
         page = self.page
         page.header.sidebar_toggled.connect(self.toggle_sidebar)
         page.header.settings_requested.connect(self._open_conversation_settings)
+        page.header.menu_requested.connect(self._on_menu)
         page.header.picker.model_chosen.connect(self.model_selected)
         page.header.picker.downloads_requested.connect(self.open_discover)
         page.header.picker.models_requested.connect(self.open_models)
@@ -154,9 +142,6 @@ class MainWindow(QMainWindow):
         page.composer.send_requested.connect(self.send_requested)
         page.composer.stop_requested.connect(self.stop_requested)
         page.notice_bar.action_requested.connect(self._on_notice_action)
-        page.transcript.regenerate_requested.connect(self.regenerate_requested)
-        page.transcript.edit_requested.connect(self.edit_requested)
-        page.transcript.version_requested.connect(self.version_requested)
 
     def _connect_rooms(self) -> None:
         rooms = self.rooms
@@ -177,10 +162,6 @@ class MainWindow(QMainWindow):
             self._conversation = conversation
             self._show_title()
 
-    def set_search_hits(self, hits: Sequence[SearchHit] | None) -> None:
-        """Show what was found; None shows the conversations again."""
-        self.sidebar.set_hits(hits)
-
     def show_conversation(self, conversation: Conversation | None, messages: Sequence[Message]) -> None:
         """Show a conversation from its root to its head; None begins a fresh one with the welcome."""
         self._conversation = conversation
@@ -192,18 +173,6 @@ class MainWindow(QMainWindow):
         """Put a message below the last one."""
         self.page.show_transcript()
         self.page.transcript.add_message(message)
-
-    def replace_message(self, message: Message) -> None:
-        """Show a message anew, found by its id."""
-        self.page.transcript.replace_message(message)
-
-    def apply_stream(self, update: StreamUpdate) -> None:
-        """Show how far a streaming answer has come."""
-        self.page.transcript.apply_stream(update)
-
-    def scroll_to(self, message_id: int) -> None:
-        """Bring a message into sight."""
-        self.page.transcript.scroll_to(message_id)
 
     def set_busy(self, is_busy: bool) -> None:
         """Whether an answer is being made."""
@@ -217,6 +186,7 @@ class MainWindow(QMainWindow):
     def _show_title(self) -> None:
         title = shown_title(self._conversation)
         self.page.header.set_title(title)
+        self.page.header.set_stored(self._conversation is not None)
         if (room := self.rooms.current()) is not None:
             title = self.sidebar.room_name(room)
         self.setWindowTitle(f"{title} - Coterie" if room or self._conversation else "Coterie")
@@ -377,9 +347,23 @@ class MainWindow(QMainWindow):
         self.sidebar.show()
         self.sidebar.focus_search()
 
-    def _on_delete(self, conversation_id: int) -> None:
-        self.page.forget_draft(conversation_id)
-        self.conversation_delete_requested.emit(conversation_id)
+    def _of_current(self, act: Callable[[Conversation], object]) -> None:
+        """Do something with the conversation that is shown, if it is stored."""
+        if self._conversation is not None:
+            act(self._conversation)
+
+    def export_current(self) -> None:
+        """Ask for an export of the conversation that is shown."""
+        self._of_current(self.sidebar.export_requested.emit)
+
+    def _rename_current(self) -> None:
+        self._of_current(self.sidebar.rename)
+
+    def _throw_away_current(self) -> None:
+        self._of_current(lambda conversation: self.sidebar.trash_requested.emit(conversation.id))
+
+    def _on_menu(self, where: QPoint) -> None:
+        self._of_current(lambda conversation: self.sidebar.open_menu(conversation, where))
 
     def _focus_composer(self) -> None:
         self.show_chat()

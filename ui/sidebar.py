@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QMenu,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -20,10 +19,13 @@ from storage.records import Conversation, SearchHit
 from ui import icons, theme
 from ui.buttons import IconButton, RowButton
 from ui.conversation_list import ConversationList
+from ui.conversation_menu import ConversationMenu
 from ui.conversation_rows import ConversationDelegate
 from ui.i18n import tr
+from ui.name_dialog import NameDialog
 from ui.rows_view import RowsView
 from ui.search_hits import HitDelegate, SearchHits
+from ui.values import Choices
 
 _DEBOUNCE_MS = 150
 
@@ -38,7 +40,8 @@ class Sidebar(QWidget):
         more_requested: id of the last one in the list; `add_conversations` brings those below it.
         rename_requested: id, title.
         export_requested: Conversation.
-        delete_requested: id; it goes into the trash, and can be taken back from there.
+        trash_requested: id; it can be restored from there.
+        shelved: Shelving: where a conversation is to stand from now on.
         search_changed: What to look for; empty when the search ended.
         hit_chosen: conversation id, message id.
     """
@@ -52,7 +55,8 @@ class Sidebar(QWidget):
     conversation_chosen = Signal(object)
     more_requested = Signal(object)
     rename_requested = Signal(object, str)
-    delete_requested = Signal(object)
+    trash_requested = Signal(object)
+    shelved = Signal(object)
     export_requested = Signal(object)
     search_changed = Signal(str)
     hit_chosen = Signal(object, object)
@@ -63,6 +67,7 @@ class Sidebar(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setMinimumWidth(200)
         self._current_id: int | None = None
+        self._choices = Choices()
         self._n_active = 0
         self._is_searching = False
         self._waiting: Callable[[], None] | None = None
@@ -86,7 +91,6 @@ class Sidebar(QWidget):
         self.list_view = RowsView()
         self.list_view.setModel(self.conversations)
         self.list_view.setItemDelegate(ConversationDelegate(self.list_view))
-        self.list_view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.hits = SearchHits(self)
         self.hits_view = RowsView()
         self.hits_view.setModel(self.hits)
@@ -151,7 +155,7 @@ class Sidebar(QWidget):
         self.settings_button.clicked.connect(self.settings_requested)
         self.list_view.chosen.connect(self._on_conversation_chosen)
         self.list_view.delete_pressed.connect(self._on_delete_pressed)
-        self.list_view.customContextMenuRequested.connect(self._on_context_menu)
+        self.list_view.menu_requested.connect(self._on_context_menu)
         self.list_view.itemDelegate().closeEditor.connect(self._on_editor_closed)
         self.conversations.rename_requested.connect(self.rename_requested)
         self.conversations.more_requested.connect(self.more_requested)
@@ -190,6 +194,10 @@ class Sidebar(QWidget):
             scroll = bar.value()
             self.list_view.setCurrentIndex(self.conversations.index_of(self._current_id))
             bar.setValue(scroll)  # the list would go there, away from what is looked at
+
+    def set_choices(self, choices: Choices) -> None:
+        """The folders and tags that the menus of conversations offer."""
+        self._choices = choices
 
     def set_current(self, conversation_id: int | None) -> None:
         """Mark a conversation as the one that is shown; None for a new one."""
@@ -232,23 +240,23 @@ class Sidebar(QWidget):
         self.search_field.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.search_field.selectAll()
 
-    def rename_current(self) -> None:
-        """Edit the title of the current conversation in its place."""
-        index = self.list_view.currentIndex()
-        if index.isValid():
+    def rename(self, conversation: Conversation) -> None:
+        """Edit a title in its place in the list, or beside it where it is not seen there."""
+        index = self.conversations.index_of(conversation.id)
+        if index.isValid() and self.list_view.isVisible():
+            self.list_view.setCurrentIndex(index)
             self.list_view.edit(index)
+        elif title := NameDialog.ask(self.window(), tr("Title"), text=conversation.title):
+            self.rename_requested.emit(conversation.id, title)
 
-    def export_current(self) -> None:
-        """Export the current conversation, if there is one."""
-        conversation = self.conversations.conversation(self.conversations.index_of(self._current_id))
-        if conversation is not None:
-            self.export_requested.emit(conversation)
-
-    def delete_current(self) -> None:
-        """Ask, and delete the current conversation."""
-        index = self.conversations.index_of(self._current_id)
-        if index.isValid():
-            self._on_delete_pressed(index)
+    def open_menu(self, conversation: Conversation, where: QPoint) -> None:
+        """Offer what can be done with a conversation, at a place on the screen."""
+        menu = ConversationMenu(conversation, self._choices, self.window())
+        menu.rename_requested.connect(lambda: self.rename(conversation))
+        menu.export_requested.connect(lambda: self.export_requested.emit(conversation))
+        menu.trash_requested.connect(lambda: self.trash_requested.emit(conversation.id))
+        menu.shelved.connect(self.shelved)
+        menu.popup(where)
 
     def _on_conversation_chosen(self, index: QModelIndex) -> None:
         conversation = self.conversations.conversation(index)
@@ -261,26 +269,13 @@ class Sidebar(QWidget):
 
     def _on_delete_pressed(self, index: QModelIndex) -> None:
         conversation = self.conversations.conversation(index)
-        if conversation is None:
-            return
-        self.delete_requested.emit(conversation.id)
+        if conversation is not None:
+            self.trash_requested.emit(conversation.id)
 
-    def _on_context_menu(self, where: QPoint) -> None:
-        index = self.list_view.indexAt(where)
+    def _on_context_menu(self, index: QModelIndex, where: QPoint) -> None:
         conversation = self.conversations.conversation(index)
-        if conversation is None:
-            return
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        rename = menu.addAction(icons.icon("pencil"), tr("Rename"))
-        rename.setShortcut(Qt.Key.Key_F2)
-        rename.triggered.connect(lambda: self.list_view.edit(index))
-        export = menu.addAction(icons.icon("export"), tr("Export…"))
-        export.triggered.connect(lambda: self.export_requested.emit(conversation))
-        delete = menu.addAction(icons.icon("trash"), tr("Move to the trash"))
-        delete.setShortcut(QKeySequence.StandardKey.Delete)
-        delete.triggered.connect(lambda: self._on_delete_pressed(index))
-        menu.popup(self.list_view.viewport().mapToGlobal(where))
+        if conversation is not None:
+            self.open_menu(conversation, where)
 
     def _on_editor_closed(self) -> None:
         if self._waiting is not None:

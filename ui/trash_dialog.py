@@ -1,4 +1,4 @@
-"""What was thrown away: to be taken back, or deleted for good."""
+"""What was thrown away: to be restored, or deleted for good."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class TrashDialog(QDialog):
         """Write all words in the language in use."""
         self.setWindowTitle(tr("Trash"))
         self.list.setAccessibleName(tr("Trash"))
-        self.restore_button.setText(tr("Take back"))
+        self.restore_button.setText(tr("Restore"))
         self.delete_button.setText(tr("Delete for good"))
         self.empty_button.setText(tr("Empty the trash"))
         self.close_button.setText(tr("Close"))

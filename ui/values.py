@@ -42,6 +42,36 @@ class ConversationSettings:
     sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
+ShelvingAction = Literal["pin", "unpin", "archive", "unarchive", "move", "tag", "untag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelving:
+    """Where a person wants a conversation to stand, in the words of the command line.
+
+    Attributes:
+        name: Of the tag; path of the folder, "" for none.
+    """
+
+    conversation_id: int
+    action: ShelvingAction
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What there is to choose from, for menus and filters; all by name.
+
+    Attributes:
+        folders: Their paths.
+        models: That wrote an answer, whether they are still in the library or not.
+    """
+
+    folders: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class StreamUpdate:
     """What a streaming answer has become; replaces what was shown of it before.

@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
 from app.bridge import Bridge
 from app.services import Services
-from storage.records import Conversation, SearchHit
+from storage.records import Conversation, Message, Rating, SearchHit
+from storage.shelf import Shelf
 from storage.store import Store
+from ui.values import Choices, Shelving, ShelvingAction
 
 N_HITS = 100
 N_LISTED = 100
 """Conversations that are read at once: more than any screen shows."""
+
+_SHELVE: Final[Mapping[ShelvingAction, Callable[[Shelf, int, str], object]]] = {
+    "pin": lambda shelf, id_, _: shelf.pin(id_),
+    "unpin": lambda shelf, id_, _: shelf.pin(id_, False),
+    "archive": lambda shelf, id_, _: shelf.archive(id_),
+    "unarchive": lambda shelf, id_, _: shelf.archive(id_, False),
+    "move": lambda shelf, id_, path: shelf.move(id_, path),
+    "tag": lambda shelf, id_, name: shelf.tag(id_, name),
+    "untag": lambda shelf, id_, name: shelf.untag(id_, name),
+}
 
 Listing = tuple[int, list[Conversation], bool]
 """In which order the list was read, its beginning, and whether there is more."""
@@ -27,7 +40,9 @@ class ConversationsController(QObject):
     Signals:
         listed: List of Conversation: those that are pinned, then the newest first; whether there are more.
         more_listed: id of a conversation, list of Conversation that stand below it, whether there are more.
-        thrown_away: Conversation that is in the trash now.
+        chosen_from: Choices: the folders, tags and models that there are.
+        thrown_away, archived: Conversation that is in the trash, or in the archive, now.
+        rated: Message with its new rating.
         trash_listed: List of Conversation, the last one thrown away first.
         found: List of SearchHit; None when the search has ended.
         failed: Exception, for a sentence.
@@ -35,7 +50,10 @@ class ConversationsController(QObject):
 
     listed = Signal(object, bool)
     more_listed = Signal(object, object, bool)
+    chosen_from = Signal(object)
     thrown_away = Signal(object)
+    archived = Signal(object)
+    rated = Signal(object)
     trash_listed = Signal(object)
     found = Signal(object)
     failed = Signal(object)
@@ -81,13 +99,51 @@ class ConversationsController(QObject):
 
         def work() -> tuple[Conversation, Listing]:
             self._storage.call(lambda store: store.trash.put(conversation_id))
-            return self._storage.call(lambda store: store.conversations.get(conversation_id)), self._list()
+            return self._get(conversation_id), self._list()
 
         def tell(done: tuple[Conversation, Listing]) -> None:
             self._tell(done[1])
             self.thrown_away.emit(done[0])
 
         self._bridge.run(work, tell, self.failed.emit)
+
+    def shelve(self, shelving: Shelving) -> None:
+        """Put a conversation where a person wants it, and tell what is there now."""
+        act = _SHELVE[shelving.action]
+
+        def work() -> tuple[Conversation, Listing]:
+            self._storage.call(lambda store: act(store.shelf, shelving.conversation_id, shelving.name))
+            return self._get(shelving.conversation_id), self._list()
+
+        def tell(done: tuple[Conversation, Listing]) -> None:
+            self._tell(done[1])
+            if shelving.action == "archive":
+                self.archived.emit(done[0])
+            if shelving.name:
+                self.list_choices()
+
+        self._bridge.run(work, tell, self.failed.emit)
+
+    def list_choices(self) -> None:
+        """Read which folders and tags there are, and which models have answered."""
+
+        def read(store: Store) -> Choices:
+            return Choices(
+                tuple(folder.path for folder in store.shelf.folders()),
+                tuple(tag.name for tag in store.shelf.tags()),
+                tuple(store.speeds.names()),
+            )
+
+        self._bridge.run(lambda: self._storage.call(read), self.chosen_from.emit, self.failed.emit)
+
+    def rate(self, message_id: int, rating: Rating | None) -> None:
+        """Keep a person's opinion of an answer; None takes it back."""
+
+        def write(store: Store) -> Message:
+            store.ratings.rate(message_id, rating)
+            return store.conversations.message(message_id)
+
+        self._bridge.run(lambda: self._storage.call(write), self.rated.emit, self.failed.emit)
 
     def restore(self, ids: Sequence[int]) -> None:
         """Take them out of the trash again."""
@@ -139,6 +195,9 @@ class ConversationsController(QObject):
         self._bridge.run(
             find, lambda hits: self.found.emit(hits) if text == self._query else None, self.failed.emit
         )
+
+    def _get(self, conversation_id: int) -> Conversation:
+        return self._storage.call(lambda store: store.conversations.get(conversation_id))
 
     def _list(self) -> Listing:
         n_wanted = self._n_listed

@@ -38,7 +38,7 @@ def _thinking(window: MainWindow) -> None:
     streaming = replace(answer, status="streaming", parts=(), id=answer.id)
     window.show_conversation(conversations()[0], [question, streaming])
     window.set_busy(True)
-    window.apply_stream(
+    window.page.transcript.apply_stream(
         StreamUpdate(
             answer.id,
             "reasoning",
@@ -107,7 +107,7 @@ def _notice(window: MainWindow) -> None:
 def _search(window: MainWindow) -> None:
     _chat(window)
     window.sidebar.search_field.setText("expert")
-    window.set_search_hits(hits())
+    window.sidebar.set_hits(hits())
 
 
 def _picker(window: MainWindow) -> None:

@@ -22,11 +22,11 @@ from app.services import Services
 from app.window import WindowWiring
 from app.words import sentence
 from model_manager.engine.gateway.server import Gateway
-from storage.records import Message, Part, Role
+from storage.records import Conversation, Generation, Message, Part, Role
 from storage.store import Store
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
-from ui.values import ConversationSettings
+from ui.values import Choices, ConversationSettings, Shelving, ShelvingAction
 
 ANSWER_TIMEOUT_MS = 60_000
 
@@ -85,18 +85,18 @@ def test_question_answer_and_versions(coterie: Coterie, qtbot: QtBot) -> None:
 
     # Another answer: a sibling, and the arrows go back to the first.
     with qtbot.waitSignal(chat.answered, timeout=ANSWER_TIMEOUT_MS) as blocker:
-        window.regenerate_requested.emit(first.id)
+        window.page.transcript.regenerate_requested.emit(first.id)
     second: Message = blocker.args[0]
     assert second.sibling_ids == (first.id, second.id)
     assert coterie.path()[-1].id == second.id
     with qtbot.waitSignal(chat.shown):
-        window.version_requested.emit(first.id)
+        window.page.transcript.version_requested.emit(first.id)
     assert coterie.path()[-1].id == first.id
 
     # The question in other words: a sibling of the question.
     question_id = coterie.path()[0].id
     with qtbot.waitSignal(chat.answered, timeout=ANSWER_TIMEOUT_MS):
-        window.edit_requested.emit(question_id, "Say goodbye.")
+        window.page.transcript.edit_requested.emit(question_id, "Say goodbye.")
     question, answer = coterie.path()
     assert question.text == "Say goodbye."
     assert question.sibling_ids == (question_id, question.id)
@@ -136,15 +136,15 @@ def test_list_search_rename_delete(coterie: Coterie, qtbot: QtBot) -> None:
     window, conversations = coterie.window, coterie.wiring.conversations
     answer = coterie.ask("什么是专家混合模型？")
     with qtbot.waitSignal(conversations.found) as found:
-        window.search_changed.emit("专家")
+        window.sidebar.search_changed.emit("专家")
     assert [hit.message_id for hit in found.args[0]][-1] == answer.parent_id
     with qtbot.waitSignal(coterie.chat.shown):
         window.hit_selected.emit(answer.conversation_id, answer.parent_id)
     with qtbot.waitSignal(conversations.listed) as listed:
-        window.conversation_rename_requested.emit(answer.conversation_id, "Experts")
+        window.sidebar.rename_requested.emit(answer.conversation_id, "Experts")
     assert [conversation.title for conversation in listed.args[0]] == ["Experts"]
     with qtbot.waitSignal(conversations.listed) as listed:
-        window.conversation_delete_requested.emit(answer.conversation_id)
+        window.sidebar.trash_requested.emit(answer.conversation_id)
     assert listed.args[0] == []
     assert coterie.chat.conversation_id is None
     bar = window.page.notice_bar
@@ -153,7 +153,7 @@ def test_list_search_rename_delete(coterie: Coterie, qtbot: QtBot) -> None:
         bar.action_button.click()
     assert [conversation.title for conversation in listed.args[0]] == ["Experts"]
     with qtbot.waitSignal(conversations.listed):
-        window.conversation_delete_requested.emit(answer.conversation_id)
+        window.sidebar.trash_requested.emit(answer.conversation_id)
     with qtbot.waitSignal(conversations.trash_listed):
         window.commands.action("Trash…").trigger()
     dialog = window.findChild(TrashDialog)
@@ -163,6 +163,54 @@ def test_list_search_rename_delete(coterie: Coterie, qtbot: QtBot) -> None:
         dialog.delete_requested.emit((answer.conversation_id,))
     assert dialog.list.count() == 0
     dialog.close()
+
+
+def test_conversations_are_put_in_order_and_answers_rated(coterie: Coterie, qtbot: QtBot) -> None:
+    def fill(store: Store) -> tuple[int, int, int]:
+        first, second = (store.conversations.create(title=name).id for name in ("First", "Second"))
+        question = store.conversations.append(first, None, "user", [Part("text", "Why?")])
+        made = Generation("another")
+        answer = store.conversations.append(
+            first, question.id, "assistant", [Part("text", "Because.")], generation=made
+        )
+        return first, second, answer.id
+
+    first, second, answer_id = coterie.services.storage.call(fill)
+    sidebar, conversations = coterie.window.sidebar, coterie.wiring.conversations
+
+    def shelve(action: ShelvingAction, name: str = "") -> list[Conversation]:
+        with qtbot.waitSignal(conversations.listed) as listed:
+            sidebar.shelved.emit(Shelving(second, action, name))
+        return list(listed.args[0])
+
+    with qtbot.waitSignal(coterie.chat.shown):
+        coterie.chat.open_conversation(first)
+    assert [found.id for found in shelve("pin")] == [second, first]
+    assert [found.id for found in shelve("unpin")] == [first, second]
+    with qtbot.waitSignal(conversations.chosen_from):
+        shelve("move", "Work/Models")
+    with qtbot.waitSignal(conversations.chosen_from) as chosen:
+        found = shelve("tag", "draft")[1]
+    assert (found.folder, found.tags) == ("Work/Models", ("draft",))
+    assert chosen.args == [Choices(("Work", "Work/Models"), ("draft",), ("another",))]
+    assert (shelve("untag", "draft")[1].tags, shelve("move")[1].folder) == ((), "")
+    # The archive, and back by the notice.
+    assert [found.id for found in shelve("archive")] == [first]
+    bar = coterie.window.page.notice_bar
+    qtbot.waitUntil(lambda: "archive" in bar.sentence_label.text())
+    with qtbot.waitSignal(conversations.listed) as listed:
+        bar.action_button.click()
+    assert {found.id for found in listed.args[0]} == {first, second}
+    # A name that cannot be one is refused with a sentence, and nothing has changed.
+    with qtbot.waitSignal(conversations.failed) as failed:
+        sidebar.shelved.emit(Shelving(second, "tag", "long" * 100))
+    assert bar.sentence_label.text() == sentence(failed.args[0])
+
+    transcript = coterie.window.page.transcript
+    for rating in (1, -1, None):
+        with qtbot.waitSignal(conversations.rated):
+            transcript.rating_requested.emit(answer_id, rating)
+        assert transcript.scene.items[1].message.rating == rating
 
 
 def test_a_long_list_is_read_as_one_scrolls(coterie: Coterie, qtbot: QtBot) -> None:

@@ -17,9 +17,11 @@ from model_manager.types import EngineState
 from storage.records import Message, Part
 from tests.helpers import page_samples as pages, window_samples as samples
 from ui import i18n, theme
+from ui.conversation_menu import ConversationMenu
 from ui.main_window import MainWindow
+from ui.name_dialog import NameDialog
 from ui.text import notice_for
-from ui.values import ConversationSettings, Notice
+from ui.values import ConversationSettings, Notice, Shelving
 
 CONTROL = Qt.KeyboardModifier.ControlModifier
 
@@ -85,30 +87,51 @@ def test_a_model_is_chosen_with_the_keyboard(qtbot: QtBot, window: MainWindow) -
     assert not view.isVisible()
 
 
-def test_deleting_forgets_the_draft(qtbot: QtBot, window: MainWindow) -> None:
-    with qtbot.waitSignal(window.conversation_delete_requested) as deleted:
-        window.commands.action("Delete conversation").trigger()
-    assert deleted.args == [1]
+def test_the_shown_conversation_is_renamed_exported_and_thrown_away(
+    qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with qtbot.waitSignal(window.sidebar.trash_requested) as thrown:
+        window.commands.action("Move to the trash").trigger()
+    assert thrown.args == [1]
+    with qtbot.waitSignal(window.sidebar.export_requested) as exported:
+        window.export_current()
+    assert exported.args == [samples.conversations()[0]]
+    # It may be too old to be in the list, or in the archive: then a dialog asks for the name.
+    window.sidebar.set_conversations([], None)
+    monkeypatch.setattr(NameDialog, "ask", lambda *_args, **_more: "Better")
+    with qtbot.waitSignal(window.sidebar.rename_requested) as renamed:
+        window.commands.action("Rename conversation").trigger()
+    assert renamed.args == [1, "Better"]
+
+
+def test_nothing_can_be_done_with_a_fresh_conversation(qtbot: QtBot, window: MainWindow) -> None:
+    window.show_conversation(None, [])
+    assert not window.page.header.menu_button.isEnabled()
+    with qtbot.assertNotEmitted(window.sidebar.trash_requested):
+        window.commands.action("Move to the trash").trigger()
+    window.commands.action("More for this conversation").trigger()
+    assert window.findChild(ConversationMenu) is None
+
+
+def test_the_menu_of_the_shown_conversation_opens_by_key_and_button(qtbot: QtBot, window: MainWindow) -> None:
+    qtbot.mouseClick(window.page.header.menu_button, Qt.MouseButton.LeftButton)
+    menu = window.findChild(ConversationMenu)
+    assert isinstance(menu, ConversationMenu)
+    with qtbot.waitSignal(window.sidebar.shelved) as shelved:
+        qtbot.keyClick(menu, Qt.Key.Key_Down)
+        qtbot.keyClick(menu, Qt.Key.Key_Down)
+        qtbot.keyClick(menu, Qt.Key.Key_Return)
+    assert shelved.args == [Shelving(1, "pin")]
 
 
 def test_a_hit_leads_to_its_message(qtbot: QtBot, window: MainWindow) -> None:
     window.sidebar.search_field.setText("expert")
-    window.set_search_hits(samples.hits())
+    window.sidebar.set_hits(samples.hits())
     view = window.sidebar.hits_view
     where = view.visualRect(view.model().index(2, 0)).center()
     with qtbot.waitSignal(window.hit_selected) as chosen:
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=where)
     assert chosen.args == [9, 9]
-
-
-def test_the_transcripts_wishes_are_passed_on(qtbot: QtBot, window: MainWindow) -> None:
-    with qtbot.waitSignal(window.regenerate_requested) as regenerate:
-        window.page.transcript.regenerate_requested.emit(2**40)
-    with qtbot.waitSignal(window.edit_requested) as edit:
-        window.page.transcript.edit_requested.emit(1, "again")
-    with qtbot.waitSignal(window.version_requested) as version:
-        window.page.transcript.version_requested.emit(3)
-    assert (regenerate.args, edit.args, version.args) == ([2**40], [1, "again"], [3])
 
 
 def test_closing_says_so_and_closes_the_dialogs(qtbot: QtBot, window: MainWindow) -> None:
@@ -499,7 +522,9 @@ def test_streaming_reaches_the_transcript(window: MainWindow) -> None:
     answer = Message(9, 1, 2, "assistant", "streaming", samples.NOW, ())
     window.add_message(answer)
     window.set_busy(True)
-    window.apply_stream(StreamUpdate(9, "text", text="So far"))
-    window.replace_message(replace(answer, status="complete", parts=(Part("text", "So far, so good"),)))
+    window.page.transcript.apply_stream(StreamUpdate(9, "text", text="So far"))
+    window.page.transcript.replace_message(
+        replace(answer, status="complete", parts=(Part("text", "So far, so good"),))
+    )
     window.set_busy(False)
     window.grab()

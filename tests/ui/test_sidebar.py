@@ -5,14 +5,19 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
-from PySide6.QtWidgets import QLineEdit, QMenu
+from PySide6.QtGui import QContextMenuEvent
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from pytestqt.qtbot import QtBot
 
 from storage.records import Conversation
 from tests.helpers import window_samples as samples
+from ui.conversation_menu import ConversationMenu
+from ui.name_dialog import NameDialog
 from ui.sidebar import Sidebar
+from ui.values import Choices, Shelving
 
 NOW = datetime.now(UTC)
+MOUSE, KEYBOARD = QContextMenuEvent.Reason.Mouse, QContextMenuEvent.Reason.Keyboard
 
 
 def many(n: int) -> list[Conversation]:
@@ -93,23 +98,106 @@ def test_new_values_wait_while_a_title_is_typed(qtbot: QtBot, sidebar: Sidebar) 
 
 def test_delete_asks_nothing_as_it_can_be_taken_back(qtbot: QtBot, sidebar: Sidebar) -> None:
     deleted: list[Any] = []
-    sidebar.delete_requested.connect(deleted.append)
+    sidebar.trash_requested.connect(deleted.append)
     sidebar.list_view.setCurrentIndex(row(sidebar, 4))
     qtbot.keyClick(sidebar.list_view, Qt.Key.Key_Delete)
     assert deleted == [4]
 
 
-def test_the_context_menu_offers_rename_export_and_delete(qtbot: QtBot, sidebar: Sidebar) -> None:
-    sidebar.list_view.customContextMenuRequested.emit(sidebar.list_view.visualRect(row(sidebar, 1)).center())
-    menu = sidebar.findChild(QMenu)
-    assert isinstance(menu, QMenu)
-    assert [action.text() for action in menu.actions()] == ["Rename", "Export…", "Move to the trash"]
+def press_menu(sidebar: Sidebar, where: QPoint, reason: QContextMenuEvent.Reason) -> None:
+    view = sidebar.list_view
+    event = QContextMenuEvent(reason, where, view.viewport().mapToGlobal(where))
+    QApplication.sendEvent(view if reason == KEYBOARD else view.viewport(), event)
+
+
+def menu_of(sidebar: Sidebar, conversation: Conversation) -> ConversationMenu:
+    sidebar.open_menu(conversation, sidebar.mapToGlobal(QPoint(40, 40)))
+    menu = sidebar.window().findChild(ConversationMenu)
+    assert isinstance(menu, ConversationMenu)
+    return menu
+
+
+def words(menu: QMenu) -> list[str]:
+    return [action.text() for action in menu.actions() if not action.isSeparator()]
+
+
+def under(menu: QMenu, name: str) -> QMenu:
+    (found,) = (action.menu() for action in menu.actions() if action.text() == name)
+    assert isinstance(found, QMenu)
+    return found
+
+
+def choose(menu: QMenu, name: str) -> None:
+    (found,) = (action for action in menu.actions() if action.text() == name)
+    found.trigger()
+
+
+def test_the_context_menu_speaks_the_words_of_the_command_line(sidebar: Sidebar) -> None:
+    press_menu(sidebar, sidebar.list_view.visualRect(row(sidebar, 1)).center(), MOUSE)
+    menu = sidebar.window().findChild(ConversationMenu)
+    assert isinstance(menu, ConversationMenu)
+    assert words(menu) == [
+        "Rename",
+        "Pin",
+        "Move to a folder",
+        "Tags",
+        "Archive",
+        "Export…",
+        "Move to the trash",
+    ]
+    menu.close()
+
+
+def test_what_is_done_is_offered_to_be_undone(sidebar: Sidebar) -> None:
+    menu = menu_of(sidebar, Conversation(1, "x", NOW, NOW, is_pinned=True, archived_at=NOW))
+    assert {"Unpin", "Unarchive"} <= set(words(menu))
+    menu.close()
+
+
+def test_folders_and_tags_are_chosen_and_made(
+    qtbot: QtBot, sidebar: Sidebar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Shelving] = []
+    sidebar.shelved.connect(asked.append)
+    monkeypatch.setattr(NameDialog, "ask", lambda _parent, title, *_more: f"{title} of mine")
+    sidebar.set_choices(Choices(("Work", "Work/R&D"), ("draft", "moe")))
+    menu = menu_of(sidebar, Conversation(7, "x", NOW, NOW, folder="Work", tags=("MoE", "old")))
+    folders, tags = under(menu, "Move to a folder"), under(menu, "Tags")
+    assert words(folders) == ["Work", "Work/R&&D", "No folder", "New folder…"]
+    assert [a.text() for a in folders.actions() if a.isChecked()] == ["Work"]
+    assert [a.text() for a in tags.actions() if a.isChecked()] == ["moe", "MoE", "old"]
+    choose(folders, "Work/R&&D")
+    choose(folders, "No folder")
+    choose(folders, "New folder…")
+    choose(tags, "draft")
+    choose(tags, "old")
+    choose(tags, "New tag…")
+    assert asked == [
+        Shelving(7, "move", "Work/R&D"),
+        Shelving(7, "move"),
+        Shelving(7, "move", "New folder of mine"),
+        Shelving(7, "tag", "draft"),
+        Shelving(7, "untag", "old"),
+        Shelving(7, "tag", "New tag of mine"),
+    ]
+    menu.close()
+
+
+def test_the_menu_key_opens_the_menu_at_its_row(qtbot: QtBot, sidebar: Sidebar) -> None:
+    view = sidebar.list_view
+    view.setCurrentIndex(row(sidebar, 3))
+    press_menu(sidebar, QPoint(20, 4), KEYBOARD)
+    menu = sidebar.window().findChild(ConversationMenu)
+    assert isinstance(menu, ConversationMenu)
+    with qtbot.waitSignal(sidebar.trash_requested) as thrown:
+        choose(menu, "Move to the trash")
+    assert thrown.args == [3]
     menu.close()
 
 
 def test_headings_have_no_context_menu(qtbot: QtBot, sidebar: Sidebar) -> None:
-    sidebar.list_view.customContextMenuRequested.emit(QPoint(20, 4))
-    assert sidebar.findChild(QMenu) is None
+    press_menu(sidebar, QPoint(20, 4), MOUSE)
+    assert sidebar.findChild(ConversationMenu) is None
 
 
 def test_search_waits_for_the_typing_to_end(qtbot: QtBot, sidebar: Sidebar) -> None:

@@ -18,12 +18,13 @@ class Control:
 
     Attributes:
         id: Unique in its message: "copy", "edit", "regenerate", "previous", "next", "reasoning", "conclude",
-            "continue" or "code:SECTION:BLOCK:PIECE".
+            "continue", "good", "bad" or "code:SECTION:BLOCK:PIECE".
         rect: In the coordinates of the message.
         icon: A file of `ui/icons`.
         name: Tool tip and accessible name.
         label: Text beside the icon; empty for none.
         is_expanded: For a disclosure; None for a plain button.
+        is_pressed: It holds what was chosen with it, and takes that back.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Control:
     label: str = ""
     is_enabled: bool = True
     is_expanded: bool | None = None
+    is_pressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,14 @@ def paint(painter: QPainter, control: Control, state: ControlState, font: QFont)
         painter.drawRoundedRect(control.rect.adjusted(1, 1, -1, -1), 6, 6)
     is_done = control.id == state.copied
     color = QColor(colors.success if is_done else colors.text if is_hot else colors.text_muted)
+    if control.is_pressed:
+        color = QColor(colors.accent)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(theme.with_alpha(colors.accent, 0.14))
+        painter.drawRoundedRect(control.rect.adjusted(1, 1, -1, -1), 6, 6)
     if not control.is_enabled:
         color.setAlphaF(0.35)
-    elif not (is_hot or is_done or state.is_near or control.label):
+    elif not (is_hot or is_done or state.is_near or control.label or control.is_pressed):
         color.setAlphaF(0.7)
     rect = QRectF(control.rect)
     if control.label:

@@ -51,12 +51,15 @@ def footer_controls(item: MessageItem) -> list[Control]:
     """Versions and actions, below the text."""
     siblings = item.message.sibling_ids
     actions = [("copy", "copy", tr("Copy"))]
+    pressed = {1: "good", -1: "bad"}.get(item.message.rating or 0, "")
     if item.is_user:
         actions.append(("edit", "pencil", tr("Edit")))
     elif item.message.role == "assistant":
         actions.append(("regenerate", "retry", tr("Regenerate")))
         if can_go_on(item.message):
             actions.append(("continue", "play", tr("Go on with this answer")))
+        actions.append(("good", "thumb-up", tr("Good answer")))
+        actions.append(("bad", "thumb-down", tr("Bad answer")))
     footer = item.rows.footer
     versions_width = _versions_width(item) if len(siblings) > 1 else 0.0
     width = versions_width + SIDE * len(actions)
@@ -73,7 +76,8 @@ def footer_controls(item: MessageItem) -> list[Control]:
         result.append(Control("next", right, "chevron-right", tr("Next version"), is_enabled=not is_last))
         x += versions_width
     for name, icon, title in actions:
-        result.append(Control(name, QRectF(x, footer.top(), SIDE, SIDE), icon, title))
+        rect = QRectF(x, footer.top(), SIDE, SIDE)
+        result.append(Control(name, rect, icon, title, is_pressed=name == pressed))
         x += SIDE
     return result
 

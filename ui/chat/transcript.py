@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from PySide6.QtCore import QPointF, Qt, QUrl, Signal
 from PySide6.QtGui import QContextMenuEvent, QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
-from storage.records import Message
+from storage.records import Message, Rating
 from ui.chat import accessible
 from ui.chat.earlier import EarlierMessages
 from ui.chat.editor import MessageEditor
@@ -21,6 +22,7 @@ from ui.values import StreamUpdate
 
 _COPIED_MS = 1_600
 _BEHIND_MS = 60
+_RATINGS: Final[Mapping[str, Rating]] = {"good": 1, "bad": -1}
 
 
 class Transcript(TranscriptView):
@@ -33,6 +35,7 @@ class Transcript(TranscriptView):
         edit_requested: message id (int) of a question, its new text (str).
         version_requested: message id (int) of the version to show.
         continue_requested: message id (int) of an answer that was cut off.
+        rating_requested: message id (int) of an answer, what it is thought of (Rating), None for nothing.
         conclude_requested: message id (int) of the answer whose thinking shall end.
     """
 
@@ -41,6 +44,7 @@ class Transcript(TranscriptView):
     edit_requested = Signal(object, str)
     version_requested = Signal(object)
     continue_requested = Signal(object)
+    rating_requested = Signal(object, object)
     conclude_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -182,6 +186,9 @@ class Transcript(TranscriptView):
             self._copy_from(message_id, name, item.message.text or item.message.reasoning)
         elif name == "regenerate":
             self.regenerate_requested.emit(message_id)
+        elif name in _RATINGS:
+            rating = _RATINGS[name]
+            self.rating_requested.emit(message_id, None if item.message.rating == rating else rating)
         elif name == "edit":
             self.edit_message(message_id)
         elif name in ("previous", "next"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, Qt, QTimer
@@ -386,6 +387,19 @@ def test_copy_regenerate_and_versions(view: Transcript, qtbot: QtBot) -> None:
     with qtbot.waitSignal(view.version_requested) as version:
         click(qtbot, view, at_control(view, 1, "next"))
     assert version.args == [8]
+
+
+def test_an_answer_is_rated_and_the_rating_taken_back(view: Transcript, qtbot: QtBot) -> None:
+    view.set_messages([make_message(1, "user", "Ask"), make_message(2, text="Answer")])
+    asked: list[tuple[int, int | None]] = []
+    view.rating_requested.connect(lambda message_id, rating: asked.append((message_id, rating)))
+    click(qtbot, view, at_control(view, 1, "good"))
+    view.replace_message(replace(view.scene.items[1].message, rating=1))
+    assert {button.id for button in view.scene.items[1].controls() if button.is_pressed} == {"good"}
+    click(qtbot, view, at_control(view, 1, "bad"))
+    click(qtbot, view, at_control(view, 1, "good"))
+    assert asked == [(2, 1), (2, -1), (2, None)]
+    assert not any(button.id in ("good", "bad") for button in view.scene.items[0].controls())
 
 
 def test_the_first_version_has_none_before(view: Transcript, qtbot: QtBot) -> None:
