@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any, get_args
 
+from app import words
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
 from app.console import Console
@@ -118,8 +119,8 @@ def _follow(arguments: argparse.Namespace, services: Services, console: Console,
     if snapshot.error is not None:
         raise snapshot.error
     if snapshot.status != "done":
-        words = tr("Paused; what has arrived is kept. Run the same command to go on.")
-        console.err(f"coterie: {words}\n")
+        advice = tr("Paused; what has arrived is kept. Run the same command to go on.")
+        console.err(f"coterie: {advice}\n")
         return 1
     if arguments.json:
         print_json(console, _progress_json(snapshot))
@@ -150,6 +151,7 @@ def _require(services: Services, download_id: int) -> DownloadSnapshot:
 
 
 def _facts_json(snapshot: DownloadSnapshot) -> dict[str, Any]:
+    error = snapshot.error
     return {
         "id": snapshot.id,
         "ref": snapshot.ref,
@@ -157,6 +159,7 @@ def _facts_json(snapshot: DownloadSnapshot) -> dict[str, Any]:
         "status": snapshot.status,
         "position": snapshot.position,
         "n_files": snapshot.n_files,
+        "error": None if error is None else {"type": type(error).__name__, "message": words.sentence(error)},
     }
 
 
@@ -175,6 +178,8 @@ def _progress_json(snapshot: DownloadSnapshot) -> dict[str, Any]:
 
 
 def _describe(snapshot: DownloadSnapshot) -> str:
+    if snapshot.error is not None:
+        return words.sentence(snapshot.error)
     parts = [formats.size(snapshot.received_bytes)]
     if snapshot.size_bytes is not None:
         parts[0] += f" / {formats.size(snapshot.size_bytes)}"

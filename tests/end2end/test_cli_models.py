@@ -120,6 +120,8 @@ def test_downloads_are_listed_and_cancelled(data_dir: Path, hub: HubServer) -> N
     refuse(coterie(data_dir, "models", "download", REPO, env=environment(hub)))
     (listed,) = json.loads(succeed(coterie(data_dir, "models", "downloads", "--json")).stdout)
     assert (listed["ref"], listed["status"]) == (REPO, "failed")
+    assert listed["error"]["type"] == "HashMismatch"
+    assert listed["error"]["message"] in succeed(coterie(data_dir, "models", "downloads")).stdout
     done = succeed(coterie(data_dir, "models", "cancel", str(listed["id"]), "--json"))
     assert json.loads(done.stdout) == {"cancelled": listed["id"]}
     (listed,) = json.loads(succeed(coterie(data_dir, "models", "downloads", "--json")).stdout)
