@@ -42,6 +42,7 @@ from model_manager.transfer_errors import (
     NoSuchDownload as NoSuchDownload,
     NotEnoughDisk as NotEnoughDisk,
     NotGguf as NotGguf,
+    NotOffered as NotOffered,
     NotOnHub as NotOnHub,
     Offline as Offline,
     OnlyVision as OnlyVision,

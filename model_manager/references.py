@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from model_manager.errors import InvalidReference
-from model_manager.shards import model_stem, parse_shard_name
+from model_manager.errors import InvalidReference, NotOffered
+from model_manager.shards import model_stem, parse_shard_name, shard_filenames
 from model_manager.vision_files import is_vision_name, vision_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from model_manager.types import HubFile, Source
 
@@ -139,7 +139,8 @@ def choose(reference: HubReference, files: Sequence[HubFile]) -> tuple[HubFile, 
     """The files of the model that a reference means, shards in order.
 
     Raises:
-        InvalidReference: Nothing or several models match; `choices` has what there is.
+        InvalidReference: Several models match; `choices` has them.
+        NotOffered: None does.
     """
     models = runnable_models(files)
     choices = tuple(sorted({label(model[0].path) for model in models}))
@@ -147,18 +148,16 @@ def choose(reference: HubReference, files: Sequence[HubFile]) -> tuple[HubFile, 
         for model in models:
             if any(file.path == reference.path for file in model):
                 return model
-        raise InvalidReference(reference.ref, choices)
-    if reference.quantization is not None:
+    elif reference.quantization is not None:
         wanted = reference.quantization.upper()
         found = [model for model in models if label(model[0].path).upper() == wanted]
         if len(found) > 1:
             raise InvalidReference(reference.ref, tuple(model[0].path for model in found))
-        if not found:
-            raise InvalidReference(reference.ref, choices)
-        return found[0]
-    if not models:
-        raise InvalidReference(reference.ref)
-    return min(models, key=_preference)
+        if found:
+            return found[0]
+    elif models:
+        return min(models, key=_preference)
+    raise NotOffered(reference.ref, choices, _missing_shards(reference, files))
 
 
 def projector(files: Sequence[HubFile]) -> HubFile | None:
@@ -176,13 +175,32 @@ def label(path: str) -> str:
 
 def runnable_models(files: Sequence[HubFile]) -> list[tuple[HubFile, ...]]:
     """What can be run: not projectors, not importance matrices, not sets that lack a shard."""
+    return [tuple(found) for (_stem, count), found in _sets(files).items() if len(found) == count]
+
+
+def _sets(files: Sequence[HubFile]) -> Mapping[tuple[str, int], list[HubFile]]:
+    """The files of each model, by its name and how many there should be."""
     sets: dict[tuple[str, int], list[HubFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
         name = file.path.rpartition("/")[2].lower()
         if name.endswith(".gguf") and not name.startswith("mmproj") and "imatrix" not in name:
             shard = parse_shard_name(file.path)
             sets[(shard.stem, shard.count) if shard else (file.path, 1)].append(file)
-    return [tuple(found) for (_stem, count), found in sets.items() if len(found) == count]
+    return sets
+
+
+def _missing_shards(reference: HubReference, files: Sequence[HubFile]) -> tuple[str, ...]:
+    """What keeps a model from being offered that a reference means."""
+    for (_stem, count), found in _sets(files).items():
+        paths = [file.path for file in found]
+        is_meant = (
+            reference.path in paths
+            if reference.path is not None
+            else reference.quantization is None or reference.quantization.upper() == label(paths[0]).upper()
+        )
+        if is_meant and len(found) < count:
+            return tuple(name for name in shard_filenames(paths[0]) if name not in paths)
+    return ()
 
 
 def _preference(model: tuple[HubFile, ...]) -> tuple[int, int]:

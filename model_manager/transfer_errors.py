@@ -149,6 +149,19 @@ class InvalidReference(ModelManagerError):
         self.choices = choices
 
 
+class NotOffered(InvalidReference):
+    """The repository is there, but does not offer the model that a reference means.
+
+    Attributes:
+        choices: What it offers; empty for nothing that can be run.
+        missing: Shards that the model would need and the repository lacks; empty where it has none of it.
+    """
+
+    def __init__(self, ref: str, choices: tuple[str, ...] = (), missing: tuple[str, ...] = ()) -> None:
+        super().__init__(ref, choices)
+        self.missing = missing
+
+
 class Offline(ModelManagerError):
     """The offline switch is on; nothing was sent."""
 

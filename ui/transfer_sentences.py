@@ -140,6 +140,23 @@ def _invalid_reference(error: models.InvalidReference) -> str:
     )
 
 
+def _not_offered(error: models.NotOffered) -> str:
+    choices = ", ".join(error.choices[:8]) + (", …" if len(error.choices) > 8 else "")
+    if error.missing:
+        words = tr(
+            "“{ref}” is split into several files, and the hub lacks “{file}”.",
+            ref=error.ref,
+            file=error.missing[0],
+        )
+    elif error.choices:
+        words = tr("“{ref}” is not offered.", ref=error.ref)
+    else:
+        words = tr("“{ref}” holds no model in GGUF files.", ref=error.ref)
+    if error.choices:
+        return f"{words} {tr('Choose one of these: {choices}.', choices=choices)}"
+    return f"{words} {tr('Choose another repository.')}"
+
+
 def _host_refused(error: models.HostRefused) -> str:
     return tr(
         "The server pointed to {host}, which you never named, so nothing was sent there. "
@@ -335,6 +352,7 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = {
     models.StarterUnavailable: _starter_unavailable,
     models.HashMismatch: _hash_mismatch,
     models.InvalidReference: _invalid_reference,
+    models.NotOffered: _not_offered,
     models.Offline: _offline,
     models.HostRefused: _host_refused,
     models.HubError: _hub_error,

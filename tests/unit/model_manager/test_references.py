@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_manager.errors import InvalidReference
+from model_manager.errors import InvalidReference, NotOffered
 from model_manager.references import HubReference, UrlReference, choose, label, parse
 from model_manager.types import HubFile
 
@@ -114,6 +114,21 @@ def test_no_match_says_what_there_is(ref: str) -> None:
     with pytest.raises(InvalidReference) as caught:
         chosen(ref)
     assert caught.value.choices == ("BF16", "Q3_K_S", "Q4_K_M", "UD-Q4_K_XL")
+
+
+@pytest.mark.parametrize("ref", ["o/r", "o/r:Q8_0", "o/r/Q8_0/Big-MoE-Q8_0-00001-of-00003.gguf"])
+def test_set_with_a_hole_says_which_file_the_hub_lacks(ref: str) -> None:
+    with pytest.raises(NotOffered) as caught:
+        chosen(ref, FILES[-1:])
+    missing = tuple(f"Q8_0/Big-MoE-Q8_0-0000{number}-of-00003.gguf" for number in (2, 3))
+    assert (caught.value.missing, caught.value.choices) == (missing, ())
+
+
+@pytest.mark.parametrize("ref", ["o/r:Q5_K_M", "o/r/none.gguf"])
+def test_what_is_not_there_at_all_lacks_no_file(ref: str) -> None:
+    with pytest.raises(NotOffered) as caught:
+        chosen(ref)
+    assert caught.value.missing == ()
 
 
 def test_several_matches_are_named() -> None:

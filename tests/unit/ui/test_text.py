@@ -22,6 +22,7 @@ ARGUMENTS: dict[str, Any] = {
     "actual_sha256": "1" * 64,
     "ref": "owner/repo",
     "choices": (),
+    "missing": ("a-00002-of-00003.gguf",),
     "host": "hub.example",
     "status": 418,
     "url": "https://hub.example/a.gguf",
