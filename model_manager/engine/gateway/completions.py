@@ -52,7 +52,7 @@ class CompletionRequest(BaseModel):
             parsed = cls.model_validate(fields)
         except ValidationError as error:
             raise refusal(error, fields) from None
-        if parsed.prompt in ("", []) or fields.get("prompt") is None:
+        if parsed.prompt in ("", []):
             raise RequestRefused(400, "prompt: a text is needed")
         if parsed.suffix:
             raise RequestRefused(400, "suffix: text is only made at the end")

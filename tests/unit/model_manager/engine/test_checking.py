@@ -49,10 +49,10 @@ def test_a_body_that_is_not_json_has_no_field() -> None:
         EmbeddingsRequest.parse(b'{"input": ')
 
 
-@pytest.mark.parametrize("prompt", ["", [], None])
-def test_a_completion_needs_something_to_go_on_from(prompt: object) -> None:
+@pytest.mark.parametrize("fields", [{"prompt": ""}, {"prompt": []}, {}])
+def test_a_completion_needs_something_to_go_on_from(fields: dict[str, Any]) -> None:
     with pytest.raises(RequestRefused, match="prompt: a text is needed"):
-        CompletionRequest.parse({"prompt": prompt})
+        CompletionRequest.parse(fields)
 
 
 @pytest.mark.parametrize(
