@@ -78,6 +78,10 @@ class AnswerParser:
         """Tool calls that have ended."""
         return self._output.calls.count - self._output.calls.is_open
 
+    def take_arguments(self) -> str:
+        """What is written of the arguments of the call that has just begun, as the model writes it."""
+        return self._cursor.take_marked()
+
     def feed(self, token_id: int, text: str) -> Parts:
         """Take the next token.
 

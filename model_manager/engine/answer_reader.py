@@ -151,7 +151,7 @@ class AnswerReader:
             return
         # A beginning that does not obey cannot be taken back: the call is then as the model makes it.
         with contextlib.suppress(GrammarRefused):
-            self.constraint.bind(self._bound.calls[begun.name].begin(begun.arguments))
+            self.constraint.bind(self._bound.calls[begun.name].begin(self._parser.take_arguments()))
 
     def _with_primed(self, parts: Parts) -> Parts:
         """What the prompt made the model say is told with its first token."""

@@ -154,6 +154,7 @@ class Cursor:
         self.is_over = False
         self._text = ""
         self._record: list[str] | None = None
+        self._marked: list[str] | None = None
 
     # --- the writer's side -------------------------------------------------------------------------------
 
@@ -187,6 +188,15 @@ class Cursor:
         recorded = "".join(self._record or ())
         self._record = None
         return self.tokens.expand(recorded)
+
+    def mark(self, read: str = "") -> None:
+        """Remember what is written from here on, beginning with `read`, which was consumed just now."""
+        self._marked = [read]
+
+    def take_marked(self) -> str:
+        """What was written since `mark`, consumed or not, as the model spelled it; it is forgotten."""
+        marked, self._marked = self._marked, None
+        return "" if marked is None else self.tokens.expand("".join(marked) + self._text)
 
     def pass_until(self, stops: Sequence[str], sink: Sink, *, hides: bool = False) -> Steps[str]:
         """Hand text on until one of `stops` comes, which is consumed and returned; the longest if several.
@@ -330,4 +340,6 @@ class Cursor:
         self.position += len(taken)
         if self._record is not None and taken:
             self._record.append(taken)
+        if self._marked is not None and taken:
+            self._marked.append(taken)
         return taken

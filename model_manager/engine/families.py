@@ -115,9 +115,11 @@ class Family:
         return lead if lead[0] else None
 
     @property
-    def has_json_arguments(self) -> bool:
-        """Whether the arguments of a call are an object in JSON."""
-        return self.style in ("harmony", "functionary") or self.tools in tool_formats.JSON_FORMATS
+    def binds_arguments(self) -> bool:
+        """Whether it is known how the arguments of a call are bound: in JSON, or one by one."""
+        if self.style in ("harmony", "functionary"):
+            return True
+        return self.tools is not None and self.tools is not tool_literals.GEMMA
 
     def call_lead(self, name: str) -> str:
         """What makes the model call a tool, that of this name or ("") any; "" where nothing does."""

@@ -32,7 +32,7 @@ class Grammars:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, bool], Grammar] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, tuple[str, ...]], Grammar] = OrderedDict()
 
     def plan(self, chat: ChatRequest, dialect: Dialect, start: Start) -> ConstraintPlan | None:
         """What an answer must obey, from where its reasoning ends on; None where that is nothing.
@@ -52,7 +52,9 @@ class Grammars:
         if chat.tools and chat.tool_choice.mode == "required":
             text = _limited(lambda: call_grammar(dialect.family, chat.tools, chat.tool_choice))
             if text is not None:
-                return ConstraintPlan(self._read_schema(text, has_markers=True), is_call=True, calls=calls)
+                return ConstraintPlan(
+                    self._read_schema(text, dialect.family.markers), is_call=True, calls=calls
+                )
         return ConstraintPlan(calls=calls) if calls else None
 
     def _answer(
@@ -81,10 +83,16 @@ class Grammars:
         return plan
 
     def _calls(self, chat: ChatRequest, dialect: Dialect) -> dict[str, Grammar]:
-        """What binds the arguments of strict tools; where they are not JSON, nothing does."""
-        if not dialect.family.has_json_arguments:
+        """What binds the arguments of strict tools."""
+        family = dialect.family
+        strict = [tool for tool in chat.tools if tool.strict]
+        if not strict or not family.binds_arguments:
             return {}
-        return {tool.name: self._read_schema(arguments_grammar(tool)) for tool in chat.tools if tool.strict}
+        texts = _limited(lambda: [arguments_grammar(family, tool) for tool in strict])
+        return {
+            tool.name: self._read_schema(text, family.markers)
+            for tool, text in zip(strict, texts, strict=True)
+        }
 
     def of(self, output: OutputFormat) -> Grammar:
         """What an answer must obey.
@@ -95,20 +103,20 @@ class Grammars:
         """
         if output.grammar is not None:
             gbnf.check(output.grammar)
-            return self._read(output.grammar, has_markers=False)
+            return self._read(output.grammar)
         return self._read_schema(_limited(lambda: schema_grammar(output.schema)))
 
-    def _read_schema(self, text: str, *, has_markers: bool = False) -> Grammar:
+    def _read_schema(self, text: str, markers: tuple[str, ...] = ()) -> Grammar:
         try:
-            return self._read(text, has_markers=has_markers)
+            return self._read(text, markers)
         except GrammarRefused as error:
             raise SchemaUnsupported("", error.reason) from error
 
-    def _read(self, text: str, *, has_markers: bool) -> Grammar:
-        key = text, has_markers
+    def _read(self, text: str, markers: tuple[str, ...] = ()) -> Grammar:
+        key = text, markers
         with self._lock:
             kept = self._kept.get(key)
-        grammar = kept or Grammar(self._vocabulary, text, has_markers=has_markers)
+        grammar = kept or Grammar(self._vocabulary, text, markers)
         with self._lock:
             self._kept[key] = grammar
             self._kept.move_to_end(key)

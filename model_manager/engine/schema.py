@@ -15,7 +15,7 @@ Source: JSON Schema 2020-12, and the lists of `items` of the drafts before it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from model_manager.engine import schema_merging as merging
@@ -80,22 +80,33 @@ def schema_grammar(schema: object) -> str:
     return text
 
 
-def schema_rules(schema: object) -> dict[str, Expr]:
-    """The same as expressions, the first of which is "root"; those that cannot end included."""
-    converter = _Converter(schema)
+def schema_rules(schema: object, root: Callable[[Converter], Expr] | None = None) -> dict[str, Expr]:
+    """The same as expressions, the first of which is "root"; those that cannot end included.
+
+    Args:
+        schema: What is to be met.
+        root: Makes the first of them; None is the JSON texts themselves.
+    """
+    converter = Converter(schema)
     try:
         if len(json.dumps(schema)) > MAX_BYTES:
             raise SchemaUnsupported("", "it is too large")
-        root = converter.visit(schema, "", 0)
+        made = converter.visit(schema, "", 0) if root is None else root(converter)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         # Words may have values of any form at all; those that matter often are looked at one by one.
         raise SchemaUnsupported("", f"it is no JSON schema ({type(error).__name__}: {error})"[:200]) from None
-    return {"root": root, **converter.rules}
+    return {"root": made, **converter.rules}
 
 
-class _Converter:
+class Converter:
+    """Makes expressions of the parts of one schema.
+
+    Attributes:
+        rules: What the expressions refer to.
+    """
+
     def __init__(self, root: object) -> None:
-        self._document = merging.Document(root)
+        self.document = merging.Document(root)
         self._n_parts = 0
         self._names: dict[str, str] = {}
         space = alt(EMPTY, " ", seq("\n", Repeat(chars(" \t"), 0, 20)))
@@ -126,7 +137,7 @@ class _Converter:
         if ref is not None and not merging.constraints(schema) - {"$ref"}:
             return self._referred(ref, path, depth)
         if ref is not None or "allOf" in schema:
-            return self.visit(self._document.flattened(schema, path), path, depth + 1)
+            return self.visit(self.document.flattened(schema, path), path, depth + 1)
         for word in ("anyOf", "oneOf"):
             if word in schema:
                 return self._union(schema, word, path, depth)
@@ -138,7 +149,7 @@ class _Converter:
         if not isinstance(ref, str):
             raise SchemaUnsupported(path, "$ref is a text")
         if ref not in self._names:
-            target = self._document.resolved(ref, path)
+            target = self.document.resolved(ref, path)
             name = self._names[ref] = f"ref-{len(self._names)}"
             self.rules[name] = NOTHING  # until it is known, which no one asks before
             self.rules[name] = self.visit(target, ref.lstrip("#"), depth + 1)
@@ -152,8 +163,8 @@ class _Converter:
             raise SchemaUnsupported(path, f"{word} has more than {MAX_OPTIONS} parts")
         base = {name: value for name, value in schema.items() if name != word}
         if merging.constraints(base):
-            options = [self._document.merged(base, option, path) for option in options]
-        if word == "oneOf" and not self._document.are_disjoint(options, path):
+            options = [self.document.merged(base, option, path) for option in options]
+        if word == "oneOf" and not self.document.are_disjoint(options, path):
             raise SchemaUnsupported(path, "more than one part of oneOf could be met at once; use anyOf")
         return alt(*(self.visit(one, f"{path}/{word}/{i}", depth + 1) for i, one in enumerate(options)))
 
@@ -191,14 +202,28 @@ class _Converter:
     # --- objects -----------------------------------------------------------------------------------------
 
     def _object(self, schema: Schema, path: str, depth: int) -> Expr:
+        if not schema.get("properties") and not schema.get("required"):
+            return self._map(schema, path, depth)
+        members = [
+            (self._member(name, value, f"{path}/properties/{_escaped(name)}", depth), is_needed)
+            for name, value, is_needed in self.written(schema, path)
+        ]
+        return _enclosed("{", self.members(members, seq(",", Ref("ws"))), "}")
+
+    def written(self, schema: Schema, path: str) -> list[tuple[str, object, bool]]:
+        """The properties that are written of an object, in their order, with their schemas.
+
+        The third is whether it is always there.
+
+        Raises:
+            SchemaUnsupported: What is said of them cannot be enforced.
+        """
         properties = schema.get("properties", {})
         required = schema.get("required", [])
         others = schema.get("additionalProperties", True)
         if not isinstance(properties, dict) or not isinstance(required, list):
             raise SchemaUnsupported(path, "properties is an object and required is a list")
-        n_min, n_max = _bounds(schema, "minProperties", "maxProperties", path)
-        if not properties and not required:
-            return self._map(schema, others, (n_min, n_max), path, depth)
+        n_min, n_max = bounds(schema, "minProperties", "maxProperties", path)
         if "propertyNames" in schema:
             raise SchemaUnsupported(path, "propertyNames beside properties cannot be enforced")
         properties = dict(properties) | {name: others for name in required if name not in properties}
@@ -214,19 +239,13 @@ class _Converter:
         kept = set(
             needed + optional[: len(optional) if n_max is None else max(0, n_max - len(needed) + n_more)]
         )
-        members = [
-            (self._member(name, value, f"{path}/properties/{_escaped(name)}", depth), name in is_needed)
-            for name, value in properties.items()
-            if name in kept
-        ]
-        return _enclosed("{", self._members(members), "}")
+        return [(name, value, name in is_needed) for name, value in properties.items() if name in kept]
 
     def _member(self, name: str, value: object, path: str, depth: int) -> Expr:
-        return self._named(seq(_literal(name), ":", Ref("ws"), self.visit(value, path, depth + 1)))
+        return self.named(seq(_literal(name), ":", Ref("ws"), self.visit(value, path, depth + 1)))
 
-    def _members(self, members: Sequence[tuple[Expr, bool]]) -> Expr:
+    def members(self, members: Sequence[tuple[Expr, bool]], comma: Expr) -> Expr:
         """Those that are needed and perhaps the others, in order, with commas between them."""
-        comma = seq(",", Ref("ws"))
         first_needed = next((i for i, (_, is_needed) in enumerate(members) if is_needed), None)
         if first_needed is None:
             # Each may be the first; what follows is written once, as a rule.
@@ -234,7 +253,7 @@ class _Converter:
             rest: Expr = EMPTY
             for member, _ in reversed(members):
                 options.append(seq(member, rest))
-                rest = self._named(seq(maybe(comma, member), rest))
+                rest = self.named(seq(maybe(comma, member), rest))
             return alt(*options)
         before = [maybe(member, comma) for member, _ in members[:first_needed]]
         after = [
@@ -243,20 +262,19 @@ class _Converter:
         ]
         return seq(*before, members[first_needed][0], *after)
 
-    def _map(
-        self, schema: Schema, others: object, bounds: tuple[int, int | None], path: str, depth: int
-    ) -> Expr:
-        n_min, n_max = bounds
+    def _map(self, schema: Schema, path: str, depth: int) -> Expr:
+        others = schema.get("additionalProperties", True)
+        n_min, n_max = bounds(schema, "minProperties", "maxProperties", path)
         if n_min > 1:
             raise SchemaUnsupported(path, "minProperties above 1 without properties cannot be enforced")
         if others is False:
             return seq("{", Ref("ws"), "}") if n_min == 0 else NOTHING
         names: Expr = Ref("string")
         if "propertyNames" in schema:
-            wanted = self._document.merged({"type": "string"}, schema["propertyNames"], path)
+            wanted = self.document.merged({"type": "string"}, schema["propertyNames"], path)
             names = self.visit(wanted, f"{path}/propertyNames", depth + 1)
         value = self.visit(others, f"{path}/additionalProperties", depth + 1)
-        member = self._named(seq(names, ":", Ref("ws"), value))
+        member = self.named(seq(names, ":", Ref("ws"), value))
         return _enclosed("{", _listed(member, n_min, n_max), "}")
 
     # --- arrays, strings, numbers ------------------------------------------------------------------------
@@ -269,7 +287,7 @@ class _Converter:
             items, prefix = schema.get("additionalItems", True), items
         if not isinstance(prefix, list):
             raise SchemaUnsupported(path, "prefixItems is a list")
-        n_min, n_max = _bounds(schema, "minItems", "maxItems", path)
+        n_min, n_max = bounds(schema, "minItems", "maxItems", path)
         first = [
             self.visit(one, f"{path}/prefixItems/{i}", depth + 1)
             for i, one in enumerate(prefix if n_max is None else prefix[:n_max])
@@ -278,21 +296,21 @@ class _Converter:
             return _enclosed("[", _joined(first), "]")  # more would be allowed, none is asked for
         if items is False:
             return _enclosed("[", _joined(first), "]") if len(first) >= n_min else NOTHING
-        item = self._named(self.visit(items, f"{path}/items", depth + 1))
+        item = self.named(self.visit(items, f"{path}/items", depth + 1))
         n_more = (max(0, n_min - len(first)), None if n_max is None else n_max - len(first))
         if not first:
             return _enclosed("[", _listed(item, *n_more), "]")
         return _enclosed("[", seq(_joined(first), Repeat(seq(",", Ref("ws"), item), *n_more)), "]")
 
     def _string(self, schema: Schema, path: str) -> Expr:
-        n_min, n_max = _bounds(schema, "minLength", "maxLength", path)
+        n_min, n_max = bounds(schema, "minLength", "maxLength", path)
         shape = schema.get("format")
         is_measured = n_min > 0 or n_max is not None
         if "pattern" in schema:
             if is_measured or shape in FORMATS:
                 raise SchemaUnsupported(path, "pattern beside a length or format cannot be enforced")
             try:
-                return self._named(matching(str(schema["pattern"])))
+                return self.named(matching(str(schema["pattern"])))
             except PatternError as error:
                 raise SchemaUnsupported(path, f"pattern: {error}") from None
         if shape in FORMATS:
@@ -307,7 +325,7 @@ class _Converter:
         self.rules.setdefault(name, strings(n_min, n_max))
         return Ref(name)
 
-    def _named(self, rule: Expr) -> Expr:
+    def named(self, rule: Expr) -> Expr:
         """A rule of its own, so that a text that is used twice, or repeated, stands there once."""
         if isinstance(rule, Ref):
             return rule
@@ -316,7 +334,12 @@ class _Converter:
         return Ref(name)
 
 
-def _bounds(schema: Schema, least: str, most: str, path: str) -> tuple[int, int | None]:
+def bounds(schema: Schema, least: str, most: str, path: str) -> tuple[int, int | None]:
+    """Two words of a schema that count something; the second is None where there is no most.
+
+    Raises:
+        SchemaUnsupported: They are no such numbers, or too large.
+    """
     n_min, n_max = schema.get(least, 0), schema.get(most)
     for word, value in ((least, n_min), (most, n_max)):
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)

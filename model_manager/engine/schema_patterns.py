@@ -1,4 +1,4 @@
-"""Regular expressions of JSON schemas (ECMA-262) as grammars of the inside of a JSON string.
+"""Regular expressions of JSON schemas (ECMA-262) as grammars, mostly of the inside of a JSON string.
 
 Understood is what describes a regular language: literals, classes, groups, alternatives, quantifiers, `^` at
 the beginning and `$` at the end. A lazy quantifier describes the same strings as a greedy one.
@@ -6,6 +6,7 @@ the beginning and `$` at the end. A lazy quantifier describes the same strings a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from model_manager.engine.gbnf import (
@@ -23,6 +24,7 @@ from model_manager.engine.gbnf import (
 )
 
 Ranges = tuple[tuple[int, int], ...]
+Spell = Callable[[Ranges], Expr]
 
 MAX_PATTERN_CHARS: Final = 1000
 MAX_DEPTH: Final = 32
@@ -36,22 +38,26 @@ _SPACE: Final[Ranges] = (
 _LINE_ENDS: Final[Ranges] = ((10, 10), (13, 13), (0x2028, 0x2029))
 _CONTROLS: Final = {"n": 10, "r": 13, "t": 9, "f": 12, "v": 11}
 _SHORT_ESCAPES: Final = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 0x22: '\\"', 0x5C: "\\\\"}
-_ANY: Final[Ranges] = ((0, _LAST),)
+ANY: Final[Ranges] = ((0, _LAST),)
 
 
 class PatternError(ValueError):
     """The expression is wrong, or describes more than a regular language."""
 
 
-def pattern(text: str) -> Expr:
-    """The strings in which `text` is found, spelled as JSON spells them, without the quotation marks.
+def pattern(text: str, spell: Spell | None = None) -> Expr:
+    """The strings in which `text` is found, without the quotation marks.
+
+    Args:
+        text: The expression.
+        spell: How one of some characters is written; None is as in JSON.
 
     Raises:
         PatternError: See there.
     """
     if len(text) > MAX_PATTERN_CHARS:
         raise PatternError(f"it is longer than {MAX_PATTERN_CHARS} characters")
-    return _Parser(text).whole()
+    return _Parser(text, spell or spelled).whole()
 
 
 def spelled(ranges: Ranges) -> Expr:
@@ -59,14 +65,30 @@ def spelled(ranges: Ranges) -> Expr:
 
     Of control characters only those with a short escape are written, and no half of a surrogate pair.
     """
-    bare = _without(ranges, ((0, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0xD800, 0xDFFF)))
-    options: list[Expr] = [Chars(bare)] if bare else []
+    plain = _without(ranges, ((0, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0xD800, 0xDFFF)))
+    options: list[Expr] = [_one_of(plain)] if plain else []
     options += [
         Text(escape)
         for code, escape in _SHORT_ESCAPES.items()
         if any(first <= code <= last for first, last in ranges)
     ]
     return alt(*options) if options else NOTHING
+
+
+def _one_of(ranges: Ranges) -> Expr:
+    ((first, last), *others) = ranges
+    return Text(chr(first)) if first == last and not others else Chars(ranges)
+
+
+def bare(forbidden: str) -> Spell:
+    """Characters as they are; none of `forbidden`, nor a zero or a half of a surrogate pair."""
+    never = ((0, 0), *((ord(char), ord(char)) for char in forbidden), (0xD800, 0xDFFF))
+
+    def spell(ranges: Ranges) -> Expr:
+        left = _without(ranges, never)
+        return _one_of(left) if left else NOTHING
+
+    return spell
 
 
 def _without(ranges: Ranges, removed: Ranges) -> Ranges:
@@ -82,17 +104,18 @@ def _without(ranges: Ranges, removed: Ranges) -> Ranges:
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, spell: Spell) -> None:
         self._text = text
+        self._spell = spell
         self._at = 0
         self._depth = 0
 
     def whole(self) -> Expr:
         options = []
         while True:
-            begin = EMPTY if self._take("^") else Repeat(spelled(_ANY), 0, None)
+            begin = EMPTY if self._take("^") else Repeat(self._spell(ANY), 0, None)
             body = self._sequence()
-            end = EMPTY if self._take("$") else Repeat(spelled(_ANY), 0, None)
+            end = EMPTY if self._take("$") else Repeat(self._spell(ANY), 0, None)
             options.append(seq(begin, body, end))
             if self._at == len(self._text):
                 return alt(*options)
@@ -116,9 +139,9 @@ class _Parser:
         if char == "(":
             return self._group()
         if char == "[":
-            return spelled(self._class())
+            return self._spell(self._class())
         if char == ".":
-            return spelled(_without(_ANY, _LINE_ENDS))
+            return self._spell(_without(ANY, _LINE_ENDS))
         if char == "\\":
             return self._literal(self._escape())
         if char in "^*+?{":
@@ -126,10 +149,7 @@ class _Parser:
         return self._literal(((ord(char), ord(char)),))
 
     def _literal(self, ranges: Ranges) -> Expr:
-        (first, last), *others = ranges
-        if not others and first == last and first >= 0x20 and first not in _SHORT_ESCAPES:
-            return Text(chr(first))
-        return spelled(ranges)
+        return self._spell(ranges)
 
     def _group(self) -> Expr:
         self._depth += 1
@@ -191,7 +211,7 @@ class _Parser:
                     raise PatternError("a range of characters is the wrong way round")
                 one = ((one[0][0], other[0][1]),)
             ranges += one
-        return _without(_ANY, tuple(ranges)) if is_negated else _without(tuple(ranges), ())
+        return _without(ANY, tuple(ranges)) if is_negated else _without(tuple(ranges), ())
 
     def _member(self) -> Ranges:
         char = self._next()
@@ -204,7 +224,7 @@ class _Parser:
         sets = {"d": _DIGITS, "w": _WORD, "s": _SPACE}
         if char.lower() in sets:
             chosen = sets[char.lower()]
-            return chosen if char.islower() else _without(_ANY, chosen)
+            return chosen if char.islower() else _without(ANY, chosen)
         if char in ("x", "u"):
             n_digits = 2 if char == "x" else 4
             digits = self._text[self._at : self._at + n_digits]

@@ -59,8 +59,13 @@ class Calls:
         found = self._tools[name].parameters.get("properties")
         return found if isinstance(found, Mapping) else {}
 
-    def begin(self, name: str, call_id: str = "") -> None:
+    def begin(self, name: str, call_id: str = "", *, read: str = "") -> None:
         """A call of `name` begins; what was read of it is no longer given back as text.
+
+        Args:
+            name: Of the tool.
+            call_id: If the model gives one.
+            read: What was consumed already of the arguments.
 
         Raises:
             Broken: No such tool was offered.
@@ -68,6 +73,7 @@ class Calls:
         if name not in self._tools:
             raise Broken
         self._cursor.stop_record()
+        self._cursor.mark(read)
         self.deltas.append(ToolCallDelta(self.count, call_id or new_call_id(), name, ""))
         self.count += 1
         self.is_open = True
@@ -89,6 +95,7 @@ class Calls:
         if not self._has_arguments:
             self.add("{}")
         self.is_open = False
+        self._cursor.take_marked()
         self._cursor.start_record()
 
 

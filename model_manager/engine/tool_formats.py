@@ -17,6 +17,32 @@ Reader = Callable[[Cursor, Calls, str], Steps[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class ArgumentForm:
+    r"""How arguments are written that come one by one, for whoever binds a model to them.
+
+    A `\n` in these texts may be left out. In `value_end`, `{name}` is the argument's; in `after`, `{type}` is
+    the JSON type of its value.
+
+    Attributes:
+        before: What stands before an argument's name.
+        after: What stands from its name to the value, of a text and of another value.
+        value_end: What ends a value.
+        call_end: What ends the arguments of a call.
+        between: What stands between two arguments; "" where a line break may.
+        has_bare_text: A string is written as it is; otherwise as in JSON, like all other values.
+        is_framed: A line break before `value_end` belongs to the notation.
+    """
+
+    before: str
+    after: tuple[str, str]
+    value_end: str
+    call_end: str
+    between: str = ""
+    has_bare_text: bool = True
+    is_framed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ToolFormat:
     """How one group of models writes tool calls.
 
@@ -29,6 +55,7 @@ class ToolFormat:
         is_bare: A call has no marker; it stands at the very beginning of an answer.
         lead: What a call begins with up to the name, and from there to the arguments; empty where a model
             cannot be made to call.
+        form: How the arguments are written; None where they are one object in JSON, or not to be bound.
     """
 
     name: str
@@ -38,6 +65,7 @@ class ToolFormat:
     ends_reasoning: bool = False
     is_bare: bool = False
     lead: tuple[str, str] = ("", "")
+    form: ArgumentForm | None = None
 
 
 # --- objects with the name and the arguments in them -----------------------------------------------------
@@ -322,9 +350,3 @@ SOLAR: Final = ToolFormat(
 LLAMA: Final = ToolFormat(
     "llama", ("<|python_tag|>",), _bare, is_bare=True, lead=('{"name": "', _THEN_PARAMETERS)
 )
-
-JSON_FORMATS: Final = (
-    *(HERMES, TOOLCALL, TOOL_CALLS, APERTUS, COHERE, COMMAND_R, FUNCTOOLS, GIGACHAT, GRANITE, MISTRAL),
-    *(KIMI_K2, DEEPSEEK, FUNCTION_TAG, SOLAR, LLAMA),
-)
-"""Those in which the arguments are an object in JSON."""

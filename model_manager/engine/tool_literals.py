@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from model_manager.engine.cursor import Broken, Cursor, Steps
 from model_manager.engine.tool_calls import Calls, loads_or_broken
-from model_manager.engine.tool_formats import ToolFormat
+from model_manager.engine.tool_formats import ArgumentForm, ToolFormat
 
 MAX_SCALAR_CHARS: Final = 512
 
@@ -190,5 +190,10 @@ GEMMA: Final = ToolFormat(
     "gemma", ("<|tool_call>",), _gemma, ("<tool_call|>", _QUOTE), lead=("<|tool_call>call:", "{")
 )
 LFM2: Final = ToolFormat(
-    "lfm2", ("<|tool_call_start|>",), _lfm2, ("<|tool_call_end|>",), lead=("<|tool_call_start|>[", "(")
+    "lfm2",
+    ("<|tool_call_start|>",),
+    _lfm2,
+    ("<|tool_call_end|>",),
+    lead=("<|tool_call_start|>[", "("),
+    form=ArgumentForm("", ("=", "="), "", ")", ", ", has_bare_text=False),
 )

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from model_manager.engine.cursor import Broken, Cursor, Steps
 from model_manager.engine.tool_calls import Calls, ObjectWriter, is_text_only, json_types, typed_value
-from model_manager.engine.tool_formats import ToolFormat
+from model_manager.engine.tool_formats import ArgumentForm, ToolFormat
 
 MAX_VALUE_CHARS: Final = 1 << 24
 _NS: Final = "]<]minimax[>["
@@ -108,4 +108,6 @@ MINIMAX_M3: Final = ToolFormat(
     _minimax_m3,
     (_NS,),
     lead=(']<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name="', '">'),
+    # Lists and objects in JSON, which is understood as well.
+    form=ArgumentForm(f"{_NS}<", (">", ">"), f"{_NS}</{{name}}>", f"{_NS}</invoke>"),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from model_manager.engine.cursor import Broken, Cursor, Steps
@@ -20,7 +20,7 @@ from model_manager.engine.tool_calls import (
     is_text_only,
     typed_value,
 )
-from model_manager.engine.tool_formats import ToolFormat
+from model_manager.engine.tool_formats import ArgumentForm, ToolFormat
 
 _ATTRIBUTE: Final = re.compile(r'([\w:-]+)="([^"]*)"')
 MAX_VALUE_CHARS: Final = 1 << 24
@@ -34,6 +34,7 @@ class Tags:
         call: Begins a call; its name follows, or attributes among which it is.
         head_end: Ends the heads of calls and arguments.
         parameter: Begins an argument; its name follows, or attributes among which it is.
+        after: What stands from its name to the value, of a text and of another value.
         value_end: Ends a value.
         call_end: Ends a call.
         section_ends: What may stand behind the last call.
@@ -44,6 +45,7 @@ class Tags:
     call: str
     head_end: str
     parameter: str
+    after: tuple[str, str]
     value_end: str
     call_end: str
     section_ends: tuple[str, ...] = ()
@@ -86,7 +88,9 @@ def tagged(
             if opened == call and not section_ends:
                 return
 
-    return ToolFormat(name, opens, read, tags.markers, ends_reasoning=ends_reasoning, lead=lead)
+    before = tags.parameter if tags.parameter.endswith(("=", '"')) else f'{tags.parameter}key="'
+    form = ArgumentForm(before, tags.after, tags.value_end, tags.call_end, is_framed=tags.is_framed)
+    return ToolFormat(name, opens, read, tags.markers, ends_reasoning=ends_reasoning, lead=lead, form=form)
 
 
 def _call(cursor: Cursor, calls: Calls, tags: Tags) -> Steps[None]:
@@ -110,7 +114,8 @@ def _call(cursor: Cursor, calls: Calls, tags: Tags) -> Steps[None]:
         attributes = _attributes(head)
         key = attributes.get("key") or _name(head)
         writer.key(key)
-        yield from _value(cursor, writer, tags, _schema(writer.schema(key), attributes))
+        ends = yield from _value_ends(cursor, tags)
+        yield from _value(cursor, writer, ends, _schema(writer.schema(key), attributes))
 
 
 def _schema(schema: Mapping[str, Any], attributes: Mapping[str, str]) -> Mapping[str, Any]:
@@ -122,14 +127,20 @@ def _schema(schema: Mapping[str, Any], attributes: Mapping[str, str]) -> Mapping
     return schema
 
 
-def _value(cursor: Cursor, writer: ObjectWriter, tags: Tags, schema: Mapping[str, Any]) -> Steps[None]:
+def _value_ends(cursor: Cursor, tags: Tags) -> Steps[tuple[str, ...]]:
+    """What may end the value that begins here; what is before it but not a part of it is consumed."""
     end = cursor.encode(tags.value_end)
-    ends: tuple[str, ...] = (end,)
     if tags.is_framed:
         yield from cursor.next_is("\n")
-        ends = (f"\n{end}", end)
+        return (f"\n{end}", end)
     if tags.has_cdata and (yield from cursor.next_is("<![CDATA[")):
-        ends = (f"]]>{end}",)
+        return (f"]]>{end}",)
+    return (end,)
+
+
+def _value(
+    cursor: Cursor, writer: ObjectWriter, ends: tuple[str, ...], schema: Mapping[str, Any]
+) -> Steps[None]:
     if is_text_only(schema):
         writer.value('"')
         yield from cursor.pass_until(ends, writer.text)
@@ -166,8 +177,8 @@ def _keyed_arguments(
     """Keys and values between marks, up to the end of the call; `found` was consumed already."""
     key_mark, key_end = cursor.encode(f"<arg_key{suffix}>"), cursor.encode(f"</arg_key{suffix}>")
     value_mark = cursor.encode(f"<arg_value{suffix}>")
-    tags = Tags("", "", "", f"</arg_value{suffix}>", "")
-    calls.begin(name)
+    value_end = cursor.encode(f"</arg_value{suffix}>")
+    calls.begin(name, read=found)
     writer = ObjectWriter(calls, name)
     while True:
         if found == call_end:
@@ -178,7 +189,7 @@ def _keyed_arguments(
             yield from cursor.skip_space()
             yield from cursor.expect(value_mark)
             writer.key(key.strip())
-            yield from _value(cursor, writer, tags, writer.schema(key.strip()))
+            yield from _value(cursor, writer, (value_end,), writer.schema(key.strip()))
         yield from cursor.skip_space()
         found = yield from cursor.next_is(key_mark, call_end)
         if not found:
@@ -211,6 +222,14 @@ def hunyuan(suffix: str) -> ToolFormat:
         read,
         tuple(map(mark, inner + keyed)),
         lead=(begin, f"{mark('tool_sep')}\n"),
+        form=_keyed_form(suffix),
+    )
+
+
+def _keyed_form(suffix: str = "") -> ArgumentForm:
+    after = f"</arg_key{suffix}>\n<arg_value{suffix}>"
+    return ArgumentForm(
+        f"<arg_key{suffix}>", (after, after), f"</arg_value{suffix}>", f"</tool_call{suffix}>"
     )
 
 
@@ -223,6 +242,7 @@ QWEN_XML: Final = tagged(
         "<function=",
         ">",
         "<parameter=",
+        (">\n", ">\n"),
         "</parameter>",
         "</function>",
         ("</tool_call>",),
@@ -234,19 +254,27 @@ QWEN_XML: Final = tagged(
 SEED: Final = tagged(
     "seed",
     ("<seed:tool_call>",),
-    Tags("<function=", ">", "<parameter=", "</parameter>", "</function>", ("</seed:tool_call>",)),
+    Tags("<function=", ">", "<parameter=", (">", ">"), "</parameter>", "</function>", ("</seed:tool_call>",)),
     lead=("<seed:tool_call>\n<function=", ">\n"),
 )
 MINIMAX_M2: Final = tagged(
     "minimax-m2",
     ("<minimax:tool_call>",),
-    Tags('<invoke name="', ">", '<parameter name="', "</parameter>", "</invoke>", ("</minimax:tool_call>",)),
+    Tags(
+        '<invoke name="',
+        ">",
+        '<parameter name="',
+        ('">', '">'),
+        "</parameter>",
+        "</invoke>",
+        ("</minimax:tool_call>",),
+    ),
     lead=('<minimax:tool_call>\n<invoke name="', '">\n'),
 )
 MINICPM: Final = tagged(
     "minicpm",
     ('<function name="',),
-    Tags('<function name="', ">", '<param name="', "</param>", "</function>", has_cdata=True),
+    Tags('<function name="', ">", '<param name="', ('">', '">'), "</param>", "</function>", has_cdata=True),
     lead=('<function name="', '">'),
 )
 
@@ -260,6 +288,7 @@ def dsml(section: str) -> ToolFormat:
             '<｜DSML｜invoke name="',
             ">",
             '<｜DSML｜parameter name="',
+            ('" string="true">', '" string="false">'),
             "</｜DSML｜parameter>",
             "</｜DSML｜invoke>",
             (f"</｜DSML｜{section}>",),
@@ -276,6 +305,7 @@ KIMI_K3: Final = tagged(
         "<|open|>call ",
         "<|sep|>",
         "<|open|>argument ",
+        ('" type="string"<|sep|>', '" type="{type}"<|sep|>'),
         "<|close|>argument<|sep|>",
         "<|close|>call<|sep|>",
         ("<|close|>tools<|sep|>",),
@@ -289,13 +319,14 @@ MUSE: Final = tagged(
         '<atem:invoke name="',
         ">",
         '<atem:parameter name="',
+        ('">', '">'),
         "</atem:parameter>",
         "</atem:invoke>",
         ("</atem:function_calls>",),
     ),
 )
 _GLM_MARKERS: Final = ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>", "</tool_call>")
-GLM: Final = ToolFormat("glm", ("<tool_call>",), _glm, _GLM_MARKERS, lead=("<tool_call>", "\n"))
-LING: Final = ToolFormat(
-    "ling", ("<tool_call>",), _glm, _GLM_MARKERS, ends_reasoning=True, lead=("<tool_call>", "\n")
+GLM: Final = ToolFormat(
+    "glm", ("<tool_call>",), _glm, _GLM_MARKERS, lead=("<tool_call>", "\n"), form=_keyed_form()
 )
+LING: Final = replace(GLM, name="ling", ends_reasoning=True)

@@ -96,3 +96,20 @@ def test_schema_that_cannot_be_enforced_is_refused_for_a_strict_tool_only(callin
 def test_tools_and_a_format_of_the_answer_go_together(calling_engine: Supervisor) -> None:
     events = ask(calling_engine, tool_choice=ToolChoice("auto"), output=OutputFormat(schema={"enum": [1, 2]}))
     assert "".join(event.text for event in events if isinstance(event, TextDelta)) in ("1", "2")
+
+
+@pytest.mark.parametrize("name", ["Qwen3.5-4B", "GLM-4.6", "LFM2-8B-A1B"])
+def test_arguments_that_are_written_one_by_one_are_bound(
+    dense_path: Path, runtime_dir: Path, name: str
+) -> None:
+    template = (TEMPLATES / f"{name}.jinja").read_text("utf-8")
+    supervisor = Supervisor(WORKER_COMMAND, runtime_dir, lambda _state: None)
+    supervisor.start(LoadPlan(dense_path, name="calling", n_ctx_tokens=2048, chat_template=template))
+    try:
+        supervisor.wait_ready(120)
+        for choice in (ToolChoice("required"), ToolChoice("required", "switch_light")):
+            called, arguments = call_of(ask(supervisor, tool_choice=choice, thinking="off"))
+            assert choice.name in ("", called)
+            assert is_valid(SCHEMAS[called], arguments)
+    finally:
+        supervisor.stop()

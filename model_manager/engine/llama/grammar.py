@@ -8,7 +8,7 @@ first, and never those that a prompt or a thinking budget puts into the model's 
 from __future__ import annotations
 
 import weakref
-from typing import Final
+from collections.abc import Sequence
 
 import numpy as np
 from llama_cpp import llama_cpp as native
@@ -18,26 +18,25 @@ from model_manager.engine.llama.candidates import CANDIDATE, apply
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.errors import GrammarRefused
 
-NO_IDS: Final = np.empty(0, np.intp)
-
 
 class Grammar:
     """A grammar that was read; any thread may use it for as long as the vocabulary lives."""
 
-    def __init__(self, vocabulary: Vocabulary, text: str, *, has_markers: bool = False) -> None:
+    def __init__(self, vocabulary: Vocabulary, text: str, markers: Sequence[str] = ()) -> None:
         """Read a grammar.
 
         Args:
             vocabulary: Whose tokens are asked about.
             text: GBNF whose start is the rule `root`, looked over by `gbnf.check` before.
-            has_markers: The spelling of control tokens in it means these tokens. Otherwise none may occur:
-                "any character" would allow their spelling, too.
+            markers: What in it may stand for control tokens. No other ones may occur: "any character" would
+                allow their spelling, too.
 
         Raises:
             GrammarRefused: llama.cpp cannot read it.
         """
         self.vocabulary = vocabulary
-        self.never = NO_IDS if has_markers else vocabulary.control_ids
+        meant = {token for marker in markers for token in vocabulary.tokenize(marker, special=True)}
+        self.never = np.array([t for t in vocabulary.control_ids.tolist() if t not in meant], np.intp)
         self._handle = native.llama_sampler_init_grammar(vocabulary.handle, text.encode(), b"root")
         if not self._handle:
             raise GrammarRefused("a rule begins with itself, or something is repeated too often")

@@ -8,7 +8,7 @@ import pytest
 
 from model_manager.engine import tool_formats, tool_tags
 from model_manager.engine.answer_reader import AnswerPlan, AnswerReader
-from model_manager.engine.constraint import ConstraintPlan
+from model_manager.engine.constraint import Bound, ConstraintPlan
 from model_manager.engine.cursor import MarkerTokens
 from model_manager.engine.dialects import Dialect
 from model_manager.engine.families import HARMONY, Family
@@ -18,12 +18,13 @@ from model_manager.errors import GrammarRefused, SchemaUnsupported
 from model_manager.types import Tool, ToolChoice
 
 HERMES: Final = Family("hermes", tools=tool_formats.HERMES)
+XML: Final = Family("xml", tools=tool_tags.QWEN_XML)
 ONE: Final = Tool("one", "", {"properties": {"a": {"type": "integer"}}, "required": ["a"]}, strict=True)
 TWO: Final = Tool("two", "", {"type": "object", "properties": {}})
 ODD: Final = Tool("odd", "", {"properties": {"a": {"not": {}}}})
 
 
-@pytest.mark.parametrize("family", [HERMES, HARMONY, Family("mistral", tools=tool_formats.MISTRAL)])
+@pytest.mark.parametrize("family", [HERMES, HARMONY, XML])
 def test_grammar_of_a_call_has_the_name_only_where_it_is_open(family: Family) -> None:
     any_of_two = call_grammar(family, (ONE, TWO), ToolChoice("required"))
     named = call_grammar(family, (ONE, TWO), ToolChoice("required", "two"))
@@ -36,21 +37,16 @@ def test_grammar_of_a_call_has_the_name_only_where_it_is_open(family: Family) ->
     assert named.startswith("root ::= t0-root")
 
 
-def test_where_arguments_are_not_json_only_the_name_is_bound() -> None:
-    family = Family("xml", tools=tool_tags.QWEN_XML)
-    assert call_grammar(family, (ONE, TWO), ToolChoice("required")) == 'root ::= "one>\\n" | "two>\\n"\n'
-    assert call_grammar(family, (ONE, TWO), ToolChoice("required", "one")) is None
+@pytest.mark.parametrize("family", [HERMES, XML])
+def test_only_a_strict_tool_is_refused(family: Family) -> None:
+    assert arguments_grammar(family, ODD)
+    with pytest.raises(SchemaUnsupported) as caught:
+        arguments_grammar(family, replace(ODD, strict=True))
+    assert caught.value.path == "/odd/parameters/properties/a"
 
 
 def test_tool_without_parameters_takes_none() -> None:
-    assert '"{" ws "}"' in arguments_grammar(TWO)
-
-
-def test_only_a_strict_tool_is_refused() -> None:
-    assert arguments_grammar(ODD)
-    with pytest.raises(SchemaUnsupported) as caught:
-        arguments_grammar(replace(ODD, strict=True))
-    assert caught.value.path == "/odd/parameters/properties/a"
+    assert '"{" ws "}"' in arguments_grammar(HERMES, TWO)
 
 
 # --- arguments in the middle of an answer ------------------------------------------------------------------
@@ -88,7 +84,7 @@ class DigitsGrammar:
         return self.begun[-1]
 
 
-def reader(family: Family, grammar: DigitsGrammar) -> AnswerReader:
+def reader(family: Family, grammar: Bound) -> AnswerReader:
     plan = AnswerPlan(
         id="a",
         model="m",
@@ -102,6 +98,44 @@ def reader(family: Family, grammar: DigitsGrammar) -> AnswerReader:
         constraint=ConstraintPlan(calls={"one": grammar}),
     )
     return AnswerReader(plan)
+
+
+class Recorder:
+    """A grammar that only remembers what it began with."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+
+    def begin(self, text: str = "") -> Digits:
+        self.begun.append(text)
+        return Digits(text)
+
+
+GLM: Final = Family("glm", tools=tool_tags.GLM)
+
+
+@pytest.mark.parametrize("n_pieces", [1, 3, 40])
+@pytest.mark.parametrize(
+    ("family", "head", "behind"),
+    [
+        (XML, "<tool_call>\n<function=one>", "\n<para"),
+        (GLM, "<tool_call>one", "<arg_key>"),
+        (GLM, "<tool_call>one", "\n<arg_key>a"),
+    ],
+)
+def test_arguments_one_by_one_are_bound_behind_the_name(
+    family: Family, head: str, behind: str, n_pieces: int
+) -> None:
+    grammar = Recorder()
+    answer = reader(family, grammar)
+    text = head + behind
+    size = -(-len(text) // n_pieces)
+    for at in range(0, len(text), size):
+        answer.read(99, text[at : at + size])
+        if grammar.begun:
+            break
+    (begun,) = grammar.begun
+    assert text[: at + size] == head + begun
 
 
 CALLS: Final = {
