@@ -145,8 +145,18 @@ class ControlServer:
             on_raise: Called on a thread of the server when a second window was asked for; None says there is
                 no window here.
         """
-        self._run, self._on_raise = run, on_raise
+        with self._changed:
+            self._run, self._on_raise = run, on_raise
         self._is_serving.set()
+
+    def rest(self) -> None:
+        """Stop what runs for others; commands that come wait until `serve` is called again."""
+        with self._changed:
+            self._is_serving.clear()
+            self._run = self._on_raise = None
+            for console in self._consoles:
+                console.hang_up()
+            self._changed.wait_for(lambda: not self._consoles, _FAREWELL_S)
 
     @property
     def n_running(self) -> int:
@@ -208,19 +218,21 @@ class ControlServer:
     def _serve(self, channel: _Channel) -> None:
         hello = channel.receive()
         self._is_serving.wait()
-        if hello.get("type") == "raise" and self._on_raise is not None and not self._is_closing:
-            self._on_raise()
+        on_raise = self._on_raise
+        if hello.get("type") == "raise" and on_raise is not None and not self._is_closing:
+            on_raise()
             channel.send({"type": "exit", "code": 0})
             return
         console = RemoteConsole(channel, hello)
         with self._changed:
-            if self._is_closing or self._run is None or hello.get("type") != "run":
+            run = self._run
+            if self._is_closing or run is None or hello.get("type") != "run":
                 channel.send({"type": "busy"})
                 return
             self._consoles.add(console)
         argv = [str(argument) for argument in hello.get("argv", ())]
         worker = threading.Thread(
-            target=self._work, args=(channel, console, argv), name="relayed command", daemon=True
+            target=self._work, args=(channel, console, run, argv), name="relayed command", daemon=True
         )
         worker.start()
         try:
@@ -230,9 +242,7 @@ class ControlServer:
             console.hang_up()
         worker.join()
 
-    def _work(self, channel: _Channel, console: RemoteConsole, argv: Sequence[str]) -> None:
-        run = self._run
-        assert run is not None
+    def _work(self, channel: _Channel, console: RemoteConsole, run: RunCommand, argv: Sequence[str]) -> None:
         code = 1
         try:
             code = run(argv, console)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 
 from app.controllers.chat import ChatController
 from app.controllers.conversations import ConversationsController
@@ -25,7 +25,13 @@ _UNARCHIVE: Final = "unarchive"
 
 
 class ConversationsWiring(QObject):
-    """Connects what the window shows of all conversations. Lives on the Qt thread."""
+    """Connects what the window shows of all conversations. Lives on the Qt thread.
+
+    Signals:
+        erase_requested: Tuple of ids that shall be deleted without a trace; confirmed.
+    """
+
+    erase_requested = Signal(object)
 
     def __init__(
         self,
@@ -107,6 +113,8 @@ class ConversationsWiring(QObject):
         dialog.restore_requested.connect(self._conversations.restore)
         dialog.delete_requested.connect(self._conversations.delete)
         dialog.delete_requested.connect(self._on_gone)
+        dialog.erase_requested.connect(self.erase_requested)
+        dialog.erase_requested.connect(self._on_gone)
         self._conversations.list_trash()
         dialog.open()
 

@@ -5,23 +5,31 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import threading
+from pathlib import Path
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from app.bridge import Bridge
+from app.care import newest_sound
 from app.cli.runner import relay_runner
+from app.controllers.care import OPEN
 from app.lifecycle import SystemSignals, report_uncaught, settle_memory
 from app.owner import Owner
 from app.paths import Paths
 from app.services import Services
 from app.upkeep import look_after
 from app.window import WindowWiring
-from app.words import sentence
-from storage.errors import StorageError
-from ui.i18n import set_language
+from app.words import notice_for, sentence
+from storage.backups import Backups
+from storage.errors import DatabaseCorrupt, StorageError
+from ui.care.values import BackupContent
+from ui.care.way_back import WayBack
+from ui.i18n import set_language, tr
 from ui.main_window import MainWindow
+from ui.values import Notice
 
 log = logging.getLogger(__name__)
 
@@ -34,36 +42,87 @@ def run(paths: Paths, owner: Owner, _arguments: argparse.Namespace) -> int:
     QApplication.setApplicationName("Coterie")
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
-    try:
-        services = Services(paths, owner.runtime_dir)
-    except StorageError as error:
-        set_language("system")
-        log.info("cannot open the data: %s", error)
-        sys.stderr.write(f"coterie: {sentence(error)}\n")
-        QMessageBox.critical(None, "Coterie", sentence(error))
-        return 1
+    # Qt asks to close the windows when the session ends, but its loop ends only with the last of them.
+    app.setQuitOnLastWindowClosed(True)
+    backups = Backups(paths.database)
+    notice: Notice | None = None
+    while True:
+        try:
+            wanted = _show(app, paths, owner, notice)
+        except StorageError as error:
+            set_language("system")
+            log.info("cannot open the data: %s", error)
+            sys.stderr.write(f"coterie: {sentence(error)}\n")
+            found = _way_back(backups, error)
+            if found is None:
+                return 1
+            wanted = Path(found.path)
+        if wanted is None:
+            return 0
+        notice = _put_back(backups, wanted)
+
+
+def _show(app: QApplication, paths: Paths, owner: Owner, notice: Notice | None) -> Path | None:
+    """One life of the window; returns the backup that a person wants in the database's place, if any.
+
+    Raises:
+        StorageError: The data cannot be opened.
+    """
+    services = Services(paths, owner.runtime_dir)
+    ended = threading.Event()
     bridge = Bridge()
     window = MainWindow()
     wiring = WindowWiring(window, services, bridge)
     report_uncaught(lambda error: bridge.post(lambda: wiring.show_error(error)))
     signals = SystemSignals(window.close)
     window.closing.connect(wiring.end)
-    # Qt asks to close the windows when the session ends, but its loop ends only with the last of them.
-    app.setQuitOnLastWindowClosed(True)
     wiring.begin()
+    if notice is not None:
+        window.show_notice(notice)
     window.show()
     owner.control.serve(relay_runner(services), lambda: bridge.post(lambda: _raise(window)))
     QTimer.singleShot(0, window, lambda: log.info("window ready"))
     QTimer.singleShot(_SETTLE_AFTER_MS, window, settle_memory)
-    QTimer.singleShot(_SETTLE_AFTER_MS, window, lambda: look_after(services))
+    QTimer.singleShot(_SETTLE_AFTER_MS, window, lambda: look_after(services, ended))
     try:
-        return app.exec()
+        app.exec()
     finally:
+        ended.set()
         signals.close()
-        owner.control.close()
+        wanted = wiring.care.restore_from
+        if wanted is None:
+            owner.control.close()
+        else:
+            owner.control.rest()
         bridge.close()
         services.close()
+        window.page.transcript.workshop.close()
+        window.deleteLater()
         log.info("ended")
+    return wanted
+
+
+def _way_back(backups: Backups, error: StorageError) -> BackupContent | None:
+    """The database cannot be opened: offer the newest backup that can; None where there is none, or a no."""
+    found = newest_sound(backups) if isinstance(error, DatabaseCorrupt) else None
+    if found is None:
+        QMessageBox.critical(None, "Coterie", sentence(error))
+        return None
+    return found if WayBack.ask(sentence(error), found) else None
+
+
+def _put_back(backups: Backups, path: Path) -> Notice:
+    """Restore, with everything closed; returns what there is to tell."""
+    try:
+        replaced = backups.restore(path)
+    except (StorageError, OSError) as error:
+        log.info("cannot restore %s: %s", path, error)
+        return notice_for(error)
+    log.info("%s is in place; what was there is %s", path, replaced)
+    words = tr("The backup is in place.")
+    if replaced is not None:
+        words += " " + tr("What was here before is kept among the backups.")
+    return Notice("info", words, tr("Show the backups"), OPEN)
 
 
 def _raise(window: MainWindow) -> None:

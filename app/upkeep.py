@@ -13,17 +13,25 @@ from storage.errors import StorageError
 log = logging.getLogger(__name__)
 
 _NAME: Final = "upkeep"
+_EVERY_S: Final = 3600.0
 
 
-def look_after(services: Services) -> threading.Thread:
-    """Do what is due, on a thread of its own; for programs that stay: a command shall end at once.
+def look_after(services: Services, ended: threading.Event, every_s: float = _EVERY_S) -> threading.Thread:
+    """Do what is due now and again later, on a thread of its own; for programs that stay.
 
     The backup has a connection of its own, so the window waits for nothing.
 
-    Returns:
-        The thread, which ends by itself.
+    Args:
+        services: Whose database.
+        ended: Set when the program ends; then the thread does.
+        every_s: Between two looks at what is due. It is counted without the time that the machine sleeps.
     """
-    thread = threading.Thread(target=_run, args=(services,), name=_NAME, daemon=True)
+
+    def run() -> None:
+        while _do_what_is_due(services) and not ended.wait(every_s):
+            pass
+
+    thread = threading.Thread(target=run, name=_NAME, daemon=True)
     thread.start()
     return thread
 
@@ -39,7 +47,8 @@ def empty_trash(services: Services) -> int:
     return len(gone)
 
 
-def _run(services: Services) -> None:
+def _do_what_is_due(services: Services) -> bool:
+    """False when the program has ended meanwhile."""
     try:
         n_gone = empty_trash(services)
         if n_gone:
@@ -49,8 +58,10 @@ def _run(services: Services) -> None:
         )
         if made is not None:
             log.info("backed up to %s", made)
-    except StorageError as error:
+    except (StorageError, OSError) as error:
         # A full disk, mostly. What is written next says so to the person; `doctor` tells of old backups.
         log.info("upkeep failed: %s", error)
     except RuntimeError:
         log.debug("the program ended before its upkeep")
+        return False
+    return True

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
 from app.bridge import Bridge, Latest
+from app.care_wiring import CareWiring
 from app.controllers import library
 from app.controllers.chat import ChatController
 from app.controllers.conversations import ConversationsController
@@ -62,6 +63,10 @@ class WindowWiring(QObject):
         self._connect_models()
         self._connect_discover()
         self._connect_exchange()
+        self.care = CareWiring(window, services, bridge, self)
+        self._shelf.erase_requested.connect(self.care.controller.erase)
+        self.care.controller.deleted.connect(self.conversations.refresh)
+        self.care.controller.deleted.connect(self.conversations.list_trash)
         window.notice_action_requested.connect(self._on_notice_action)
         window.setting_changed.connect(self._on_setting_changed)
         self._connect_network()
@@ -99,6 +104,7 @@ class WindowWiring(QObject):
         self.downloads.close()
         self.discover.close()
         self.exchange.stop()
+        self.care.close()
 
     def show_error(self, error: BaseException) -> None:
         """Say it in the notice bar."""

@@ -19,7 +19,7 @@ def back_up(source: sqlite3.Connection, target: Path) -> None:
 
     Args:
         source: An open connection without a transaction.
-        target: Must not exist; its folder is made.
+        target: Replaced where it is there; its folder is made.
 
     Raises:
         DatabaseCorrupt: The copy does not pass SQLite's integrity check, so neither would the source.
@@ -31,7 +31,7 @@ def back_up(source: sqlite3.Connection, target: Path) -> None:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             _copy(source, unfinished)
-            os.rename(unfinished, target)
+            os.replace(unfinished, target)
             sync_folder(target.parent)
         finally:
             unfinished.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -82,20 +83,23 @@ class Backups:
                         found.append(file)
         return sorted(found, key=lambda file: (file.made_at, file.path.name), reverse=True)
 
-    def create(self, kind: Literal["hand", "auto"] = "hand", target: Path | None = None) -> Path:
+    def create(
+        self, kind: Literal["hand", "auto"] = "hand", target: Path | None = None, *, overwrite: bool = False
+    ) -> Path:
         """Write a verified copy of the database as it is now, also while it is in use.
 
         Args:
             kind: For its name.
-            target: Where to; None chooses a name in the folder. It must not exist.
+            target: Where to; None chooses a name in the folder.
+            overwrite: Replace `target` where it is there, once the new copy is whole.
 
         Raises:
-            FileExistsError: `target` is there.
+            FileExistsError: `target` is there, or is the database itself.
             DatabaseUnusable: One of its kinds; then nothing is left behind.
         """
         if target is None:
             target = self.folder / self._name("auto-" if kind == "auto" else "")
-        elif target.exists():
+        elif target.exists() and (not overwrite or target.samefile(self._database)):
             raise FileExistsError(17, os.strerror(17), str(target))
         with faults_of(self._database), closing(self._reader(self._database)) as connection:
             back_up(connection, target)
@@ -170,6 +174,22 @@ class Backups:
             finally:
                 unfinished.unlink(missing_ok=True)
         return replaced
+
+    def remove(self, paths: Sequence[Path]) -> None:
+        """Delete backups of the folder for good; none where one of them is not there.
+
+        Raises:
+            FileNotFoundError: It is not in the folder.
+            OSError: The system refuses.
+        """
+        known = {file.path for file in self.list()}
+        for path in paths:
+            if path not in known:
+                raise FileNotFoundError(2, os.strerror(2), str(path))
+        for path in paths:
+            for suffix in ("", *_COMPANIONS):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+        sync_folder(self.folder)
 
     def holding(self, conversation_id: int, created_at: datetime) -> tuple[Path, ...]:
         """The backups that still hold a conversation that was deleted; unreadable ones are left out."""

@@ -139,8 +139,8 @@ class Database:
         SQLite does it whole or not at all, with twice the file's size in free space meanwhile.
 
         Args:
-            on_progress: Told steps that are done, and about how many there are, on this thread. It may raise,
-                which ends it with nothing changed.
+            on_progress: Told steps that are done, and about how many there are, on this thread; all of them
+                only when it is done. Before that it may raise, which ends it with nothing changed.
         """
         ((n_rows,),) = self.query(
             "SELECT sum(n) FROM (SELECT count(*) AS n FROM messages UNION ALL SELECT count(*) FROM parts"
@@ -155,11 +155,12 @@ class Database:
             nonlocal n_done
             n_done += 1
             try:
-                on_progress(min(n_done, n_expected), n_expected)
+                on_progress(min(n_done, n_expected - 1), n_expected)
             except BaseException as error:  # noqa: BLE001 : SQLite is in between; raised again below
                 failure.append(error)
             return len(failure)
 
+        on_progress(0, n_expected)
         with faults_of(self.path):
             self._connection.set_progress_handler(step, _PROGRESS_STEPS)
             try:

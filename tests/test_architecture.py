@@ -51,6 +51,7 @@ LIBRARY_OWNERS = {
         "ui",
         "app.bridge",
         "app.controllers",
+        "app.care_wiring",
         "app.conversations_wiring",
         "app.lifecycle",
         "app.main",

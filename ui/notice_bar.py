@@ -47,8 +47,10 @@ class NoticeBar(QFrame):
         self.details_button = QPushButton()
         self.details_button.setCheckable(True)
         self.details_button.setFlat(True)
+        self.details_button.setAutoDefault(False)
         self.action_button = QPushButton()
         self.action_button.setProperty("primary", True)
+        self.action_button.setAutoDefault(False)  # in a dialog Return would press it
         self.close_button = IconButton("close", role="text_muted")
         self.detail_view = QPlainTextEdit()
         self.detail_view.setReadOnly(True)

@@ -40,7 +40,7 @@ def _database_disk_full(_error: storage.DatabaseDiskFull) -> str:
 def _database_corrupt(error: storage.DatabaseCorrupt) -> str:
     return tr(
         "{path} is damaged or is not a Coterie database. "
-        "Put a backup in its place or move it away, then start Coterie again.",
+        "`coterie backup list` shows the backups, and `coterie backup restore` puts one in its place.",
         path=error.path,
     )
 

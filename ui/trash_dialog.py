@@ -33,10 +33,12 @@ class TrashDialog(QDialog):
 
     Signals:
         restore_requested, delete_requested: Tuple of ids; deletion was confirmed.
+        erase_requested: Tuple of ids that shall be deleted without a trace in the file; confirmed.
     """
 
     restore_requested = Signal(object)
     delete_requested = Signal(object)
+    erase_requested = Signal(object)
 
     def __init__(self, days: int, parent: QWidget | None = None) -> None:
         """Make it, still empty.
@@ -116,13 +118,21 @@ class TrashDialog(QDialog):
         self._delete(tuple(conversation.id for conversation in self._conversations))
 
     def _delete(self, ids: tuple[int, ...]) -> None:
-        if ids and Question.ask(
+        if not ids:
+            return
+        chosen = Question.ask_which(
             self,
             trn("Delete {n} conversation?", "Delete {n} conversations?", len(ids)),
-            tr("All messages and versions are deleted for good."),
-            tr("Delete for good"),
-        ):
-            self.delete_requested.emit(ids)
+            tr("All messages and versions are deleted for good.")
+            + " "
+            + tr(
+                "Single words can stay readable in the file until it is compacted; erasing does that at once,"
+                " takes longer, and names the backups that still hold them."
+            ),
+            [tr("Delete for good"), tr("Delete and erase")],
+        )
+        if chosen is not None:
+            (self.delete_requested, self.erase_requested)[chosen].emit(ids)
 
     def _show_buttons(self) -> None:
         self.restore_button.setEnabled(bool(self._chosen()))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from app.care import content_of, rows_of
 from app.cli.output import print_json, print_table
 from app.console import Console
 from app.errors import DataFolderInUse
@@ -16,6 +17,7 @@ from app.paths import Paths, resolve
 from app.services import Services
 from storage.backups import BackupContent, Backups
 from ui import formats
+from ui.care import words
 from ui.i18n import tr
 
 
@@ -36,6 +38,9 @@ def add_parser(commands: Any, parents: list[argparse.ArgumentParser]) -> None:
     verifying = actions.add_parser("verify", parents=parents, help="read all of it, and say what it holds")
     verifying.add_argument("file", metavar="FILE", help="a file, or a name of `list`")
     verifying.set_defaults(run=verify, needs_owner=False)
+    removing = actions.add_parser("remove", parents=parents, help="delete backups of the folder for good")
+    removing.add_argument("name", metavar="NAME", nargs="+", help="a name of `list`")
+    removing.set_defaults(run=remove, needs_owner=False)
     restoring = actions.add_parser(
         "restore", parents=parents, help="put it in the place of the database, which becomes a backup"
     )
@@ -59,36 +64,27 @@ def create(arguments: argparse.Namespace, services: Services, console: Console) 
     elif content is None:
         console.out(tr("No backup is due.") + "\n")
     else:
-        _print_content(content, console)
+        console.out(words.whole(content_of(content)) + "\n")
     return 0
 
 
 def list_backups(arguments: argparse.Namespace, _services: Services | None, console: Console) -> int:
     """Print what there is."""
-    found = Backups(_paths(arguments).database).list()
+    rows = rows_of(Backups(_paths(arguments).database))
     if arguments.json:
-        print_json(
-            console,
-            [asdict(file) | {"path": str(file.path), "made_at": file.made_at.isoformat()} for file in found],
-        )
+        print_json(console, [asdict(row) | {"made_at": row.made_at.isoformat()} for row in rows])
         return 0
     now = datetime.now(UTC)
-    kinds = {
-        "hand": tr("by hand"),
-        "auto": tr("by itself"),
-        "schema": tr("before an update"),
-        "replaced": tr("replaced by another"),
-    }
     print_table(
         console,
         [
             [
-                file.path.name,
-                formats.moment(file.made_at, now),
-                kinds[file.kind],
-                formats.size(file.size_bytes),
+                Path(row.path).name,
+                formats.moment(row.made_at, now),
+                words.backup_kind(row),
+                formats.size(row.size_bytes),
             ]
-            for file in found
+            for row in rows
         ],
         right=[3],
     )
@@ -102,7 +98,17 @@ def verify(arguments: argparse.Namespace, _services: Services | None, console: C
     if arguments.json:
         print_json(console, _content_json(content))
     else:
-        _print_content(content, console)
+        console.out(words.whole(content_of(content)) + "\n")
+    return 0
+
+
+def remove(arguments: argparse.Namespace, _services: Services | None, console: Console) -> int:
+    """Delete backups; all of them or, where one is not there, none."""
+    backups = Backups(_paths(arguments).database)
+    paths = [backups.folder / name for name in arguments.name]
+    backups.remove(paths)
+    if arguments.json:
+        print_json(console, {"removed": [str(path) for path in paths]})
     return 0
 
 
@@ -141,15 +147,3 @@ def _file(text: str, backups: Backups, console: Console) -> Path:
 def _content_json(content: BackupContent) -> dict[str, Any]:
     newest = content.newest_at
     return asdict(content) | {"path": str(content.path), "newest_at": newest.isoformat() if newest else None}
-
-
-def _print_content(content: BackupContent, console: Console) -> None:
-    console.out(
-        tr(
-            "{path} is whole: {n_conversations} conversations, {n_messages} messages.",
-            path=content.path,
-            n_conversations=formats.number(content.n_conversations),
-            n_messages=formats.number(content.n_messages),
-        )
-        + "\n"
-    )

@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from app import care
 from app.cli.conversation_json import conversation_json
 from app.cli.filters import RATINGS
 from app.cli.output import print_json, print_table
@@ -15,7 +16,8 @@ from app.console import Console
 from app.services import Services
 from storage.records import Conversation
 from storage.store import Store
-from ui.i18n import tr, trn
+from ui.care import words
+from ui.i18n import tr
 
 Action = Callable[[Store, int], Any]
 
@@ -115,9 +117,7 @@ def _rate(arguments: argparse.Namespace, services: Services, console: Console) -
 
 
 def _delete(arguments: argparse.Namespace, services: Services, console: Console) -> int:
-    gone = _found(arguments.id, services)
-    for conversation in gone:
-        _delete_one(conversation.id, services)
+    gone = care.delete(services, arguments.id)
     return _said_gone(gone, arguments, services, console)
 
 
@@ -127,11 +127,6 @@ def _empty_trash(arguments: argparse.Namespace, services: Services, console: Con
     for conversation_id in ids:
         services.forget_conversation(conversation_id)
     return _said_gone([one for one in before if one.id in ids], arguments, services, console)
-
-
-def _delete_one(conversation_id: int, services: Services) -> None:
-    services.storage.call(lambda store: store.trash.delete(conversation_id))
-    services.forget_conversation(conversation_id)
 
 
 def _said_gone(
@@ -145,21 +140,14 @@ def _said_gone(
         def show(done: int, total: int) -> None:
             line.show_steps(tr("Erasing"), done, total)
 
-        services.storage.call(lambda store: store.upkeep.compact(show))
+        backups = care.erase(services, gone, show)
         line.clear()
-        backups = services.storage.call(lambda store: store.upkeep.backups_with(gone))
     if arguments.json:
         print_json(console, {"deleted": [one.id for one in gone], "backups": backups})
         return 0
-    console.out(trn("1 conversation is deleted.", "{n} conversations are deleted.", len(gone)) + "\n")
+    console.out(words.deleted(len(gone)) + "\n")
     if backups:
-        console.out(
-            tr(
-                "These backups in {folder} still hold what was deleted; remove them if it must be gone:",
-                folder=services.paths.backups_dir,
-            )
-            + "\n"
-        )
+        console.out(words.still_held(str(services.paths.backups_dir), backups) + "\n")
         for name in backups:
             console.out(f"  {name}\n")
     return 0

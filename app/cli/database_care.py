@@ -6,13 +6,14 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+from app.care import space_of
 from app.cli.output import print_json, print_table
 from app.cli.progress import ProgressLine
 from app.console import Console
 from app.services import Services
 from storage.backups import Backups
-from storage.upkeep import Sizes
 from ui import formats
+from ui.care import words
 from ui.i18n import tr
 
 
@@ -44,21 +45,19 @@ def care(arguments: argparse.Namespace, services: Services, console: Console) ->
         given_back = services.storage.call(lambda store: store.upkeep.compact(show))
         line.clear()
     problems = services.storage.call(lambda store: store.conversations.verify())
-    sizes = services.storage.call(lambda store: store.upkeep.sizes())
+    space = space_of(services)
     newest = next(iter(Backups(services.paths.database).list()), None)
-    cache_bytes = _cache_bytes(services)
     if arguments.json:
-        facts: dict[str, Any] = asdict(sizes) | {
-            "cache_bytes": cache_bytes,
+        facts: dict[str, Any] = asdict(space) | {
             "problems": problems,
             "given_back_bytes": given_back,
             "newest_backup": None if newest is None else str(newest.path),
         }
         print_json(console, facts)
         return 1 if problems else 0
-    print_table(console, _rows(sizes, cache_bytes), right=[1])
+    print_table(console, [[name, formats.size(size)] for name, size in words.space_rows(space)], right=[1])
     if given_back is not None:
-        console.out("\n" + tr("{size} were given back.", size=formats.size(max(given_back, 0))) + "\n")
+        console.out(f"\n{words.given_back(given_back)}\n")
     for problem in problems:
         console.out("\n! " + tr("The database has a problem: {problem}", problem=problem) + "\n")
     if not problems:
@@ -77,29 +76,3 @@ def care(arguments: argparse.Namespace, services: Services, console: Console) ->
             + "\n"
         )
     return 1 if problems else 0
-
-
-def _rows(sizes: Sizes, cache_bytes: int) -> list[list[str]]:
-    words = {
-        "text": tr("questions and answers"),
-        "reasoning": tr("reasoning"),
-        "attachments": tr("images"),
-        "routing": tr("experts of tokens"),
-        "tokens": tr("tokens and their likelihoods"),
-        "search index": tr("search index"),
-        "knowledge": tr("documents of collections"),
-    }
-    rows = [[tr("database"), formats.size(sizes.file_bytes)]]
-    rows += [[f"  {words[kind]}", formats.size(size)] for kind, size in sizes.kinds.items()]
-    rows += [
-        [f"  {tr('empty')}", formats.size(sizes.free_bytes)],
-        [tr("log of the database"), formats.size(sizes.log_bytes)],
-        [tr("backups"), formats.size(sizes.backups_bytes)],
-        [tr("states of conversations"), formats.size(cache_bytes)],
-    ]
-    return rows
-
-
-def _cache_bytes(services: Services) -> int:
-    folder = services.paths.prompt_cache_dir
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0

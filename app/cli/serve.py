@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import queue
 import secrets
+import threading
 from typing import Any
 
 from app.cli.choices import model_name
@@ -59,7 +60,9 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
     gateway = Gateway(
         ServedLibrary(services, chosen), sentence, key=key, host=arguments.host, port=arguments.port
     )
-    with contextlib.closing(gateway):
+    ended = threading.Event()
+    with contextlib.closing(gateway), contextlib.ExitStack() as leaving:
+        leaving.callback(ended.set)
         # Not an event: a signal may come while the main thread is about to wait for it, inside its lock.
         stopped: queue.SimpleQueue[None] = queue.SimpleQueue()
         cancel = Cancel()
@@ -71,7 +74,7 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
         with console.on_interrupt(stop):
             # Whoever reads it may already end us.
             _announce(arguments, console, gateway.url, None if given else key)
-            look_after(services)
+            look_after(services, ended)
             if chosen is not None:
                 with LoadingLine(console, services.engines), services.engines.use(chosen, cancel):
                     pass

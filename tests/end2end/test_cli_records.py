@@ -48,6 +48,9 @@ def test_backup_is_made_checked_and_put_back(data_dir: Path, tmp_path: Path) -> 
     refuse(coterie(data_dir, "backup", "verify", str(target)), "nothing was changed")
     refuse(coterie(data_dir, "backup", "restore", str(target)), "nothing was changed")
     refuse(coterie(data_dir, "backup", "verify", "none.sqlite"), "no such file")
+    refuse(coterie(data_dir, "backup", "remove", Path(listed["path"]).name, "none.sqlite"), "no such file")
+    told(data_dir, "backup", "remove", Path(listed["path"]).name)
+    assert [one["kind"] for one in told(data_dir, "backup", "list")] == ["replaced"]
 
 
 def test_nothing_is_put_back_under_a_program_that_is_open(data_dir: Path) -> None:

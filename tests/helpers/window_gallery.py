@@ -15,9 +15,12 @@ from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from model_manager import errors
 from model_manager.types import EngineState, RequestRecord
+from storage.errors import DatabaseDiskFull
 from tests.helpers import page_samples as pages
+from tests.helpers.care_samples import SPACE, backups
 from tests.helpers.window_samples import INFO, MODELS, conversations, downloads, hits, messages
 from ui import text
+from ui.care.care_dialog import CareDialog
 from ui.i18n import tr
 from ui.main_window import MainWindow
 from ui.values import Notice, StreamUpdate
@@ -240,6 +243,27 @@ def _conversation_settings(window: MainWindow) -> None:
     window.commands.action("Conversation settings…").trigger()
 
 
+def _care(window: MainWindow) -> None:
+    _chat(window)
+    dialog = CareDialog(window)
+    dialog.set_values({"backup_every_days": 7, "backups_kept": 3, "trash_days": 30})
+    dialog.backups.set_backups(backups())
+    dialog.backups.list.setCurrentRow(1)
+    dialog.space.set_space(SPACE)
+    dialog.show()
+
+
+def _care_at_work(window: MainWindow) -> None:
+    _chat(window)
+    dialog = CareDialog(window)
+    dialog.set_values({"backup_every_days": 0, "backups_kept": 3, "trash_days": 1})
+    dialog.backups.set_backups([])
+    dialog.space.set_space(None)
+    dialog.space.set_progress(620)
+    dialog.notice_bar.show_notice(text.notice_for(DatabaseDiskFull(Path("/home/ada/coterie.sqlite"), "")))
+    dialog.show()
+
+
 SCENES: dict[str, Callable[[MainWindow], None]] = {
     "chat": _chat,
     "thinking": _thinking,
@@ -268,6 +292,8 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "network": _network,
     "requests": _requests,
     "conversation-settings": _conversation_settings,
+    "care": _care,
+    "care-at-work": _care_at_work,
 }
 LOOKS = {
     "light": {"theme": "light", "language": "en"},

@@ -37,23 +37,26 @@ def test_chosen_are_taken_back(qtbot: QtBot, dialog: TrashDialog) -> None:
     assert restored.args == [(3, 1)]
 
 
-@pytest.mark.parametrize("answer", [True, False])
+@pytest.mark.parametrize("answer", [None, 0, 1])
 def test_deletion_asks_first(
-    qtbot: QtBot, dialog: TrashDialog, monkeypatch: pytest.MonkeyPatch, answer: bool
+    qtbot: QtBot, dialog: TrashDialog, monkeypatch: pytest.MonkeyPatch, answer: int | None
 ) -> None:
     asked: list[str] = []
 
-    def ask(_parent: object, question: str, *_more: object) -> bool:
+    def ask(_parent: object, question: str, *_more: object) -> int | None:
         asked.append(question)
         return answer
 
-    monkeypatch.setattr(Question, "ask", ask)
+    monkeypatch.setattr(Question, "ask_which", ask)
     deleted: list[Any] = []
+    erased: list[Any] = []
     dialog.delete_requested.connect(deleted.append)
+    dialog.erase_requested.connect(erased.append)
     qtbot.mouseClick(dialog.delete_button, Qt.MouseButton.LeftButton)
     qtbot.mouseClick(dialog.empty_button, Qt.MouseButton.LeftButton)
     assert asked == ["Delete 1 conversation?", "Delete 2 conversations?"]
-    assert deleted == ([(3,), (3, 1)] if answer else [])
+    assert deleted == ([(3,), (3, 1)] if answer == 0 else [])
+    assert erased == ([(3,), (3, 1)] if answer == 1 else [])
 
 
 def test_empty_trash_says_so_and_offers_nothing(dialog: TrashDialog) -> None:

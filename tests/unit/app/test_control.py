@@ -295,3 +295,18 @@ def test_nonsense_ends_its_connection_and_nothing_else(paths: Paths, owner: Owne
         assert link._channel.receive() != {"type": "busy"}
     link._connection.close()
     assert run(paths, Screen(), "still served") == 0
+
+
+def test_commands_that_come_while_it_rests_wait_and_those_that_run_are_stopped(
+    paths: Paths, waiting_owner: Owner, stopped: threading.Event
+) -> None:
+    screen, later = Screen(), Screen()
+    running = Background(paths, screen)
+    screen.wait_for("begun")
+    waiting_owner.control.rest()
+    assert stopped.is_set()
+    assert running.end().code != 0
+    waiting = Background(paths, later)
+    waiting_owner.control.serve(lambda _argv, console: console.out("served") or 5)
+    assert waiting.end().code == 5
+    assert later.written == [("out", "served")]

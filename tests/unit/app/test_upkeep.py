@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,12 @@ def services(tmp_path: Path) -> Iterator[Services]:
     opened.close()
 
 
+def once(services: Services) -> None:
+    ended = threading.Event()
+    ended.set()
+    look_after(services, ended).join()
+
+
 def throw_long_ago(store: Store) -> int:
     conversation = store.conversations.create(title="old").id
     store.conversations.append(conversation, None, "user", text("x"))
@@ -31,19 +38,30 @@ def throw_long_ago(store: Store) -> int:
 
 def test_what_is_due_is_done_once(services: Services) -> None:
     services.storage.call(throw_long_ago)
-    look_after(services).join()
+    once(services)
     assert services.storage.call(lambda store: store.trash.list()) == []
     (made,) = Backups(services.paths.database).list()
     assert made.kind == "auto"
-    look_after(services).join()
+    once(services)
     assert Backups(services.paths.database).list() == [made]
+
+
+def test_a_program_that_stays_looks_again(services: Services) -> None:
+    ended = threading.Event()
+    thread = look_after(services, ended, every_s=0.01)
+    services.storage.call(throw_long_ago)
+    while services.storage.call(lambda store: store.trash.list()):
+        thread.join(0.01)
+        assert thread.is_alive()
+    ended.set()
+    thread.join()
 
 
 def test_settings_turn_it_off(services: Services) -> None:
     services.set_setting("trash_days", 0)
     services.set_setting("backup_every_days", 0)
     services.storage.call(throw_long_ago)
-    look_after(services).join()
+    once(services)
     assert empty_trash(services) == 0
     assert len(services.storage.call(lambda store: store.trash.list())) == 1
     assert Backups(services.paths.database).list() == []
@@ -51,4 +69,4 @@ def test_settings_turn_it_off(services: Services) -> None:
 
 def test_program_that_ends_meanwhile_hears_nothing_of_it(services: Services) -> None:
     services.close()
-    look_after(services).join()
+    once(services)

@@ -46,6 +46,38 @@ def test_backup_goes_where_it_is_wanted_and_replaces_nothing(
     assert Backups(path).list() == []
 
 
+def test_copy_takes_the_place_of_a_file_only_when_that_is_wanted_and_never_of_the_database(
+    path: Path, store: Store, tmp_path: Path
+) -> None:
+    fill(store)
+    target = tmp_path / "mine.sqlite"
+    target.write_bytes(b"old")
+    assert Backups(path).create(target=target, overwrite=True) == target
+    assert Backups(path).verify(target).n_messages == 10
+    for name in (path, tmp_path / "link.sqlite"):
+        if name != path:
+            name.symlink_to(path)
+        with pytest.raises(FileExistsError):
+            Backups(path).create(target=name, overwrite=True)
+    assert store.conversations.verify() == []
+
+
+def test_backups_of_the_folder_are_removed_and_nothing_else(path: Path, store: Store) -> None:
+    fill(store)
+    backups = Backups(path)
+    first, second = backups.create(), backups.create()
+    stranger = backups.folder / "holiday.sqlite"
+    stranger.write_bytes(b"")
+    for unknown in (stranger, path, backups.folder / ".." / path.name):
+        with pytest.raises(FileNotFoundError):
+            backups.remove([first, unknown])
+    assert first.exists()
+    backups.remove([first])
+    assert [file.path for file in backups.list()] == [second]
+    assert stranger.exists()
+    assert path.exists()
+
+
 def test_schedule_makes_one_when_it_is_due_and_keeps_the_newest(path: Path, store: Store) -> None:
     fill(store)
     backups = Backups(path)
@@ -136,7 +168,7 @@ def test_restoring_completes_what_a_crash_left(
     def crash_at_the_last(source: Path, target: Path) -> None:
         nonlocal n_renamed
         n_renamed += 1
-        if n_renamed == 3:  # the copy's own, the old database's, and then the new one's
+        if n_renamed == 2:  # the old database's, and then the new one's
             raise KeyboardInterrupt
         rename(source, target)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import DatabaseLocked
+from storage.sizes import sizes_of
 from storage.store import Store
 from tests.helpers.databases import fill, text
 
@@ -17,7 +18,7 @@ def bytes_of(path: Path) -> bytes:
 
 def test_sizes_by_kind(path: Path, store: Store) -> None:
     fill(store)
-    sizes = store.upkeep.sizes()
+    sizes = sizes_of(path)
     assert sizes.file_bytes == store._database.query("PRAGMA page_count")[0][0] * 4096
     assert sizes.log_bytes == path.with_name(path.name + "-wal").stat().st_size
     assert sizes.kinds["attachments"] == len(b"\x89PNG red")
@@ -34,10 +35,10 @@ def test_sizes_by_kind(path: Path, store: Store) -> None:
     assert min(sizes.kinds.values()) > 0
     assert sizes.backups_bytes == 0
     store.back_up(path.parent / "backups" / "coterie-20260101T000000000000Z.sqlite")
-    assert store.upkeep.sizes().backups_bytes > 0
+    assert sizes_of(path).backups_bytes > 0
 
 
-def test_compaction_gives_back_and_tells_how_far_it_is(store: Store) -> None:
+def test_compaction_gives_back_and_tells_how_far_it_is(path: Path, store: Store) -> None:
     conversation = store.conversations.create(title="T").id
     for n in range(300):
         store.conversations.append(conversation, None, "user", text(f"word{n} " * 200))
@@ -49,7 +50,7 @@ def test_compaction_gives_back_and_tells_how_far_it_is(store: Store) -> None:
     assert given_back > 300_000
     assert told == sorted(told)
     assert told[-1][0] == told[-1][1]
-    sizes = store.upkeep.sizes()
+    sizes = sizes_of(path)
     assert (sizes.free_bytes, sizes.log_bytes) == (0, 0)
     assert store.conversations.verify() == []
     assert store.search.find("kept")
