@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import string
@@ -64,6 +65,7 @@ class Turns:
     def add(self, messages: Sequence[ChatMessage]) -> None:
         """Append messages."""
         called: dict[str, str] = {}
+        messages = _in_call_order(messages)
         for message in _one_call_each(messages) if self._style.splits_calls else messages:
             called |= {call.id: call.name for call in message.tool_calls}
             turn = self._turn(message)
@@ -149,6 +151,19 @@ class Turns:
             return f"{begin}{self._stand_ins.add(f'[{body}]')}{end}"
         body = "\n".join(json.dumps({"name": c.name, "arguments": self._arguments(c)}) for c in calls)
         return self._stand_ins.add(body)
+
+
+def _in_call_order(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """Results in the order of the calls: most templates write no ids, so it alone tells them apart."""
+    found: list[ChatMessage] = []
+    places: dict[str, int] = {}
+    for is_result, group in itertools.groupby(messages, lambda message: message.role == "tool"):
+        turns = list(group)
+        if is_result and all(turn.tool_call_id in places for turn in turns):
+            turns.sort(key=lambda turn: places[turn.tool_call_id])
+        places = {call.id: number for number, call in enumerate(turns[-1].tool_calls)}
+        found += turns
+    return found
 
 
 def _one_call_each(messages: Sequence[ChatMessage]) -> list[ChatMessage]:

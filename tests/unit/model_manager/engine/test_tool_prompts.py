@@ -180,3 +180,24 @@ def test_what_was_said_before_a_call_is_kept() -> None:
     turns = [ChatMessage("user", "Weather?"), called, chat()[2]]
     text = template("openai-gpt-oss-120b").render(turns, tools=[TOOL]).text
     assert "<|channel|>analysis<|message|>They want weather.\n\nLet me look.<|end|>" in text
+
+
+@pytest.mark.parametrize("name", [HERMES, "deepseek-ai-DeepSeek-V4", "GLM-4.6", "openai-gpt-oss-120b"])
+def test_results_come_in_the_order_of_their_calls(name: str) -> None:
+    """As in llama.cpp's test_deepseek_v4_tool_result_ordering; for other templates order matters as well."""
+
+    def results(*pairs: tuple[str, str], ids: tuple[str, str] = ("call_1", "call_2")) -> list[str]:
+        calls = tuple(ToolCall(call_id, "get_weather", "{}") for call_id in ids)
+        turns = [
+            ChatMessage("user", "What is the weather like?"),
+            ChatMessage("assistant", "", tool_calls=calls),
+            *(ChatMessage("tool", text, tool_call_id=call_id) for call_id, text in pairs),
+        ]
+        text = template(name).render(turns, tools=[TOOL]).text
+        return sorted((text for _, text in pairs), key=text.index)
+
+    first, second = ("call_1", "FIRST"), ("call_2", "SECOND")
+    assert results(first, second) == results(second, first) == ["FIRST", "SECOND"]
+    # Without ids there is nothing to go by, nor with one of a call that was not made.
+    assert results(("", "SECOND"), ("", "FIRST"), ids=("", "")) == ["SECOND", "FIRST"]
+    assert results(second, ("call_9", "FIRST")) == ["SECOND", "FIRST"]
