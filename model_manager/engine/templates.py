@@ -50,7 +50,7 @@ SWITCHES: Final[Mapping[str, tuple[Any, Any]]] = {
     "thinking": (True, False),
 }
 """Template variables that turn thinking on and off."""
-EFFORTS: Final = ("reasoning_effort", "thinking_effort")
+EFFORTS: Final = ("reasoning_effort", "thinking_effort", "reasoning_strength")
 """Template variables that say how much to think."""
 NO_EFFORTS: Final = ("none", "no_think", "minimal")
 """Values of an effort that mean no thinking, in templates that know them and have no switch."""

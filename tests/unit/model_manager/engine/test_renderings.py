@@ -15,6 +15,7 @@ import pytest
 from model_manager.engine.protocol import ChatCompletionRequest
 from model_manager.engine.templates import SWITCHES, ChatTemplate
 from model_manager.errors import EngineError, ToolsUnsupported
+from model_manager.types import ChatMessage
 
 DATA: Final = Path(__file__).parents[3] / "data" / "templates"
 ORACLE: Final[dict[str, Any]] = json.loads((DATA / "rendering.json").read_text())
@@ -86,6 +87,30 @@ def test_prompts_are_llama_servers(name: str) -> None:
             if not theirs.startswith(BOS):
                 ours = ours.removeprefix(BOS)  # llama.cpp leaves its own to the tokenizer
             assert without_dates(ours) == without_dates(theirs), case
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("deepseek-ai-DeepSeek-V4", True),
+        ("muse-glimmer", True),
+        ("tencent-Hy3", True),
+        ("openai-gpt-oss-120b", True),
+        ("upstage-Solar-Open-100B", True),
+        ("Cohere2MoE", True),
+        ("meta-llama-Llama-3.1-8B-Instruct", False),
+        ("Qwen-Qwen3-0.6B", False),
+    ],
+)
+def test_efforts_are_taken_where_llama_cpp_finds_them(name: str, expected: bool) -> None:
+    """Its test_reasoning_effort_caps."""
+    template = ChatTemplate((DATA / f"{name}.jinja").read_text(), bos_text=BOS, eos_text=EOS)
+    assert template.takes_effort is expected
+
+
+def test_an_effort_by_another_name_reaches_its_template() -> None:
+    template = ChatTemplate((DATA / "muse-glimmer.jinja").read_text())
+    assert "Reasoning strength: low." in template.render((ChatMessage("user", "Hello"),), "auto", "low").text
 
 
 def test_differences_are_few() -> None:
