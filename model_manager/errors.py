@@ -322,6 +322,14 @@ class DraftMismatch(EngineError):
         self.reason = reason
 
 
+class NoGuessingLayers(EngineError):
+    """A model was to guess ahead by layers of its own, and its file has none."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 class TracingUnavailable(EngineError):
     """Which experts a token goes to cannot be read.
 

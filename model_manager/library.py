@@ -261,7 +261,8 @@ class Library:
             ModelNotFound: There is no such entry, or its file is gone.
             ModelFileError: Its file cannot be used (one of its subclasses says why).
             ValueError: A field cannot be kept or cannot have this value.
-            BadOverride, BadExpertCount: This model has no such tensors or experts. Nothing was changed.
+            ContextTooLarge, BadOverride, BadExpertCount, NoGuessingLayers: This model has no such context,
+                tensors, experts or layers. Nothing was changed.
         """
         return self._keep(name, lambda entry: {"plan": _checked(entry, changes), "tuning": {}})
 
@@ -389,5 +390,6 @@ class Library:
 def _checked(entry: ModelEntry, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The entry's wishes with these, as far as its file can fulfil them."""
     values = plans.changed(entry.plan, changes)
-    check_plan(plans.applied(LoadPlan(entry.paths[0]), values), read_files(entry.paths[0]))
+    plan = plans.applied(LoadPlan(entry.paths[0], name=entry.name), values)
+    check_plan(plan, read_files(entry.paths[0]))
     return values

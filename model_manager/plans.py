@@ -19,11 +19,28 @@ KEPT_KEYS: Final = ("plan", "adapters", "tuning", "measured", "mmproj")
 """Of a record's `info`: they survive a new look at the files."""
 
 
+LEAST_ROWS: Final = 32
+"""Of a decode call, and of a context: with fewer nothing can be computed that makes sense."""
+
+MOST_THREADS: Final = 512
+"""Source: llama.cpp@0c1e57098 ggml/include/ggml.h, GGML_MAX_N_THREADS"""
+
+MOST_PARALLEL: Final = 8
+"""Answers that a model computes together."""
+
 _RATES: Final = ("prefill_tokens_per_s", "decode_tokens_per_s")
 
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_threads(value: object) -> bool:
+    return isinstance(value, int) and _is_count(value) and value <= MOST_THREADS
+
+
+def _is_rows(value: object) -> bool:
+    return isinstance(value, int) and _is_count(value) and value >= LEAST_ROWS
 
 
 def _is_layers(value: object) -> bool:
@@ -39,12 +56,12 @@ def _is_overrides(value: object) -> bool:
 
 
 FIELDS: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "n_ctx_tokens": _is_count,
-    "n_batch_tokens": lambda value: _is_count(value) and value > 0,
-    "n_ubatch_tokens": _is_count,
-    "n_threads": _is_count,
-    "n_threads_batch": _is_count,
-    "n_parallel": lambda value: _is_count(value) and 1 <= value <= 8,
+    "n_ctx_tokens": lambda value: value == 0 or _is_rows(value),
+    "n_batch_tokens": _is_rows,
+    "n_ubatch_tokens": lambda value: value == 0 or _is_rows(value),
+    "n_threads": _is_threads,
+    "n_threads_batch": _is_threads,
+    "n_parallel": lambda value: _is_count(value) and 1 <= value <= MOST_PARALLEL,
     "n_gpu_layers": _is_count,
     "n_cpu_expert_layers": _is_layers,
     "tensor_overrides": _is_overrides,

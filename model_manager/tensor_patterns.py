@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from model_manager.errors import BadExpertCount, BadOverride
+from model_manager.errors import BadExpertCount, BadOverride, ContextTooLarge, NoGuessingLayers
 from model_manager.shards import GgufModel
 from model_manager.types import ALL_LAYERS, LoadPlan
 
@@ -35,19 +35,25 @@ def overrides_of(plan: LoadPlan, n_layers: int) -> list[tuple[str, str]]:
 
 
 def check_plan(plan: LoadPlan, model: GgufModel) -> None:
-    """See that what a plan says of a model's tensors and experts can be.
+    """See that what a plan says of a model's context, tensors, experts and guessing layers can be.
 
     Raises:
-        BadOverride, BadExpertCount: It cannot.
+        ContextTooLarge, BadOverride, BadExpertCount, NoGuessingLayers: It cannot.
     """
     header = model.header
+    if plan.n_ctx_tokens > header.n_ctx_train_tokens > 0:
+        raise ContextTooLarge(plan.n_ctx_tokens, header.n_ctx_train_tokens)
+    if plan.speculation == "mtp" and header.hyperparameter("nextn_predict_layers") < 1:
+        raise NoGuessingLayers(plan.name or plan.model_path.stem)
     if plan.n_experts_used and not 1 <= plan.n_experts_used <= header.n_experts:
         raise BadExpertCount(plan.n_experts_used, header.n_experts)
     names = [tensor.name for tensor in model.tensors()]
     for pattern, _device in plan.tensor_overrides:
         check_pattern(pattern, names)
     if plan.n_cpu_expert_layers:
-        check_pattern(rf"\.{EXPERTS}", names)  # else the model has no experts at all
+        if not header.n_experts:
+            raise BadExpertCount(0, 0)
+        check_pattern(rf"\.{EXPERTS}", names)
 
 
 def check_pattern(pattern: str, tensor_names: Sequence[str]) -> None:

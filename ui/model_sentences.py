@@ -62,6 +62,14 @@ def _draft_mismatch(error: models.DraftMismatch) -> str:
     )
 
 
+def _no_guessing_layers(error: models.NoGuessingLayers) -> str:
+    return tr(
+        "“{name}” brings no layers for guessing ahead. "
+        "Choose “auto” instead of “mtp”, or a smaller model that guesses.",
+        name=error.name,
+    )
+
+
 def _bad_override(error: models.BadOverride) -> str:
     if error.reason:
         return tr(
@@ -86,7 +94,10 @@ def _unknown_device(error: models.UnknownDevice) -> str:
 
 def _bad_expert_count(error: models.BadExpertCount) -> str:
     if error.n_experts == 0:
-        return tr("This model has no experts, so none can be chosen. Reset the number of active experts.")
+        return tr(
+            "This model has no experts, so nothing can be set for them. "
+            "Leave that out, or reset it with “coterie models plan MODEL --reset”."
+        )
     return tr(
         "The model has {n} experts, so {used} of them cannot be active. Choose a number from 1 to {n}.",
         n=error.n_experts,
@@ -293,6 +304,7 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = transfer_sentences.
     models.LoadFailed: _load_failed,
     models.ContextTooLarge: _context_too_large,
     models.DraftMismatch: _draft_mismatch,
+    models.NoGuessingLayers: _no_guessing_layers,
     models.BadOverride: _bad_override,
     models.UnknownDevice: _unknown_device,
     models.BadExpertCount: _bad_expert_count,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -29,11 +29,12 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
     plan.add_argument("name", metavar="MODEL")
     plan.add_argument("--reset", action="store_true", help="forget what was set, before other options")
     for option, kind, text in (
-        ("--ctx", _count, "tokens of context; 0 for the setting's or the model's own"),
-        ("--batch", _count, "rows of one decode call"),
-        ("--ubatch", _count, "rows computed at once; less takes less memory"),
-        ("--threads", _count, "decode threads; 0 chooses"),
-        ("--threads-batch", _count, "threads that read prompts; 0 is as many"),
+        ("--ctx", _rows_or_none, "tokens of context; 0 for the setting's or the model's own"),
+        ("--batch", _rows, "rows of one decode call"),
+        ("--ubatch", _rows_or_none, "rows computed at once; less takes less memory"),
+        ("--parallel", _answers, "answers computed together, 1 to 8; they share the context"),
+        ("--threads", _threads, "decode threads; 0 chooses"),
+        ("--threads-batch", _threads, "threads that read prompts; 0 is as many"),
         ("--gpu-layers", _layers, "so many layers on devices, or all"),
         ("--cpu-experts", _layers, "experts of the first N layers in main memory, or all"),
         ("--experts", _count, "active experts; 0 for the model's own"),
@@ -47,10 +48,18 @@ def add_actions(action: Callable[[str, Any, str], argparse.ArgumentParser]) -> N
         "--repack", action=argparse.BooleanOptionalAction, help="rearranged weights: faster, but a copy"
     )
     plan.add_argument(
-        "--override", metavar="PATTERN=DEVICE", action="append", help="tensors on a device; may be repeated"
+        "--override",
+        metavar="PATTERN=DEVICE",
+        type=_override,
+        action="append",
+        help="tensors on a device; may be repeated",
     )
     plan.add_argument(
-        "--rpc", metavar="HOST:PORT", action="append", help="llama.cpp's RPC server; may be repeated"
+        "--rpc",
+        metavar="HOST:PORT",
+        type=_endpoint,
+        action="append",
+        help="llama.cpp's RPC server; may be repeated",
     )
     plan.add_argument(
         "--speculation",
@@ -68,6 +77,7 @@ def show_plan(arguments: argparse.Namespace, services: Services, console: Consol
         changes["draft_path"] = _draft_path(arguments.draft, services, console)
     entry = services.library.get(model_name(arguments.name, services, console))
     services.engines.plan_for(entry)  # a starter's file is made by this, a damaged one is said in its words
+    _require_draft(changes, {} if arguments.reset else entry.plan)
     if arguments.reset:
         entry = services.library.reset_plan(entry.name)
     if changes:
@@ -138,6 +148,7 @@ def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
         "n_ctx_tokens": arguments.ctx,
         "n_batch_tokens": arguments.batch,
         "n_ubatch_tokens": arguments.ubatch,
+        "n_parallel": arguments.parallel,
         "n_threads": arguments.threads,
         "n_threads_batch": arguments.threads_batch,
         "n_gpu_layers": 999 if arguments.gpu_layers == ALL_LAYERS else arguments.gpu_layers,
@@ -147,13 +158,18 @@ def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
         "cache_type_v": arguments.kv_v or arguments.kv,
         "load_mode": arguments.load_mode,
         "use_repack": arguments.repack,
-        "tensor_overrides": arguments.override and [_override(text) for text in arguments.override],
+        "tensor_overrides": arguments.override,
         "speculation": arguments.speculation,
-        "rpc_devices": arguments.rpc and [_endpoint(text) for text in arguments.rpc],
+        "rpc_devices": arguments.rpc,
     }
-    if wanted["n_batch_tokens"] == 0:
-        raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value="0", key="--batch"))
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _require_draft(changes: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
+    wanted = {**kept, **changes}
+    if wanted.get("speculation") == "draft" and wanted.get("draft_path") is None:
+        words = tr("No model is named that could guess. Name a smaller one of the same family with --draft.")
+        raise BadUsage(f"coterie: {words}")
 
 
 def _draft_path(name: str, services: Services, console: Console) -> str | None:
@@ -165,9 +181,33 @@ def _draft_path(name: str, services: Services, console: Console) -> str | None:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
+    return int(text)
+
+
+def _rows(text: str) -> int:
+    value = _count(text)
+    if value < plans.LEAST_ROWS:
+        raise argparse.ArgumentTypeError(f"{text} is below {plans.LEAST_ROWS}")
+    return value
+
+
+def _rows_or_none(text: str) -> int:
+    return _count(text) and _rows(text)
+
+
+def _threads(text: str) -> int:
+    value = _count(text)
+    if value > plans.MOST_THREADS:
+        raise argparse.ArgumentTypeError(f"{text} is above {plans.MOST_THREADS}")
+    return value
+
+
+def _answers(text: str) -> int:
+    value = _count(text)
+    if not 1 <= value <= plans.MOST_PARALLEL:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {plans.MOST_PARALLEL}")
     return value
 
 
@@ -176,16 +216,16 @@ def _layers(text: str) -> int:
 
 
 def _override(text: str) -> list[str]:
-    pattern, equals, device = text.rpartition("=")
-    if not equals or not pattern or not device:
-        raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value=text, key="--override"))
+    pattern, _equals, device = text.rpartition("=")
+    if not pattern or not device:
+        raise argparse.ArgumentTypeError(f"{text} is not PATTERN=DEVICE, as in ffn_.*_exps=CPU")
     return [pattern, device]
 
 
 def _endpoint(text: str) -> str:
     host, _colon, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise BadUsage(tr("coterie: {value} cannot be the value of {key}.", value=text, key="--rpc"))
+        raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT, as in 192.168.1.7:50052")
     return text
 
 
@@ -220,6 +260,7 @@ def _plan_rows(entry: ModelEntry, plan: LoadPlan) -> list[list[str]]:
         "n_ctx_tokens": (tr("context"), or_number(plan.n_ctx_tokens, own)),
         "n_batch_tokens": (tr("rows of a call"), formats.number(plan.n_batch_tokens)),
         "n_ubatch_tokens": (tr("rows at once"), or_number(plan.n_ubatch_tokens, tr("all of a call"))),
+        "n_parallel": (tr("answers at once"), formats.number(plan.n_parallel)),
         "n_threads": (tr("threads"), or_number(plan.n_threads, chosen)),
         "n_threads_batch": (tr("threads for prompts"), or_number(plan.n_threads_batch, tr("as many"))),
         "n_gpu_layers": (

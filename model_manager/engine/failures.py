@@ -34,6 +34,7 @@ _TYPES: Final[Mapping[type[EngineError], tuple[tuple[str, ...], int]]] = {
     errors.ConstraintFailed: (("reason",), 500),
     errors.DecodeFailed: (("code",), 500),
     errors.DraftMismatch: (("name", "draft", "reason"), 503),
+    errors.NoGuessingLayers: (("name",), 503),
     errors.TracingUnavailable: (("reason",), 501),
     errors.RequestRefused: (("status", "reason"), 400),
 }

@@ -36,9 +36,34 @@ def test_a_plan_is_shown_set_obeyed_and_reset(tmp_path: Path) -> None:
 
     refuse(coterie(data_dir, "models", "plan", "tiny", "--experts", "9"), "8 experts")
     refuse(coterie(data_dir, "models", "plan", "tiny", "--override", "blk[.]9=CPU"), "blk[.]9")
-    assert coterie(data_dir, "models", "plan", "tiny", "--rpc", "nowhere").returncode == 2
+    refuse(coterie(data_dir, "models", "plan", "tiny", "--speculation", "mtp"), "tiny", "layers")
+    refuse(coterie(data_dir, "models", "plan", "tiny", "--ctx", "4096"), "256", "4,096")
     shown = json.loads(succeed(coterie(data_dir, "models", "plan", "tiny", "--reset", "--json")).stdout)
     assert shown["set"] == []
+
+
+def test_options_that_cannot_be_are_said_and_change_nothing(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    succeed(coterie(data_dir, "models", "import", str(write_model(tmp_path / "dense.gguf"))))
+    for option, value, word in (
+        ("--ctx", "31", "32"),
+        ("--batch", "0", "32"),
+        ("--ubatch", "many", "whole number"),
+        ("--threads", "513", "512"),
+        ("--parallel", "9", "8"),
+        ("--gpu-layers", "-3", "whole number"),
+        ("--override", "CPU", "PATTERN=DEVICE"),
+        ("--rpc", "nowhere", "HOST:PORT"),
+        ("--speculation", "draft", "--draft"),
+    ):
+        done = coterie(data_dir, "models", "plan", "dense", f"{option}={value}")
+        assert done.returncode == 2, option
+        assert word in done.stderr.splitlines()[-1], option
+    refuse(coterie(data_dir, "models", "plan", "dense", "--cpu-experts", "2"), "no experts")
+    shown = json.loads(succeed(coterie(data_dir, "models", "plan", "dense", "--json")).stdout)
+    assert shown["set"] == []
+    succeed(coterie(data_dir, "models", "plan", "dense", "--parallel", "2", "--ctx", "32", "--batch", "32"))
+    assert succeed(coterie(data_dir, "chat", "-m", "dense", "--max-tokens", "2", "Hello")).stdout
 
 
 def test_a_device_elsewhere_is_warned_of_and_refused_offline(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_pattern_of_nothing_or_no_pattern_is_refused(load: Load, pattern: str)
 
 def test_experts_of_a_dense_model_cannot_be_placed(dense_path: Path) -> None:
     plan = LoadPlan(dense_path, n_ctx_tokens=256, n_cpu_expert_layers=2)
-    with pytest.raises(BadOverride):
+    with pytest.raises(BadExpertCount):
         load_model(plan, lambda _permille: None)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from model_manager.engine.batch import Batch
 from model_manager.engine.llama.library import native_log
-from model_manager.errors import LoadFailed
+from model_manager.errors import LoadFailed, NoGuessingLayers
 
 if TYPE_CHECKING:
     from model_manager.engine.llama.context import LlamaContext
@@ -35,7 +35,8 @@ class MtpContext:
         """Make it, and let the model's own calls keep their hidden states from now on.
 
         Raises:
-            LoadFailed: The binding or the model cannot do it.
+            NoGuessingLayers: The file has none.
+            LoadFailed: The binding cannot do it.
         """
         try:
             from llama_cpp import llama_cpp_ext
@@ -43,7 +44,7 @@ class MtpContext:
             raise LoadFailed(target.model.name, str(error)) from None
         self._ext = llama_cpp_ext
         if native.llama_model_n_layer_nextn(target.model.handle) < 1:
-            raise LoadFailed(target.model.name, "the file has no layers for multi-token prediction")
+            raise NoGuessingLayers(target.model.name)
         self._target = target
         self.n_embd: int = native.llama_model_n_embd_out(target.model.handle)
         self.n_rows_max = target.n_batch_tokens

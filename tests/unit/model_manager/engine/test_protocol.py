@@ -296,6 +296,7 @@ def test_foreign_usage_may_lack_anything() -> None:
         errors.EmptyPrompt(),
         errors.PromptTooLong(9000, 8192),
         errors.ContextTooLarge(9000, 8192),
+        errors.NoGuessingLayers("big"),
         errors.DraftMismatch("big", "small", "100 tokens, not 200"),
         errors.TemplateFailed("why"),
         errors.LoadFailed("starter", "why"),
