@@ -28,6 +28,7 @@ from model_manager.remote_model import read_remote
 from model_manager.shards import GgufModel
 from model_manager.speed import Observation, SpeedForecast
 from model_manager.types import Forecast, ModelEntry
+from model_manager.vision_files import find_mmproj
 from storage.records import Speed
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ def judged(
     if entry is not None and machine is None and with_probe:
         try:
             probe = _probe(services, entry, choice.context)
-            told = _parts_of(probe, choice.fit)
+            told = _parts_of(probe, choice.fit, model.vision_bytes)
             choice = replace(choice, fit=fit(model, here, choice.context, told))
         except ModelManagerError as error:
             log.info("%s cannot be probed: %s", name, error)
@@ -138,7 +139,16 @@ def find(services: Services, ref: str) -> tuple[str, GgufModel]:
             raise
         item = services.sources.resolve(ref)
         return item.name, read_remote(item, services.sources, services.http)
-    return entry.name, read_files(_path_of(entry))
+    model = read_files(_path_of(entry))
+    tower = find_mmproj(model) or entry.mmproj_path
+    return entry.name, replace(model, vision_bytes=_size_of(tower) if tower is not None else 0)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # gone since: then the model does not see
 
 
 def _entry_of(services: Services, name: str, model: GgufModel) -> ModelEntry | None:
@@ -170,9 +180,12 @@ def _probe(services: Services, entry: ModelEntry, context: ContextSize) -> Forec
     return services.vetting.forecast(plan)
 
 
-def _parts_of(probe: Forecast, formula: Fit) -> MemoryParts:
-    """The probe's figures by what they are for; it tells weights together, and headers tell them apart."""
-    total_bytes = sum(device.total_bytes for device in probe.memory)
+def _parts_of(probe: Forecast, formula: Fit, vision_bytes: int) -> MemoryParts:
+    """The probe's figures by what they are for; it tells weights together, and headers tell them apart.
+
+    It does not load what lets a model see.
+    """
+    total_bytes = sum(device.total_bytes for device in probe.memory) + vision_bytes
     named = {
         "attention_bytes": formula.memory.attention_bytes,
         "experts_bytes": formula.memory.experts_bytes,

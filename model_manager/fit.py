@@ -135,6 +135,7 @@ def memory_of(model: GgufModel, anatomy: Anatomy, context: ContextSize) -> Memor
         - anatomy.experts_bytes
         + cache.state_bytes
         + n_vocab * _FLOAT_BYTES * context.n_parallel
+        + model.vision_bytes
         + PROCESS_BYTES,
     )
 

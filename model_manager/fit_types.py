@@ -42,7 +42,7 @@ class MemoryParts:
 
     Attributes:
         attention_bytes: Weights that every token reads: attention, shared experts, routers, norms.
-        other_bytes: Tables of tokens, logits, recurrent states, the process itself.
+        other_bytes: Tables of tokens, logits, recurrent states, what lets it see, the process itself.
     """
 
     attention_bytes: int

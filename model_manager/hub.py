@@ -199,22 +199,15 @@ class Hub:
         if isinstance(reference, UrlReference):
             return item_at(self._http, reference)
         model = self.model_info(reference.repo_id, reference.revision)
-        return self.item_of(model, choose(reference, model.files), with_vision=reference.path is None)
+        return self.item_of(model, choose(reference, model.files))
 
-    def item_of(
-        self, model: HubModel, chosen: Sequence[HubFile], *, with_vision: bool = False
-    ) -> DownloadItem:
-        """What to download for the files of one model of a repository, the first shard first.
-
-        Args:
-            model: The repository.
-            chosen: The model's files.
-            with_vision: Also what lets it see, if the repository has that: it goes beside the model.
+    def item_of(self, model: HubModel, chosen: Sequence[HubFile]) -> DownloadItem:
+        """What to download for the files of one model of a repository, as `items.item_of` says it.
 
         Raises:
             UnsafeFilename: The hub's names would leave our folder.
         """
-        return item_of(model, chosen, model.repo_id, self.file_url, with_vision=with_vision)
+        return item_of(model, chosen, model.repo_id, self.file_url)
 
     def file_url(self, repo_id: str, path: str, revision: str = "main") -> str:
         """Where the bytes of a file can be asked for."""

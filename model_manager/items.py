@@ -19,17 +19,14 @@ def item_of(
     chosen: Sequence[HubFile],
     folder: str,
     file_url: FileUrl,
-    *,
-    with_vision: bool,
 ) -> DownloadItem:
-    """What to download, the first shard first.
+    """What to download, the first shard first; what lets it see goes with it, where the repository has that.
 
     Args:
         model: The repository.
         chosen: The model's files.
         folder: Below the models folder.
         file_url: See there.
-        with_vision: Also what lets it see, if the repository has that: it goes beside the model.
 
     Raises:
         UnsafeFilename: The names would leave our folder.
@@ -44,7 +41,7 @@ def item_of(
         )
         for file in chosen
     )
-    tower = projector(model.files) if with_vision else None
+    tower = projector(model.files)
     if tower is not None:
         name = safe_relative_path(tower.path).name
         path = str(PurePosixPath(files[0].path).with_name(name))

@@ -143,16 +143,14 @@ class ModelScope:
             url = self.file_url(model.repo_id, name, model.revision)
             return self._get(url, MOST_CARD_BYTES, cut=True).decode("utf-8", "replace")
 
-    def item_of(
-        self, model: HubModel, chosen: Sequence[HubFile], *, with_vision: bool = False
-    ) -> DownloadItem:
+    def item_of(self, model: HubModel, chosen: Sequence[HubFile]) -> DownloadItem:
         """What to download for the files of one model of a repository, as `Hub.item_of`.
 
         Raises:
             UnsafeFilename: The names would leave our folder.
         """
         folder = f"{FOLDER}/{model.repo_id}"
-        return item_of(model, chosen, folder, self.file_url, with_vision=with_vision)
+        return item_of(model, chosen, folder, self.file_url)
 
     def file_url(self, repo_id: str, path: str, revision: str = MAIN_BRANCH) -> str:
         """Where the bytes of a file can be asked for."""

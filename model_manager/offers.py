@@ -13,6 +13,7 @@ from model_manager.fit_types import TIGHT_SHARE, Machine, Verdict
 from model_manager.quantizations import Grade, Quality, quality_of
 from model_manager.references import label, runnable_models
 from model_manager.types import HubFile, HubModel
+from model_manager.vision_files import is_vision_name, vision_rank
 
 Basis = Literal["size", "headers", "unreadable"]
 """What a verdict rests on. Where headers could not be read, it is the size again."""
@@ -56,7 +57,7 @@ class Shelf:
 
     Attributes:
         offers: The largest first.
-        projectors: Vision towers, for any of the offers.
+        projectors: Vision towers, for any of the offers; the one that is taken along comes first.
         incomplete: Shards of models that lack other shards; they cannot be downloaded.
     """
 
@@ -75,10 +76,13 @@ def shelf_of(model: HubModel, machine: Machine) -> Shelf:
     others = [file for file in model.files if file.path.lower().endswith(".gguf") and file.path not in used]
     return Shelf(
         tuple(offers),
-        tuple(file for file in others if _name(file).startswith("mmproj")),
         tuple(
-            file for file in others if not _name(file).startswith("mmproj") and "imatrix" not in _name(file)
+            sorted(
+                (file for file in others if is_vision_name(_name(file))),
+                key=lambda file: vision_rank(_name(file)),
+            )
         ),
+        tuple(file for file in others if not is_vision_name(_name(file)) and "imatrix" not in _name(file)),
     )
 
 

@@ -183,7 +183,7 @@ def _sets(files: Sequence[HubFile]) -> Mapping[tuple[str, int], list[HubFile]]:
     sets: dict[tuple[str, int], list[HubFile]] = defaultdict(list)
     for file in sorted(files, key=lambda file: file.path):
         name = file.path.rpartition("/")[2].lower()
-        if name.endswith(".gguf") and not name.startswith("mmproj") and "imatrix" not in name:
+        if name.endswith(".gguf") and not is_vision_name(name) and "imatrix" not in name:
             shard = parse_shard_name(file.path)
             sets[(shard.stem, shard.count) if shard else (file.path, 1)].append(file)
     return sets

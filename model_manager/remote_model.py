@@ -13,6 +13,7 @@ from model_manager.network import unavailable
 from model_manager.shards import GgufModel
 from model_manager.sources import FileSource
 from model_manager.types import DownloadFile, DownloadItem
+from model_manager.vision_files import is_vision_name
 
 CHUNK_BYTES: Final = 2 * 2**20
 """What is asked for at once: few requests matter more than few bytes."""
@@ -21,15 +22,18 @@ _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 def read_remote(item: DownloadItem, hub: FileSource, http: Http) -> GgufModel:
-    """Read the headers of all files of a model.
+    """Read the headers of all files of a model; of its vision tower only the size counts.
 
     Raises:
         NotGguf, TruncatedGguf, DamagedGguf, UnsupportedGguf: They are no headers.
         HubError, HubUnavailable, Offline, HostRefused: The server does not give them.
     """
+    towers = [file for file in item.files if is_vision_name(Path(file.path).name)]
+    files = [file for file in item.files if file not in towers] or item.files
     with http.new_client() as client, http.purpose("read header"):
-        headers = tuple(_header(file, hub.token_for(file.url), client) for file in item.files)
-    return GgufModel(tuple(Path(file.path) for file in item.files), headers)
+        headers = tuple(_header(file, hub.token_for(file.url), client) for file in files)
+    vision_bytes = sum(file.size_bytes or 0 for file in towers if file not in files)
+    return GgufModel(tuple(Path(file.path) for file in files), headers, vision_bytes)
 
 
 def _header(file: DownloadFile, token: str | None, client: Client) -> GgufHeader:

@@ -37,10 +37,13 @@ class GgufModel:
     Attributes:
         paths: The first shard first.
         headers: In the order of `paths`. Metadata of the model stands in the first.
+        vision_bytes: Of the file beside it that lets it see and is loaded with it; 0 where there is none, or
+            nobody has looked.
     """
 
     paths: tuple[Path, ...]
     headers: tuple[GgufHeader, ...]
+    vision_bytes: int = 0
 
     @property
     def header(self) -> GgufHeader:

@@ -104,17 +104,15 @@ class Sources:
         if isinstance(reference, UrlReference) or reference.source == "hub":
             return self.hub.resolve(ref)
         model = self.model_info(reference)
-        return self.item_of(model, choose(reference, model.files), with_vision=reference.path is None)
+        return self.item_of(model, choose(reference, model.files))
 
-    def item_of(
-        self, model: HubModel, chosen: Sequence[HubFile], *, with_vision: bool = False
-    ) -> DownloadItem:
+    def item_of(self, model: HubModel, chosen: Sequence[HubFile]) -> DownloadItem:
         """What to download for the files of one model of a repository, the first shard first.
 
         Raises:
             UnsafeFilename: The names would leave our folder.
         """
-        return self.of(model.source).item_of(model, chosen, with_vision=with_vision)
+        return self.of(model.source).item_of(model, chosen)
 
     def holds(self, url: str) -> bool:
         """Whether a file's address is at one of them as they are set now."""

@@ -139,8 +139,8 @@ def _print_offers(page: Page, console: Console) -> None:
             + f" coterie models search {printable(page.model.repo_id.rpartition('/')[2])}\n"
         )
     print_table(console, [_offer_row(offer) for offer in shelf.offers], right=[2])
-    for file in shelf.projectors:
-        words = tr("for images, with any of them: {file}", file=file.path)
+    for file in shelf.projectors[:1]:
+        words = tr("comes along with any of them, for images: {file}", file=file.path)
         console.out(f"   {printable(words)}  {formats.size(file.size_bytes)}\n")
     for file in shelf.incomplete:
         console.out(

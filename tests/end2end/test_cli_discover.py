@@ -91,6 +91,12 @@ def test_show(data_dir: Path, hub: HubServer) -> None:
     (offer,) = json.loads(succeed(coterie(data_dir, *judged, env=env)).stdout)["quantizations"]
     assert (offer["verdict"], offer["verdict_basis"]) == ("fits", "headers")
     refuse(coterie(data_dir, "models", "show", f"{REPO}:Q2_K", env=env), "Q4_K_M")
+    fit = ("models", "fit", f"{REPO}:q4_k_m", "--json")
+    with_tower = json.loads(succeed(coterie(data_dir, *fit, env=env)).stdout)
+    del hub.repos[REPO].files["mmproj-F16.gguf"]
+    without = json.loads(succeed(coterie(data_dir, *fit, env=env)).stdout)
+    assert with_tower["model"] == without["model"], "what lets it see is no part of it, but takes memory"
+    assert with_tower["memory"]["total_bytes"] - without["memory"]["total_bytes"] == 100
     refuse(coterie(data_dir, "models", "show", "nobody/nothing", env=env), "no such model")
     refuse(coterie(data_dir, "models", "show", "nothing-here", env=env), "nothing-here")
 

@@ -276,8 +276,9 @@ class HubPageView(QWidget):
         if page is None:
             return []
         lines = [
-            f"{tr('for images, with any of them: {file}', file=file.path)}  {formats.size(file.size_bytes)}"
-            for file in page.projectors
+            f"{tr('comes along with any of them, for images: {file}', file=file.path)}"
+            f"  {formats.size(file.size_bytes)}"
+            for file in page.projectors[:1]
         ]
         lines += [
             tr("not usable, other parts of it are missing: {file}", file=file.path)

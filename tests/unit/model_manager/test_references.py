@@ -18,6 +18,7 @@ NAMES = (
     "Big-MoE-UD-Q4_K_XL.gguf",
     "BF16/Big-MoE-BF16-00001-of-00002.gguf",
     "BF16/Big-MoE-BF16-00002-of-00002.gguf",
+    "Big-MoE-mmproj-Q2_K.gguf",
     "Q8_0/Big-MoE-Q8_0-00001-of-00003.gguf",
 )
 FILES = tuple(HubFile(name, 1000 - len(name), "0" * 64) for name in NAMES)
