@@ -68,6 +68,8 @@ def _model_file(error: models.ModelFileError) -> str:
 
 
 def _model_not_found(error: models.ModelNotFound) -> str:
+    if Path(error.name).is_absolute() or error.name.endswith(".gguf"):
+        return tr("There is no model file at {path}. Check the path.", path=error.name)
     return tr(
         "The library has no model named “{name}”. Choose another model or import its file.", name=error.name
     )
@@ -107,6 +109,12 @@ def _kept_by_store(error: models.KeptByStore) -> str:
 
 
 def _store_not_found(error: models.StoreNotFound) -> str:
+    if error.where in error.choices:
+        return tr(
+            "“{where}” keeps no models on this computer, as far as its settings tell. "
+            "If they lie elsewhere, name that folder.",
+            where=error.where,
+        )
     return tr(
         "There is no folder of models at “{where}”. "
         "Name another folder, or one of these programs: {choices}.",

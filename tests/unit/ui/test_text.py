@@ -199,3 +199,22 @@ def test_a_probe_that_failed_says_how(ending: str, words: str) -> None:
 def test_a_pattern_of_nothing_is_not_a_wrong_pattern() -> None:
     assert sentence(models.BadOverride("x(", "unbalanced")) != sentence(models.BadOverride("x("))
     assert sentence(models.BadExpertCount(3, 0)) != sentence(models.BadExpertCount(9, 8))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (models.ModelNotFound("/mnt/a.gguf"), "There is no model file at /mnt/a.gguf."),
+        (models.ModelNotFound("jan/tiny"), "The library has no model named “jan/tiny”."),
+        (models.StoreNotFound("jan", ("hub", "jan")), "“jan” keeps no models on this computer"),
+        (models.StoreNotFound("/mnt", ("hub", "jan")), "There is no folder of models at “/mnt”."),
+        (models.NotOffered("o/r:Q9", ("Q4_K_M",)), "“o/r:Q9” is not offered. Choose one of these: Q4_K_M."),
+        (models.NotOffered("o/r"), "“o/r” holds no model in GGUF files. Choose another repository."),
+        (
+            models.NotOffered("o/r", (), ("a-2-of-2.gguf",)),
+            "and the hub lacks “a-2-of-2.gguf”. Choose another",
+        ),
+    ],
+)
+def test_what_is_not_there_is_called_by_what_it_is(error: Exception, words: str) -> None:
+    assert words in sentence(error)
