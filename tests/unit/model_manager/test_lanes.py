@@ -18,6 +18,7 @@ from model_manager.partial import PartialFile
 from model_manager.pieces import Piece
 from model_manager.transfer import Transfer, TransferOptions
 from tests.helpers.hub_server import HubFileContent, HubServer, random_bytes
+from tests.helpers.transfers import assert_right, door_to, never, transfers_of
 
 REPO = "tests/Large-GGUF"
 NAME = "large-Q8_0.gguf"
@@ -45,10 +46,8 @@ def hub_server() -> Iterator[HubServer]:
 
 @pytest.fixture
 def http(hub_server: HubServer) -> Iterator[Http]:
-    door = Http()
-    door.allow(hub_server.endpoint, may_carry_token=True)
-    yield door
-    door.close()
+    with door_to(hub_server) as door:
+        yield door
 
 
 @pytest.fixture
@@ -63,17 +62,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(hub_server: HubServer, http: Http, file: HubFileContent, path: Path) -> Callable[..., Transfer]:
-    def make_transfer(*, is_direct: bool = False, options: TransferOptions = HASTY, **more: Any) -> Transfer:
-        if is_direct:
-            return Transfer(http, f"{hub_server.endpoint}/direct/{REPO}/{NAME}", path, options=options)
-        url = f"{hub_server.endpoint}/{REPO}/resolve/main/{NAME}"
-        return Transfer(http, url, path, size_bytes=SIZE, sha256=file.sha256, options=options, **more)
-
-    return make_transfer
-
-
-def never() -> bool:
-    return False
+    return transfers_of(hub_server, http, REPO, file, path, HASTY)
 
 
 def parts(server: HubServer) -> list[str]:
@@ -81,11 +70,6 @@ def parts(server: HubServer) -> list[str]:
     return [
         asked for seen in server.requests if (asked := seen.headers.get("range", "")) and asked[-1].isdigit()
     ]
-
-
-def assert_right(path: Path, content: bytes) -> None:
-    assert path.read_bytes() == content
-    assert [other.name for other in path.parent.iterdir()] == [path.name]
 
 
 def stop_with_pieces(make: Callable[..., Transfer], path: Path) -> PartialFile:

@@ -35,6 +35,7 @@ from model_manager.partial import PartialFile
 from model_manager.pieces import Piece
 from model_manager.transfer import Transfer, TransferOptions
 from tests.helpers.hub_server import HubFileContent, HubServer, random_bytes
+from tests.helpers.transfers import assert_right, door_to, never, transfers_of
 
 REPO = "tests/Small-GGUF"
 NAME = "small-Q8_0.gguf"
@@ -51,10 +52,8 @@ def hub_server() -> Iterator[HubServer]:
 
 @pytest.fixture
 def http(hub_server: HubServer) -> Iterator[Http]:
-    door = Http()
-    door.allow(hub_server.endpoint, may_carry_token=True)
-    yield door
-    door.close()
+    with door_to(hub_server) as door:
+        yield door
 
 
 @pytest.fixture
@@ -69,29 +68,11 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def make(hub_server: HubServer, http: Http, file: HubFileContent, path: Path) -> Callable[..., Transfer]:
-    """A transfer as the hub plans it; `is_direct` makes one of a bare address without size and hash."""
-
-    def make_transfer(*, is_direct: bool = False, options: TransferOptions = HASTY, **facts: Any) -> Transfer:
-        if is_direct:
-            return Transfer(http, f"{hub_server.endpoint}/direct/{REPO}/{NAME}", path, options=options)
-        url = f"{hub_server.endpoint}/{REPO}/resolve/main/{NAME}"
-        facts = {"size_bytes": SIZE, "sha256": file.sha256} | facts
-        return Transfer(http, url, path, options=options, **facts)
-
-    return make_transfer
-
-
-def never() -> bool:
-    return False
+    return transfers_of(hub_server, http, REPO, file, path, HASTY)
 
 
 def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
-
-
-def assert_right(path: Path, file: HubFileContent) -> None:
-    assert path.read_bytes() == file.content
-    assert sorted(other.name for other in path.parent.iterdir()) == [path.name]
 
 
 def assert_kept(path: Path, file: HubFileContent, n_bytes: int) -> None:
@@ -110,21 +91,21 @@ def cut_first(server: HubServer, make: Callable[..., Transfer], **kinds: Any) ->
 def test_transfer_downloads_verifies_and_renames(make, path, file) -> None:
     transfer = make()
     assert transfer.run(never) == path
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert (transfer.received_bytes, transfer.size_bytes, transfer.sha256) == (SIZE, SIZE, file.sha256)
 
 
 def test_transfer_learns_size_and_hash_from_the_hub(make, path, file) -> None:
     transfer = make(size_bytes=None, sha256=None)
     transfer.run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert transfer.sha256 == file.sha256
 
 
 def test_transfer_of_a_bare_address_computes_the_hash(make, path, file) -> None:
     transfer = make(is_direct=True)
     transfer.run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert transfer.sha256 == file.sha256
 
 
@@ -143,14 +124,14 @@ def test_transfer_replaces_a_wrong_file_only_by_the_right_one(make, path, file, 
         make().run(never)
     assert path.read_bytes() == b"old"
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_transfer_goes_on_where_a_connection_broke(make, path, file, hub_server) -> None:
     hub_server.misbehave("body", cut_after=CUT)
     hub_server.misbehave("body", cut_after=CUT)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert hub_server.sent_bytes == SIZE
 
 
@@ -158,14 +139,14 @@ def test_transfer_goes_on_in_a_new_run(make, path, file, hub_server) -> None:
     cut_first(hub_server, make)
     assert_kept(path, file, CUT)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert hub_server.sent_bytes == SIZE
 
 
 def test_bare_address_goes_on_in_a_new_run(make, path, file, hub_server) -> None:
     cut_first(hub_server, make, is_direct=True)
     make(is_direct=True).run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert hub_server.sent_bytes == SIZE
     assert hub_server.requests[-1].headers["if-range"] == f'"{file.git_oid}"'
 
@@ -174,7 +155,7 @@ def test_retries_are_counted_anew_when_bytes_arrived(make, path, file, hub_serve
     for _ in range(9):
         hub_server.misbehave("body", cut_after=300_000)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_server_that_always_stops_is_given_up_and_bytes_are_kept(make, path, file, hub_server) -> None:
@@ -210,7 +191,7 @@ def test_refusals_have_types_and_keep_bytes(
     assert "Signature" not in str(caught.value)
     hub_server.behave()
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
@@ -218,13 +199,13 @@ def test_passing_refusals_pass(make, path, file, hub_server, status: int) -> Non
     hub_server.misbehave("resolve", status=status, headers={"Retry-After": "0"})
     hub_server.misbehave("body", status=status)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_expired_storage_address_is_asked_for_again(make, path, file, hub_server) -> None:
     hub_server.misbehave("body", status=403)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert [seen.server for seen in hub_server.requests] == ["hub", "cdn", "hub", "cdn"]
 
 
@@ -247,7 +228,7 @@ def test_silent_server_is_noticed(make, path, file, hub_server) -> None:
 def test_stall_is_survived(make, path, file, hub_server) -> None:
     hub_server.misbehave("body", stall_after=CUT)
     make(options=TransferOptions(1.0, 2, 0.001, 0)).run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert hub_server.sent_bytes == SIZE
 
 
@@ -263,7 +244,7 @@ def test_whole_file_for_a_range_begins_anew(make, path, file, hub_server) -> Non
     cut_first(hub_server, make)
     hub_server.misbehave("body", is_range_ignored=True)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_whole_file_of_another_length_does_not_cost_what_is_held(make, path, file, hub_server) -> None:
@@ -310,7 +291,7 @@ def test_lie_about_length_is_refused(make, path, hub_server, delta: int) -> None
 def test_body_that_is_too_long_counts_if_the_hash_is_right(make, path, file, hub_server) -> None:
     hub_server.misbehave("body", is_chunked=True, length_delta=1000)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_body_that_is_too_long_is_refused_without_a_hash(make, path, hub_server) -> None:
@@ -349,7 +330,7 @@ def test_another_file_on_the_hub_is_noticed_before_a_byte_is_taken(make, path, f
 def test_changed_etag_of_a_bare_address_begins_anew(make, path, file, hub_server) -> None:
     hub_server.misbehave("body", cut_after=CUT, etag="old", is_corrupt=True)
     make(is_direct=True).run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_etag_that_changes_every_time_is_given_up(make, path, hub_server) -> None:
@@ -366,7 +347,7 @@ def test_bytes_of_another_plan_are_not_used(make, path, file, hub_server) -> Non
     sidecar.write_text(sidecar.read_text().replace(file.sha256, "1" * 64))
     part_of(path).write_bytes(b"x" * CUT)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 @pytest.mark.parametrize("sidecar", ["", "{", "[]", '{"url": 1}', None])
@@ -376,7 +357,7 @@ def test_bytes_without_a_readable_sidecar_are_not_used(make, path, file, sidecar
     if sidecar is not None:
         path.with_name(path.name + ".part.json").write_text(sidecar)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_partial_file_that_is_too_long_begins_anew(make, path, file, hub_server) -> None:
@@ -384,7 +365,7 @@ def test_partial_file_that_is_too_long_begins_anew(make, path, file, hub_server)
     with part_of(path).open("ab") as part:
         part.write(b"x" * SIZE)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_after_a_reboot_only_synced_bytes_count(
@@ -396,7 +377,7 @@ def test_after_a_reboot_only_synced_bytes_count(
     sidecar.write_text(json.dumps(record | {"runs": [[0, 400_000]], "boot": "another run"}))
     part_of(path).write_bytes(file.content[:400_000] + b"\0" * (CUT - 400_000))
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_kill_between_last_byte_and_rename_costs_nothing(make, path, file, hub_server) -> None:
@@ -404,7 +385,7 @@ def test_kill_between_last_byte_and_rename_costs_nothing(make, path, file, hub_s
     part_of(path).write_bytes(file.content)
     n_requests = len(hub_server.requests)
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     assert len(hub_server.requests) == n_requests
 
 
@@ -440,7 +421,7 @@ def test_system_that_refuses_in_the_middle_keeps_bytes(
     assert_kept(path, file, 500_000)
     monkeypatch.undo()
     make().run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
 
 
 def test_full_disk_is_a_typed_error(tmp_path: Path) -> None:
@@ -479,7 +460,7 @@ def test_nothing_answers(http, path) -> None:
 def test_token_stays_at_its_host(make, path, file, hub_server) -> None:
     hub_server.repos[REPO].gated_token = "hf_secret"
     make(token="hf_secret").run(never)
-    assert_right(path, file)
+    assert_right(path, file.content)
     hub, cdn = hub_server.requests
     assert hub.headers["authorization"] == "Bearer hf_secret"
     assert "authorization" not in cdn.headers
