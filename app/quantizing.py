@@ -137,6 +137,7 @@ class Quantizing:
 
         with self._exclusively(job), contextlib.ExitStack() as undo:
             undo.callback(_discard, part)
+            _discard(part)  # llama.cpp would write where a link leads
             total_bytes = job.plan.size_bytes + job.plan.new_bytes
             self._make(job, part, lambda done, _total: progress(done, total_bytes), is_over)
             sha256 = _hash(part, job, progress, is_over)

@@ -78,7 +78,8 @@ def _copy(source: Path, part: Path, progress: Callable[[int], None], cancelled: 
     digest = Sha256()
     with source.open("rb") as reader:
         try:
-            with part.open("wb") as writer:
+            part.unlink(missing_ok=True)
+            with part.open("xb") as writer:  # a link there would lead elsewhere
                 while chunk := reader.read(CHUNK_BYTES):
                     if cancelled():
                         raise TransferCancelled

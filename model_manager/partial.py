@@ -31,6 +31,7 @@ from typing import BinaryIO
 from model_manager.boot import boot_mark, is_this_run
 from model_manager.errors import CannotWrite, DiskFull, FileInUse
 from model_manager.file_lock import lock
+from model_manager.own_files import open_own
 from model_manager.piece_journal import PieceJournal
 from model_manager.pieces import Piece, Pieces, are_runs
 from model_manager.sidecar import Origin, Sidecar, read_sidecar
@@ -39,8 +40,6 @@ log = logging.getLogger(__name__)
 
 SAVE_INTERVAL_S = 3.0
 SAVE_INTERVAL_BYTES = 64 << 20
-
-_BINARY_NO_LINKS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 class PartialFile:
@@ -291,8 +290,8 @@ class PartialFile:
     def _locked(self) -> BinaryIO:
         """The file, open and locked."""
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY_NO_LINKS, 0o644)
-            file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115  (held until close)
+            file = open_own(self.path)
+            descriptor = file.fileno()
             if not lock(descriptor):
                 file.close()
                 raise FileInUse(self.path)

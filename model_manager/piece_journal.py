@@ -9,12 +9,13 @@ process. After a power cut it says nothing, and the sidecar counts.
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
+
+from model_manager.own_files import open_own
 
 _COUNT = struct.Struct("<I")
 _MAX_BYTES = 1 << 16
@@ -38,8 +39,7 @@ class PieceJournal:
         Raises:
             OSError: The system refuses.
         """
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
-        self._file = open(descriptor, "r+b", buffering=0)  # noqa: SIM115  (held until close)
+        self._file = open_own(self.path)
         self.write(runs)
 
     def write(self, runs: Sequence[tuple[int, int]]) -> None:

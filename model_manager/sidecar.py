@@ -72,7 +72,8 @@ class Sidecar:
             "boot": self.boot,
             "adopted_bytes": self.adopted_bytes,
         }
-        with fresh.open("w", encoding="utf-8") as file:
+        fresh.unlink(missing_ok=True)
+        with fresh.open("x", encoding="utf-8") as file:  # a link there would lead elsewhere
             json.dump(record, file)
             file.flush()
             os.fsync(file.fileno())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,26 @@ def test_second_one_is_told_that_the_file_is_in_use(path: Path) -> None:
     assert first.path.exists()
     first.close()
     assert held(path) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("suffix", [".part", ".part.pieces", ".part.json", ".part.new"])
+def test_link_in_the_folder_leads_nowhere(tmp_path: Path, path: Path, suffix: str) -> None:
+    victim = tmp_path / "letter.txt"
+    victim.write_text("Dear Ada")
+    path.parent.mkdir()
+    path.with_name(path.name + suffix).symlink_to(victim)
+    partial = PartialFile(path)
+    with contextlib.suppress(CannotWrite):
+        partial.open()
+        partial.describe(replace(ORIGIN, size_bytes=1 << 30))
+        partial.open_front()
+        behind = partial.claim(1 << 20)
+        assert behind is not None
+        partial.write(behind, b"abc")
+        partial.save()
+    partial.close()
+    assert victim.read_text() == "Dear Ada"
 
 
 def test_another_program_is_kept_out_too(path: Path) -> None:
