@@ -19,6 +19,7 @@ from storage.knowledge.passage_index import PassageIndex
 from storage.knowledge.records import Citation
 from storage.parts import Parts
 from storage.records import Conversation, Filter, Generation, Message, MessageStatus, Part, Role
+from storage.repair import repair
 from storage.rows import (
     GENERATION_COLUMNS,
     SELECT_CONVERSATIONS,
@@ -315,6 +316,10 @@ class Conversations:
             ]
         except DatabaseCorrupt as error:
             return [error.reason]
+
+    def repair(self) -> builtins.list[str]:
+        """Put right what has one right answer, without the search index; what it was, in technical words."""
+        return repair(self._database)
 
     # Inside a transaction
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from storage.database import Database, now_text
 from storage.records import StoredDownload
 from storage.rows import to_json
+
+log = logging.getLogger(__name__)
 
 
 class Downloads:
@@ -19,9 +22,17 @@ class Downloads:
         self._database = database
 
     def list(self) -> list[StoredDownload]:
-        """All downloads, in the order in which they were added, or were put since."""
-        rows = self._database.query("SELECT * FROM downloads ORDER BY position, id")
-        return [_download_of(row) for row in rows]
+        """All downloads, in the order in which they were added, or were put since.
+
+        One whose plan cannot be read is left out, and `verify` tells it.
+        """
+        found = []
+        for row in self._database.query("SELECT * FROM downloads ORDER BY position, id"):
+            try:
+                found.append(_download_of(row))
+            except (ValueError, RecursionError):
+                log.info("the plan of the download %d cannot be read from its row", row["id"])
+        return found
 
     def add(self, ref: str, name: str, plan: Mapping[str, Any]) -> StoredDownload:
         """A new download, queued, behind all others."""
@@ -87,6 +98,13 @@ def _download_of(row: sqlite3.Row) -> StoredDownload:
         ref=row["ref"],
         name=row["name"],
         status=row["status"],
-        plan=json.loads(row["plan"]),
+        plan=_mapping(row["plan"]),
         error=row["error"],
     )
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from storage.database import Database, now_text
 from storage.records import StoredModel
 from storage.rows import to_json
+
+log = logging.getLogger(__name__)
+
+_Value = TypeVar("_Value")
 
 _COLUMNS = (
     "paths",
@@ -40,8 +45,9 @@ class Models:
         self._database = database
 
     def list(self) -> list[StoredModel]:
-        """All entries, by name."""
-        return [_model_of(row) for row in self._database.query("SELECT * FROM models ORDER BY name")]
+        """All entries, by name; one of which nothing can be read is left out, and `verify` tells it."""
+        rows = self._database.query("SELECT * FROM models ORDER BY name")
+        return [model for row in rows if (model := _model_of(row)) is not None]
 
     def get(self, name: str) -> StoredModel | None:
         """The entry of this name; None where there is none."""
@@ -85,20 +91,34 @@ def _values_of(model: StoredModel) -> dict[str, Any]:
     }
 
 
-def _model_of(row: sqlite3.Row) -> StoredModel:
+def _model_of(row: sqlite3.Row) -> StoredModel | None:
+    """The entry of a row; None where not even its files can be read: all else can be found out again."""
+    paths, sha256 = _read(row, "paths", list), _read(row, "sha256", list)
+    if not paths:
+        log.info("the files of the model %s cannot be read from its row", row["name"])
+        return None
     return StoredModel(
         name=row["name"],
-        paths=tuple(json.loads(row["paths"])),
+        paths=tuple(paths),
         size_bytes=row["size_bytes"],
-        sha256=None if row["sha256"] is None else tuple(json.loads(row["sha256"])),
+        sha256=None if sha256 is None else tuple(sha256),
         source=row["source"],
         is_ours=bool(row["is_ours"]),
         chat_template=row["chat_template"],
-        info=json.loads(row["info"]),
-        tags=tuple(json.loads(row["tags"])),
+        info=_read(row, "info", dict) or {},
+        tags=tuple(_read(row, "tags", list) or ()),
         note=row["note"],
-        looks=tuple((int(size), int(mtime)) for size, mtime in json.loads(row["looks"])),
-        verification=None if row["verification"] is None else json.loads(row["verification"]),
+        looks=tuple((int(size), int(mtime)) for size, mtime in _read(row, "looks", list) or ()),
+        verification=_read(row, "verification", dict),
         home=row["home"],
-        moving=None if row["moving"] is None else json.loads(row["moving"]),
+        moving=_read(row, "moving", dict),
     )
+
+
+def _read(row: sqlite3.Row, column: str, kind: type[_Value]) -> _Value | None:
+    """What a column holds as JSON; None where it holds nothing, or something else."""
+    try:
+        value = None if row[column] is None else json.loads(row[column])
+    except (ValueError, RecursionError):
+        value = None
+    return value if isinstance(value, kind) else None

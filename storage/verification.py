@@ -77,6 +77,11 @@ _RULES = (
         UNION ALL SELECT 'prompt', id, updated_at FROM prompts
         UNION ALL SELECT 'message', id, created_at FROM messages
         UNION ALL SELECT 'generation', message_id, started_at FROM generations
+        UNION ALL SELECT 'model', name, added_at FROM models
+        UNION ALL SELECT 'download', id, updated_at FROM downloads
+        UNION ALL SELECT 'import', conversation_id, imported_at FROM origins
+        UNION ALL SELECT 'collection', id, created_at FROM collections
+        UNION ALL SELECT 'document', id, indexed_at FROM documents
         UNION ALL SELECT 'use', model_name, used_at FROM model_uses
         UNION ALL SELECT 'generation', message_id, coalesce(ended_at, started_at) FROM generations
     ) WHERE julianday(moment) IS NULL
@@ -96,6 +101,8 @@ _RULES = (
         UNION ALL SELECT 'model', name, coalesce(verification, '{}') FROM models
         UNION ALL SELECT 'model', name, coalesce(moving, '{}') FROM models
         UNION ALL SELECT 'download', id, plan FROM downloads
+        UNION ALL SELECT 'citation', id, headings FROM citations
+        UNION ALL SELECT 'passage', id, headings FROM passages
     ) WHERE NOT json_valid(value)
     """,
 )

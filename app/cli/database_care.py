@@ -23,13 +23,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compact", action="store_true", help="with --database: give back what is empty in it"
     )
-    parser.add_argument("--repair", action="store_true", help="with --database: make the search index anew")
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="with --database: make the search index anew, and put right what has one right answer",
+    )
 
 
 def care(arguments: argparse.Namespace, services: Services, console: Console) -> int:
     """Repair and compact as asked, then check; 1 where something is wrong."""
     line = ProgressLine(console)
+    repaired: list[str] = []
     if arguments.repair:
+        repaired = services.storage.call(lambda store: store.conversations.repair())
 
         def show_repair(done: int, total: int) -> None:
             line.show_steps(tr("Indexing"), done, total)
@@ -50,6 +56,7 @@ def care(arguments: argparse.Namespace, services: Services, console: Console) ->
     if arguments.json:
         facts: dict[str, Any] = asdict(space) | {
             "problems": problems,
+            "repaired": repaired,
             "given_back_bytes": given_back,
             "newest_backup": None if newest is None else str(newest.path),
         }
@@ -58,15 +65,15 @@ def care(arguments: argparse.Namespace, services: Services, console: Console) ->
     print_table(console, [[name, formats.size(size)] for name, size in words.space_rows(space)], right=[1])
     if given_back is not None:
         console.out(f"\n{words.given_back(given_back)}\n")
+    for what in repaired:
+        console.out("\n" + tr("Repaired: {what}", what=what) + "\n")
     for problem in problems:
         console.out("\n! " + tr("The database has a problem: {problem}", problem=problem) + "\n")
     if not problems:
         console.out("\n" + tr("The database is sound.") + "\n")
-    elif all("search index" in problem or "is indexed" in problem for problem in problems):
-        console.out(
-            tr("Only the search index is wrong: `coterie doctor --database --repair` makes it anew.") + "\n"
-        )
-    elif newest is not None:
+    elif not arguments.repair:
+        console.out(tr("`coterie doctor --database --repair` puts right what can be put right.") + "\n")
+    if problems and newest is not None:
         console.out(
             tr(
                 "The newest backup is {name}: `coterie backup verify {name}` checks it, and"

@@ -13,7 +13,7 @@ from ui.i18n import marked, tr, trn
 KINDS: Final = {
     "text": marked("questions and answers"),
     "reasoning": marked("reasoning"),
-    "attachments": marked("images"),
+    "attachments": marked("images and files"),
     "routing": marked("experts of tokens"),
     "tokens": marked("tokens and their likelihoods"),
     "search index": marked("search index"),
