@@ -25,7 +25,7 @@ from storage.exchange.reading import PROGRAMS, read
 from storage.thread import StorageThread
 from ui import i18n
 from ui.i18n import tr
-from ui.page_markdown import to_html
+from ui.page_markdown import to_html, to_paper_html
 
 Format = Literal["json", "markdown", "html", "pdf", "sharegpt", "openai"]
 SUFFIXES: Final[dict[Format, str]] = {
@@ -310,7 +310,7 @@ def _print(conversation: Carried, path: Path, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         raise OutputExists(path)
     page = io.StringIO()
-    web_page.write(conversation, page, labels(), is_paper=True, render=to_html)
+    web_page.write(conversation, page, labels(), is_paper=True, render=to_paper_html)
     unfinished = path.with_name(f".{path.name}.part")
     try:
         unfinished.touch()  # says what is wrong with the folder better than Qt

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import re
+import threading
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _MAX_SOURCE = 4_000
 _MAX_DEPTH = 40
 _KEPT_FORMULAS = 2_000
 _KEPT_PICTURES = 400
+_one_at_a_time = threading.Lock()
 _VIEW_BOX = re.compile(r'viewBox="([-\d.]+) ([-\d.]+) ([-\d.]+) ([-\d.]+)"')
 
 
@@ -66,7 +68,7 @@ def _typesetter() -> Any:
 
 
 def typeset(latex: str, *, is_display: bool) -> Formula:
-    """Set one formula; slow (1 to 30 ms), for any one thread at a time.
+    """Set one formula; slow (1 to 30 ms), one after the other.
 
     Raises:
         CannotSet: With the typesetter's own words.
@@ -74,7 +76,8 @@ def typeset(latex: str, *, is_display: bool) -> Formula:
     if len(latex) > _MAX_SOURCE or _depth(latex) > _MAX_DEPTH:
         raise CannotSet("too long or too deep")
     try:
-        svg = _typesetter()(latex, size=_SET_AT_PX, inline=not is_display).svg()
+        with _one_at_a_time:
+            svg = _typesetter()(latex, size=_SET_AT_PX, inline=not is_display).svg()
         box = _VIEW_BOX.search(svg)
     except (Exception, RecursionError) as error:  # the typesetter raises whatever it likes
         raise CannotSet(str(error)) from error

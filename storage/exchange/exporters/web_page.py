@@ -23,13 +23,15 @@ from storage.records import Part
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})([^`\n]*)$", re.MULTILINE)
 _PAPER_STYLE = """
+:root { color-scheme: light dark; }
 body { font-family: sans-serif; font-size: 10pt; color: #000; }
 h4 { color: #666; } .text { white-space: pre-wrap; } .note { color: #555; font-style: italic; }
 pre, code { font-family: monospace; font-size: 8.5pt; } pre { white-space: pre-wrap; background: #f4f4f4; }
 blockquote { color: #444; } .fold { font-weight: bold; }
-td, th { padding: 3px 6px; }
+table { border-color: #bbb; border-style: solid; border-collapse: collapse; } td, th { padding: 3px 6px; }
 """
 _STYLE = """
+:root { color-scheme: light dark; }
 body { font: 16px/1.55 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem;
   color: #1d1d1f; background: #fff; }
 h1 { font-size: 1.5rem; line-height: 1.25; } h2 { font-size: .85rem; color: #6b6b70; margin: 0 0 .35rem; }
@@ -37,13 +39,16 @@ section { margin: 1.6rem 0; } .user { background: #f2f2f4; border-radius: .6rem;
 .text { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre { background: #f6f6f8; border: 1px solid #e3e3e7; border-radius: .4rem; padding: .7rem; overflow-x: auto;
   font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
+code { font: .88em ui-monospace, monospace; } pre code { font: inherit; }
 details { color: #55555a; border-left: 3px solid #d8d8dd; padding-left: .8rem; margin: .6rem 0; }
 summary { cursor: pointer; } table { border-collapse: collapse; }
 td, th { border: 1px solid #d8d8dd; padding: .25rem .55rem; } .markdown > :first-child { margin-top: 0; }
+.markdown > :last-child { margin-bottom: 0; }
 .markdown { overflow-wrap: anywhere; } img { max-width: 100%; } .note { color: #6b6b70; font-style: italic; }
 @media (prefers-color-scheme: dark) { body { color: #e8e8ea; background: #1b1b1d; }
   .user { background: #29292c; } pre { background: #232326; border-color: #38383c; }
-  h2, .note { color: #a0a0a6; }
+  h2, .note { color: #a0a0a6; } img.maths { filter: invert(1); }
+  td, th { border-color: #44444a; }
   details { color: #b5b5ba; border-color: #44444a; } }
 @media print { body { max-width: none; margin: 0; color: #000; background: #fff; } h2 { break-after: avoid; }
   pre { break-inside: avoid; } .user { background: none; border: 1px solid #ccc; }
