@@ -52,6 +52,8 @@ class ConversationsWiring(QObject):
         sidebar.shelved.connect(conversations.shelve)
         sidebar.search_changed.connect(conversations.search)
         sidebar.more_requested.connect(conversations.list_more)
+        sidebar.more_hits_requested.connect(conversations.find_more)
+        sidebar.choices_wanted.connect(conversations.list_choices)
         transcript.rating_requested.connect(conversations.rate)
         window.hit_selected.connect(chat.open_at)
         window.commands.insert("Choose a model", [Command(marked("Trash…"), (), self._open_trash)])
@@ -64,7 +66,9 @@ class ConversationsWiring(QObject):
         conversations.found.connect(window.sidebar.set_hits)
         conversations.failed.connect(show_error)
         chat.described.connect(window.set_conversation)
-        chat.reached.connect(window.page.transcript.scroll_to)
+        chat.reached.connect(
+            lambda hit: transcript.scroll_to(hit.message_id, in_reasoning=hit.part == "reasoning")
+        )
 
     def open_again(self, conversation_id: int) -> None:
         """Show what was shown at the last end, if it still lies where it can be seen."""

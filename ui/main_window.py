@@ -10,7 +10,7 @@ from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
-from storage.records import Conversation, Message
+from storage.records import Conversation, Message, SearchHit
 from ui import i18n, icons, theme, window_layout
 from ui.chat.page import ChatPage
 from ui.commands import Command, Commands
@@ -32,7 +32,7 @@ class MainWindow(QMainWindow):
     Signals:
         new_conversation_requested: A fresh conversation, not saved before its first message.
         conversation_selected: id.
-        hit_selected: conversation id, message id.
+        hit_selected: SearchHit.
         send_requested: The message; the composer has been emptied (see `restore_draft`).
         stop_requested: The answer that is being made shall end.
         model_selected: Name in the library.
@@ -49,7 +49,7 @@ class MainWindow(QMainWindow):
 
     new_conversation_requested = Signal()
     conversation_selected = Signal(object)
-    hit_selected = Signal(object, object)
+    hit_selected = Signal(object)
     send_requested = Signal(str)
     stop_requested = Signal()
     model_selected = Signal(str)
@@ -95,6 +95,7 @@ class MainWindow(QMainWindow):
         return [
             Command(marked("New conversation"), ("Ctrl+N",), self._on_new),
             Command(marked("Search"), ("Ctrl+K", "Ctrl+F"), self._on_search),
+            Command(marked("Filter…"), ("Ctrl+Shift+K",), self._on_filter),
             Command(marked("Rename conversation"), ("Ctrl+Shift+R",), self._rename_current),
             Command(marked("Move to the trash"), ("Ctrl+Shift+Backspace",), self._throw_away_current),
             Command(marked("More for this conversation"), ("Ctrl+Shift+M",), self.page.header.open_menu),
@@ -297,9 +298,9 @@ class MainWindow(QMainWindow):
         if self._conversation is None or self._conversation.id != conversation_id:
             self.conversation_selected.emit(conversation_id)
 
-    def _on_hit_chosen(self, conversation_id: int, message_id: int) -> None:
+    def _on_hit_chosen(self, hit: SearchHit) -> None:
         self.show_chat()
-        self.hit_selected.emit(conversation_id, message_id)
+        self.hit_selected.emit(hit)
 
     def _open_conversation_settings(self) -> None:
         conversation = self._conversation
@@ -346,6 +347,10 @@ class MainWindow(QMainWindow):
     def _on_search(self) -> None:
         self.sidebar.show()
         self.sidebar.focus_search()
+
+    def _on_filter(self) -> None:
+        self.sidebar.show()
+        self.sidebar.open_filter()
 
     def _of_current(self, act: Callable[[Conversation], object]) -> None:
         """Do something with the conversation that is shown, if it is stored."""

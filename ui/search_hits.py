@@ -16,6 +16,7 @@ from PySide6.QtCore import (
     QRectF,
     QSize,
     Qt,
+    Signal,
 )
 from PySide6.QtGui import QFont, QPainter, QTextCharFormat, QTextLayout, QTextOption
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
@@ -33,19 +34,41 @@ _N_LINES = 2
 
 
 class SearchHits(QAbstractListModel):
-    """One row a hit."""
+    """One row a hit; more come as one scrolls.
+
+    Signals:
+        more_requested: The last row is in sight; `set_hits` brings all of them and more.
+    """
+
+    more_requested = Signal()
 
     HIT_ROLE = Qt.ItemDataRole.UserRole + 1
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._hits: list[SearchHit] = []
+        self._has_more = False
 
-    def set_hits(self, hits: Sequence[SearchHit]) -> None:
-        """Replace all rows."""
+    def set_hits(self, hits: Sequence[SearchHit], has_more: bool = False) -> None:
+        """Show these; rows that begin with those that are there stay."""
+        self._has_more = has_more
+        n_before = len(self._hits)
+        if n_before and n_before < len(hits) and self._hits == list(hits[:n_before]):
+            self.beginInsertRows(ROOT, n_before, len(hits) - 1)
+            self._hits = list(hits)
+            self.endInsertRows()
+            return
         self.beginResetModel()
         self._hits = list(hits)
         self.endResetModel()
+
+    def canFetchMore(self, _parent: Index) -> bool:
+        return self._has_more
+
+    def fetchMore(self, _parent: Index) -> None:
+        if self._has_more:
+            self._has_more = False  # asked for once
+            self.more_requested.emit()
 
     def hit(self, index: Index) -> SearchHit:
         """What a row stands for."""
@@ -63,7 +86,7 @@ class SearchHits(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return _title(hit)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            place = f" ({tr('in reasoning')})" if hit.part == "reasoning" else ""
+            place = f" ({_place(hit)})" if _place(hit) else ""
             return f"{_title(hit)}{place}: {split_matches(hit.snippet)[0]}"
         return None
 
@@ -88,6 +111,11 @@ def _utf16_length(text: str) -> int:
 
 def _title(hit: SearchHit) -> str:
     return hit.title.strip() or tr("New conversation")
+
+
+def _place(hit: SearchHit) -> str:
+    """Where it was found; empty where it was said."""
+    return {"reasoning": tr("in reasoning"), "title": tr("title"), "file": tr("attachment")}.get(hit.part, "")
 
 
 class HitDelegate(QStyledItemDelegate):
@@ -118,8 +146,8 @@ class HitDelegate(QStyledItemDelegate):
         small = QFont(option.font)
         small.setPointSizeF(small.pointSizeF() * 0.88)
         when = formats.moment(hit.created_at, datetime.now(UTC))
-        if hit.part == "reasoning":
-            when = f"{tr('in reasoning')} · {when}"
+        if place := _place(hit):
+            when = f"{place} · {when}"
         line = QRect(inside.left(), inside.top(), inside.width(), option.fontMetrics.height())
         painter.setFont(small)
         painter.setPen(colors.text_muted)

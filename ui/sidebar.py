@@ -9,7 +9,6 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -24,10 +23,9 @@ from ui.conversation_rows import ConversationDelegate
 from ui.i18n import tr
 from ui.name_dialog import NameDialog
 from ui.rows_view import RowsView
+from ui.search_box import SearchBox
 from ui.search_hits import HitDelegate, SearchHits
 from ui.values import Choices
-
-_DEBOUNCE_MS = 150
 
 
 class Sidebar(QWidget):
@@ -42,8 +40,10 @@ class Sidebar(QWidget):
         export_requested: Conversation.
         trash_requested: id; it can be restored from there.
         shelved: Shelving: where a conversation is to stand from now on.
-        search_changed: What to look for; empty when the search ended.
-        hit_chosen: conversation id, message id.
+        search_changed: Search: what to look for, and what the list is limited to.
+        more_hits_requested: The last one that was found is in sight.
+        choices_wanted: The filter opens; `set_choices` brings what there is.
+        hit_chosen: SearchHit.
     """
 
     new_requested = Signal()
@@ -58,8 +58,10 @@ class Sidebar(QWidget):
     trash_requested = Signal(object)
     shelved = Signal(object)
     export_requested = Signal(object)
-    search_changed = Signal(str)
-    hit_chosen = Signal(object, object)
+    search_changed = Signal(object)
+    more_hits_requested = Signal()
+    choices_wanted = Signal()
+    hit_chosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -69,7 +71,6 @@ class Sidebar(QWidget):
         self._current_id: int | None = None
         self._choices = Choices()
         self._n_active = 0
-        self._is_searching = False
         self._waiting: Callable[[], None] | None = None
         self._build()
         self._connect()
@@ -82,11 +83,8 @@ class Sidebar(QWidget):
         self._paint_mark()
         self.menu_button = IconButton("menu")
         self.new_button = RowButton("compose")
-        self.search_field = QLineEdit()
-        self.search_field.setClearButtonEnabled(True)
-        self.search_field.addAction(
-            icons.icon("search", "text_muted"), QLineEdit.ActionPosition.LeadingPosition
-        )
+        self.search_box = SearchBox()
+        self.search_field = self.search_box.field
         self.conversations = ConversationList(self)
         self.list_view = RowsView()
         self.list_view.setModel(self.conversations)
@@ -118,7 +116,7 @@ class Sidebar(QWidget):
         head.setSpacing(theme.SPACING)
         head.addLayout(top)
         head.addWidget(self.new_button)
-        head.addWidget(self.search_field)
+        head.addWidget(self.search_box)
         foot = QVBoxLayout()
         foot.setContentsMargins(theme.SPACING, theme.SPACING, theme.SPACING, theme.SPACING)
         foot.setSpacing(0)
@@ -138,10 +136,6 @@ class Sidebar(QWidget):
         column.addWidget(self.pages, 1)
         column.addLayout(foot)
 
-        self._debounce = QTimer(self)
-        self._debounce.setSingleShot(True)
-        self._debounce.setInterval(_DEBOUNCE_MS)
-
     def _connect(self) -> None:
         self.new_button.clicked.connect(self.new_requested)
         self.menu_button.clicked.connect(
@@ -160,9 +154,11 @@ class Sidebar(QWidget):
         self.conversations.rename_requested.connect(self.rename_requested)
         self.conversations.more_requested.connect(self.more_requested)
         self.hits_view.chosen.connect(self._on_hit_chosen)
-        self.search_field.textChanged.connect(self._on_search_edited)
+        self.hits.more_requested.connect(self.more_hits_requested)
         self.search_field.installEventFilter(self)
-        self._debounce.timeout.connect(lambda: self.search_changed.emit(self.search_text()))
+        self.search_box.ended.connect(lambda: self.set_hits(None))
+        self.search_box.changed.connect(self.search_changed)
+        self.search_box.choices_wanted.connect(self.choices_wanted)
 
     # --- values in ---
 
@@ -196,13 +192,15 @@ class Sidebar(QWidget):
             bar.setValue(scroll)  # the list would go there, away from what is looked at
 
     def set_choices(self, choices: Choices) -> None:
-        """The folders and tags that the menus of conversations offer."""
+        """What the menus of conversations and the filter offer."""
         self._choices = choices
+        self.search_box.set_choices(choices)
 
     def set_current(self, conversation_id: int | None) -> None:
         """Mark a conversation as the one that is shown; None for a new one."""
         moved = conversation_id != self._current_id
         self._current_id = conversation_id
+        self.search_box.set_conversation(conversation_id)
         index = self.conversations.index_of(conversation_id)
         self.list_view.setCurrentIndex(index)
         if not index.isValid():
@@ -210,9 +208,14 @@ class Sidebar(QWidget):
         elif moved:
             self.list_view.scrollTo(index)
 
-    def set_hits(self, hits: Sequence[SearchHit] | None) -> None:
-        """Show what was found; None shows the conversations. Ignored when the search field is empty."""
-        self.hits.set_hits(hits or ())
+    def set_hits(self, hits: Sequence[SearchHit] | None, has_more: bool = False) -> None:
+        """Show what was found; None shows the conversations. Ignored when the search field is empty.
+
+        Args:
+            hits: The first of them.
+            has_more: There are others; `more_hits_requested` asks for them.
+        """
+        self.hits.set_hits(hits or (), has_more)
         self._show_page(found=hits)
 
     def set_n_active_downloads(self, n_active: int) -> None:
@@ -233,7 +236,11 @@ class Sidebar(QWidget):
 
     def search_text(self) -> str:
         """What is looked for, without surrounding space."""
-        return self.search_field.text().strip()
+        return self.search_box.text()
+
+    def open_filter(self) -> None:
+        """Show what the list and the search can be limited to."""
+        self.search_box.open_filter()
 
     def focus_search(self) -> None:
         """Put the cursor into the search field."""
@@ -264,8 +271,7 @@ class Sidebar(QWidget):
             self.conversation_chosen.emit(conversation.id)
 
     def _on_hit_chosen(self, index: QModelIndex) -> None:
-        hit = self.hits.hit(index)
-        self.hit_chosen.emit(hit.conversation_id, hit.message_id)
+        self.hit_chosen.emit(self.hits.hit(index))
 
     def _on_delete_pressed(self, index: QModelIndex) -> None:
         conversation = self.conversations.conversation(index)
@@ -281,34 +287,26 @@ class Sidebar(QWidget):
         if self._waiting is not None:
             QTimer.singleShot(0, self, self._waiting)
 
-    def _on_search_edited(self) -> None:
-        if self.search_text():
-            self._is_searching = True
-            self._debounce.start()
-            return
-        self._debounce.stop()
-        if not self._is_searching:
-            return
-        self._is_searching = False
-        self.search_changed.emit("")
-        self.set_hits(None)
-
     def _show_page(self, found: Sequence[SearchHit] | None = None) -> None:
-        if self.search_text():
-            if found is None and self.pages.currentWidget() is not self.list_view:
-                return
-            if found:
-                self.pages.setCurrentWidget(self.hits_view)
-            elif found is not None:
-                self.empty_label.setText(tr("Nothing found for “{text}”.", text=self.search_text()))
-                self.pages.setCurrentWidget(self.empty_label)
-        elif self.conversations.rowCount():
-            self.pages.setCurrentWidget(self.list_view)
+        is_searching = bool(self.search_text())
+        if is_searching and found is None and self.pages.currentWidget() is not self.list_view:
+            return
+        if is_searching and found is not None:
+            shown, is_empty = self.hits_view, not found
         else:
-            self.empty_label.setText(
-                tr("Your conversations will be listed here. They stay on this computer.")
-            )
-            self.pages.setCurrentWidget(self.empty_label)
+            shown, is_empty = self.list_view, not self.conversations.rowCount()
+        self.empty_label.setText(self._nothing(is_searching))
+        self.pages.setCurrentWidget(self.empty_label if is_empty else shown)
+
+    def _nothing(self, is_searching: bool) -> str:
+        """What stands where nothing does."""
+        is_filtered = self.search_box.is_filtered()
+        if is_searching:
+            words = tr("Nothing found for “{text}”.", text=self.search_text())
+            return f"{words}\n{tr('The filter leaves out the rest.')}" if is_filtered else words
+        if is_filtered:
+            return tr("The filter leaves no conversation.")
+        return tr("Your conversations will be listed here. They stay on this computer.")
 
     def eventFilter(self, watched: object, event: QEvent) -> bool:
         if (
@@ -348,9 +346,6 @@ class Sidebar(QWidget):
         self.menu_button.set_name(tr("Menu"), "F10")
         self.new_button.set_words(tr("New conversation"))
         self.new_button.setToolTip("Ctrl+N")
-        self.search_field.setPlaceholderText(tr("Search"))
-        self.search_field.setAccessibleName(tr("Search in all messages"))
-        self.search_field.setToolTip("Ctrl+K")
         self.list_view.setAccessibleName(tr("Conversations"))
         self.hits_view.setAccessibleName(tr("Found messages"))
         self.discover_button.set_words(tr("Discover"))

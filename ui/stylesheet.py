@@ -27,11 +27,11 @@ QToolTip { color: $text; background: $surface_raised; border: 1px solid $border;
 #page, #header, #welcome, #composer_area { background: $surface; }
 QListView { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px;
     outline: none; }
-QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox {
+QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QDateEdit, QComboBox {
     background: $surface_raised; color: $text; border: 1px solid $border; border-radius: ${small}px;
     padding: 5px 8px; selection-background-color: $accent; selection-color: $accent_text; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus,
-QComboBox:focus { border-color: $accent; }
+QDateEdit:focus, QComboBox:focus { border-color: $accent; }
 QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: $faint; }
 QSpinBox, QDoubleSpinBox { padding-right: 24px; }
 QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus { border: none; padding: 0 8px;
@@ -43,9 +43,12 @@ QSpinBox::down-button, QDoubleSpinBox::down-button { subcontrol-position: bottom
 QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url("$icons/arrow-up.svg"); width: 11px; height: 11px; }
 QSpinBox::down-arrow, QDoubleSpinBox::down-arrow { image: url("$icons/arrow-down.svg");
     width: 11px; height: 11px; }
-QComboBox { padding-right: 28px; }
-QComboBox::drop-down { border: none; width: 26px; background: transparent; }
-QComboBox::down-arrow { image: url("$icons/arrow-down.svg"); width: 13px; height: 13px; }
+QComboBox, QDateEdit { padding-right: 28px; }
+QDateEdit { padding-left: 6px; padding-right: 22px; }
+QDateEdit QLineEdit, QDateEdit QLineEdit:focus { padding: 0; }
+QComboBox::drop-down, QDateEdit::drop-down { border: none; width: 26px; background: transparent; }
+QComboBox::down-arrow, QDateEdit::down-arrow { image: url("$icons/arrow-down.svg");
+    width: 13px; height: 13px; }
 QComboBox QAbstractItemView { background: $surface_raised; color: $text; border: 1px solid $border;
     selection-background-color: $selected; selection-color: $text; outline: none; padding: 4px; }
 QCheckBox { spacing: 8px; }
@@ -70,10 +73,17 @@ QToolButton:hover, QToolButton:open { background: $hover; }
 QToolButton:pressed, QToolButton:checked { background: $selected; }
 QToolButton:focus { border-color: $accent; }
 QToolButton::menu-indicator { image: none; }
+#tags_button { text-align: left; background: $surface_raised; border-color: $border;
+    padding: 5px 28px 5px 8px; }
+#tags_button:focus { border-color: $accent; }
+#tags_button:disabled { color: $faint; }
+#tags_button::menu-indicator { image: url("$icons/arrow-down.svg"); width: 13px; height: 13px;
+    subcontrol-origin: padding; subcontrol-position: center right; right: 7px; }
 QMenu { background: $surface_raised; color: $text; border: 1px solid $border; padding: 4px; }
 QMenu::item { padding: 6px 22px 6px 12px; border-radius: ${small}px; }
 QMenu::item:selected { background: $selected; color: $text; }
 QMenu::item:disabled { color: $faint; }
+QMenu::icon, QMenu::indicator { padding-left: 8px; }
 QMenu::separator { height: 1px; background: $border; margin: 4px 8px; }
 QProgressBar { background: $border; border: none; border-radius: 3px; min-height: 6px; max-height: 6px;
     text-align: center; }
@@ -92,6 +102,8 @@ QLabel[error="true"], QLabel[tone="error"] { color: $error; }
 QLabel[tone="warning"] { color: $warning; }
 QLabel[tone="success"] { color: $success; }
 QLabel[heading="true"] { font-weight: 600; }
+#trash_list::item { padding: 5px 8px; border-radius: ${small}px; }
+#trash_list::item:selected { background: $selected; color: $text; }
 #faces { background: transparent; border: none; }
 #model_card { background: transparent; border: none; padding: 0; }
 #notice_bar { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }

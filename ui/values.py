@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from storage.records import Filter
+
 NoticeLevel = Literal["info", "warning", "error"]
 
 
@@ -56,6 +58,19 @@ class Shelving:
     conversation_id: int
     action: ShelvingAction
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a person looks for; without a text, the filter is of the list of conversations.
+
+    Attributes:
+        order: What comes first of what contains the text.
+    """
+
+    text: str = ""
+    where: Filter = field(default_factory=Filter)
+    order: Literal["newest", "relevance"] = "newest"
 
 
 @dataclass(frozen=True, slots=True)

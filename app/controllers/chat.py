@@ -17,7 +17,7 @@ from app.orders import Ask, Continue, Edit, Fit, Order, Regenerate
 from app.services import Services
 from model_manager.engine.client import Cancel
 from model_manager.types import ChatFinished, TokenLogprobs
-from storage.records import Conversation, Message
+from storage.records import Conversation, Message, SearchHit
 from storage.store import Store
 from ui.values import ConversationSettings, StreamUpdate
 
@@ -44,7 +44,7 @@ class ChatController(QObject):
         earlier: message id (int), list of the messages that end with it, which stand above those that are
             shown; empty where they could not be read.
         described: Another state of the shown Conversation, with the messages that it had.
-        reached: message id (int) that a conversation was opened at, after `shown`.
+        reached: SearchHit that a conversation was opened at, after `shown`.
         message_added, message_replaced: Message of the shown conversation.
         streamed: StreamUpdate of the shown conversation, at most one a frame.
         busy_changed: Whether the shown conversation has an answer in the making.
@@ -133,14 +133,16 @@ class ChatController(QObject):
         if conversation_id == self.conversation_id:
             self.new_conversation()
 
-    def open_at(self, conversation_id: int, message_id: int) -> None:
-        """Show a stored one at a message, which may lie on another branch than the one shown last."""
+    def open_at(self, hit: SearchHit) -> None:
+        """Show a stored one at what was found, which may lie on another branch than the one shown last."""
 
         def show(found: Opened) -> None:
             self.show(*found)
-            self.reached.emit(message_id)
+            self.reached.emit(hit)
 
-        self._bridge.run(lambda: self._path.open_at(conversation_id, message_id), show, self.failed.emit)
+        self._bridge.run(
+            lambda: self._path.open_at(hit.conversation_id, hit.message_id), show, self.failed.emit
+        )
 
     def select_version(self, message_id: int) -> None:
         """Show this version of a message and what follows from it."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from PySide6.QtCore import QObject, Signal
 
 from app.bridge import Bridge
 from app.services import Services
-from storage.records import Conversation, Message, Rating, SearchHit
+from storage.records import Conversation, Filter, Message, Rating, SearchHit
 from storage.shelf import Shelf
 from storage.store import Store
-from ui.values import Choices, Shelving, ShelvingAction
+from ui.values import Choices, Search, Shelving, ShelvingAction
 
 N_HITS = 100
 N_LISTED = 100
@@ -44,7 +45,7 @@ class ConversationsController(QObject):
         thrown_away, archived: Conversation that is in the trash, or in the archive, now.
         rated: Message with its new rating.
         trash_listed: List of Conversation, the last one thrown away first.
-        found: List of SearchHit; None when the search has ended.
+        found: List of SearchHit, None when the search has ended; whether there are more.
         failed: Exception, for a sentence.
     """
 
@@ -55,7 +56,7 @@ class ConversationsController(QObject):
     archived = Signal(object)
     rated = Signal(object)
     trash_listed = Signal(object)
-    found = Signal(object)
+    found = Signal(object, bool)
     failed = Signal(object)
 
     def __init__(self, services: Services, bridge: Bridge, parent: QObject | None = None) -> None:
@@ -63,7 +64,8 @@ class ConversationsController(QObject):
         self._storage = services.storage
         self._forget = services.forget_conversation
         self._bridge = bridge
-        self._query = ""
+        self._search = Search()
+        self._n_hits = N_HITS
         self._numbers = itertools.count(1)
         self._shown = 0
         self._n_listed = N_LISTED
@@ -75,12 +77,16 @@ class ConversationsController(QObject):
     def list_more(self, after: int) -> None:
         """Read what stands below a conversation, the last one that is listed."""
         self._n_listed += N_LISTED
+        where = self._search.where
 
         def tell(found: list[Conversation]) -> None:
-            self.more_listed.emit(after, found[:N_LISTED], len(found) > N_LISTED)
+            if where == self._search.where:
+                self.more_listed.emit(after, found[:N_LISTED], len(found) > N_LISTED)
 
         self._bridge.run(
-            lambda: self._storage.call(lambda store: store.conversations.list(N_LISTED + 1, after=after)),
+            lambda: self._storage.call(
+                lambda store: store.conversations.list(N_LISTED + 1, _listed(where), after=after)
+            ),
             tell,
             self.failed.emit,
         )
@@ -181,29 +187,48 @@ class ConversationsController(QObject):
 
         self._bridge.run(work, tell, self.failed.emit)
 
-    def search(self, text: str) -> None:
-        """Find `text` in all messages; an empty one ends the search."""
-        self._query = text
-        if not text.strip():
-            self.found.emit(None)
+    def search(self, search: Search) -> None:
+        """Find a text in all messages; without one, the search ends. The filter holds for the list too."""
+        is_other_list = search.where != self._search.where
+        self._search, self._n_hits = search, N_HITS
+        if is_other_list:
+            self._n_listed = N_LISTED
+            self.refresh()
+        self._find()
+
+    def find_more(self) -> None:
+        """Find as many again, with those that were found."""
+        self._n_hits += N_HITS
+        self._find()
+
+    def _find(self) -> None:
+        search, n_hits = self._search, self._n_hits
+        if not search.text.strip():
+            self.found.emit(None, False)
             return
 
         def find() -> list[SearchHit]:
-            return self._storage.call(lambda store: store.search.find(text, limit=N_HITS))
+            return self._storage.call(
+                lambda store: store.search.find(
+                    search.text, search.where, limit=n_hits + 1, order=search.order
+                )
+            )
 
-        # What comes back after the person has typed on is no longer wanted.
-        self._bridge.run(
-            find, lambda hits: self.found.emit(hits) if text == self._query else None, self.failed.emit
-        )
+        def tell(hits: list[SearchHit]) -> None:
+            # What comes back after the person has typed on is no longer wanted.
+            if (search, n_hits) == (self._search, self._n_hits):
+                self.found.emit(hits[:n_hits], len(hits) > n_hits)
+
+        self._bridge.run(find, tell, self.failed.emit)
 
     def _get(self, conversation_id: int) -> Conversation:
         return self._storage.call(lambda store: store.conversations.get(conversation_id))
 
     def _list(self) -> Listing:
-        n_wanted = self._n_listed
-
         def read(store: Store) -> Listing:
-            found = store.conversations.list(n_wanted + 1)
+            # Asked at the moment of reading: jobs run in any order, and the last one that reads is shown.
+            n_wanted, where = self._n_listed, _listed(self._search.where)
+            found = store.conversations.list(n_wanted + 1, where)
             return next(self._numbers), found[:n_wanted], len(found) > n_wanted
 
         return self._storage.call(read)
@@ -222,3 +247,8 @@ def _restore(conversation_id: int, store: Store) -> None:
 
 def _delete(conversation_id: int, store: Store) -> None:
     store.trash.delete(conversation_id)
+
+
+def _listed(where: Filter) -> Filter:
+    """Of a list: the archive is only in it where nothing else is wanted."""
+    return replace(where, is_archived=bool(where.is_archived))

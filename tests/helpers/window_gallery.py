@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QPoint
-from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
+from PySide6.QtWidgets import QApplication, QMenu, QScrollArea, QWidget
 
 from model_manager import errors
 from model_manager.types import EngineState, RequestRecord
@@ -23,7 +23,14 @@ from ui import text
 from ui.care.care_dialog import CareDialog
 from ui.i18n import tr
 from ui.main_window import MainWindow
-from ui.values import Notice, StreamUpdate
+from ui.trash_dialog import TrashDialog
+from ui.values import Choices, Notice, StreamUpdate
+
+CHOICES = Choices(
+    ("Home", "Work", "Work/Models and everything else that has a long name", "工作/模型"),
+    ("draft", "mixture-of-experts", "旅行"),
+    ("starter", "Qwen3-30B-A3B-Instruct-2507-UD-Q4_K_XL"),
+)
 
 
 def _chat(window: MainWindow) -> None:
@@ -111,6 +118,43 @@ def _search(window: MainWindow) -> None:
     _chat(window)
     window.sidebar.search_field.setText("expert")
     window.sidebar.set_hits(hits())
+
+
+def _filter(window: MainWindow) -> None:
+    _chat(window)
+    window.sidebar.set_choices(CHOICES)
+    window.sidebar.open_filter()
+    panel = window.sidebar.search_box.panel()
+    panel.folder_box.setCurrentIndex(3)
+    panel.tag_button.menu().actions()[1].trigger()
+    panel.time_box.setCurrentIndex(5)
+
+
+def _filtered(window: MainWindow) -> None:
+    _filter(window)
+    window.sidebar.search_box.panel().hide()
+    window.sidebar.search_field.setText("expert")
+    window.sidebar.set_hits(hits())
+
+
+def _nothing_found(window: MainWindow) -> None:
+    _filtered(window)
+    window.sidebar.set_hits([])
+
+
+def _conversation_menu(window: MainWindow) -> None:
+    _chat(window)
+    window.sidebar.set_choices(CHOICES)
+    window.page.header.open_menu()
+    menu = next(child for child in window.children() if isinstance(child, QMenu))
+    menu.setActiveAction(menu.actions()[2])
+
+
+def _trash(window: MainWindow) -> None:
+    _chat(window)
+    dialog = TrashDialog(30, window)
+    dialog.set_conversations([replace(one, deleted_at=one.updated_at) for one in conversations()[:6]])
+    dialog.open()
 
 
 def _picker(window: MainWindow) -> None:
@@ -274,6 +318,11 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "loading": _loading,
     "notice": _notice,
     "search": _search,
+    "filter": _filter,
+    "filtered": _filtered,
+    "nothing-found": _nothing_found,
+    "conversation-menu": _conversation_menu,
+    "trash": _trash,
     "picker": _picker,
     "menu": _menu,
     "library": _library,

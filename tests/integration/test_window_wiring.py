@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import keyring
@@ -22,13 +23,14 @@ from app.services import Services
 from app.window import WindowWiring
 from app.words import sentence
 from model_manager.engine.gateway.server import Gateway
-from storage.records import Conversation, Generation, Message, Part, Role
+from storage.records import Conversation, Filter, Generation, Message, Part, Role, SearchHit
 from storage.store import Store
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
-from ui.values import Choices, ConversationSettings, Shelving, ShelvingAction
+from ui.values import Choices, ConversationSettings, Search, Shelving, ShelvingAction
 
 ANSWER_TIMEOUT_MS = 60_000
+NOW = datetime.now(UTC)
 
 
 class Coterie:
@@ -136,10 +138,10 @@ def test_list_search_rename_delete(coterie: Coterie, qtbot: QtBot) -> None:
     window, conversations = coterie.window, coterie.wiring.conversations
     answer = coterie.ask("什么是专家混合模型？")
     with qtbot.waitSignal(conversations.found) as found:
-        window.sidebar.search_changed.emit("专家")
+        window.sidebar.search_changed.emit(Search("专家"))
     assert [hit.message_id for hit in found.args[0]][-1] == answer.parent_id
     with qtbot.waitSignal(coterie.chat.shown):
-        window.hit_selected.emit(answer.conversation_id, answer.parent_id)
+        window.hit_selected.emit(found.args[0][-1])
     with qtbot.waitSignal(conversations.listed) as listed:
         window.sidebar.rename_requested.emit(answer.conversation_id, "Experts")
     assert [conversation.title for conversation in listed.args[0]] == ["Experts"]
@@ -213,6 +215,53 @@ def test_conversations_are_put_in_order_and_answers_rated(coterie: Coterie, qtbo
         assert transcript.scene.items[1].message.rating == rating
 
 
+def test_search_and_list_are_limited_alike(coterie: Coterie, qtbot: QtBot) -> None:
+    def fill(store: Store) -> list[int]:
+        ids = []
+        for number in range(3):
+            made = store.conversations.create(title=f"Number {number}")
+            parts = [Part("reasoning", "An expert thought."), Part("text", "The expert spoke.")]
+            store.conversations.append(made.id, None, "user", [Part("text", "Ask the expert.")])
+            store.conversations.append(
+                made.id, None, "assistant", parts, generation=Generation(f"model-{number}")
+            )
+            ids.append(made.id)
+        store.shelf.move(ids[0], "Work")
+        store.shelf.tag(ids[1], "draft")
+        store.shelf.archive(ids[2])
+        return ids
+
+    ids = coterie.services.storage.call(fill)
+    window, conversations = coterie.window, coterie.wiring.conversations
+
+    def listed(where: Filter) -> list[int]:
+        with qtbot.waitSignal(conversations.listed) as signal:
+            window.sidebar.search_changed.emit(Search("", where))
+        return [found.id for found in signal.args[0]]
+
+    def found(where: Filter) -> list[SearchHit]:
+        with qtbot.waitSignal(conversations.found) as signal:
+            window.sidebar.search_changed.emit(Search("expert", where))
+        return list(signal.args[0])
+
+    assert listed(Filter(folder="Work")) == [ids[0]]
+    assert listed(Filter(tags=("draft",))) == [ids[1]]
+    assert listed(Filter(is_archived=True)) == [ids[2]]
+    assert listed(Filter(model="model-1")) == [ids[1]]
+    assert listed(Filter()) == [ids[1], ids[0]]
+    assert len(found(Filter())) == 9
+    assert {hit.conversation_id for hit in found(Filter(folder="Work"))} == {ids[0]}
+    assert {hit.part for hit in found(Filter(part="reasoning"))} == {"reasoning"}
+    (hit,) = found(Filter(part="reasoning", conversation_id=ids[1]))
+    # What was found in the reasoning is opened there.
+    with qtbot.waitSignal(coterie.chat.reached):
+        window.hit_selected.emit(hit)
+    transcript = window.page.transcript
+    number = transcript.scene.number_of(hit.message_id)
+    assert number is not None
+    assert transcript.scene.items[number].is_expanded
+
+
 def test_a_long_list_is_read_as_one_scrolls(coterie: Coterie, qtbot: QtBot) -> None:
     n = 2 * N_LISTED + 10
 
@@ -264,7 +313,7 @@ def test_a_long_conversation_opens_at_its_end(coterie: Coterie, qtbot: QtBot) ->
     assert [message.id for message in shown.args[1]] == ids[-2 * N_SHOWN :]
     # A hit far above is opened with what follows it.
     with qtbot.waitSignal(chat.reached):
-        coterie.window.hit_selected.emit(conversation_id, ids[20])
+        coterie.window.hit_selected.emit(SearchHit(conversation_id, ids[20], "text", "", "", NOW))
     number = transcript.scene.number_of(ids[20])
     assert number is not None
     assert 0 <= transcript.scene.top_of(number) - transcript.offset < 40

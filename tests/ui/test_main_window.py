@@ -131,7 +131,17 @@ def test_a_hit_leads_to_its_message(qtbot: QtBot, window: MainWindow) -> None:
     where = view.visualRect(view.model().index(2, 0)).center()
     with qtbot.waitSignal(window.hit_selected) as chosen:
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=where)
-    assert chosen.args == [9, 9]
+    assert chosen.args == [samples.hits()[2]]
+
+
+def test_the_filter_opens_by_key_even_without_the_side_bar(qtbot: QtBot, window: MainWindow) -> None:
+    window.toggle_sidebar()
+    with qtbot.waitSignal(window.sidebar.choices_wanted):
+        press(qtbot, window, Qt.Key.Key_K, CONTROL | Qt.KeyboardModifier.ShiftModifier)
+    panel = window.sidebar.search_box.panel()
+    assert panel.isVisible()
+    qtbot.keyClick(panel, Qt.Key.Key_Escape)
+    assert not panel.isVisible()
 
 
 def test_closing_says_so_and_closes_the_dialogs(qtbot: QtBot, window: MainWindow) -> None:

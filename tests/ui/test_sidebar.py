@@ -9,12 +9,12 @@ from PySide6.QtGui import QContextMenuEvent
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from pytestqt.qtbot import QtBot
 
-from storage.records import Conversation
+from storage.records import Conversation, Filter, SearchHit
 from tests.helpers import window_samples as samples
 from ui.conversation_menu import ConversationMenu
 from ui.name_dialog import NameDialog
 from ui.sidebar import Sidebar
-from ui.values import Choices, Shelving
+from ui.values import Choices, Search, Shelving
 
 NOW = datetime.now(UTC)
 MOUSE, KEYBOARD = QContextMenuEvent.Reason.Mouse, QContextMenuEvent.Reason.Keyboard
@@ -201,11 +201,11 @@ def test_headings_have_no_context_menu(qtbot: QtBot, sidebar: Sidebar) -> None:
 
 
 def test_search_waits_for_the_typing_to_end(qtbot: QtBot, sidebar: Sidebar) -> None:
-    said: list[str] = []
+    said: list[Search] = []
     sidebar.search_changed.connect(said.append)
     with qtbot.waitSignal(sidebar.search_changed):
         qtbot.keyClicks(sidebar.search_field, " expert ")
-    assert said == ["expert"]
+    assert said == [Search("expert")]
 
 
 def test_hits_replace_the_list_and_escape_brings_it_back(qtbot: QtBot, sidebar: Sidebar) -> None:
@@ -214,7 +214,7 @@ def test_hits_replace_the_list_and_escape_brings_it_back(qtbot: QtBot, sidebar: 
     assert sidebar.hits_view.isVisible()
     with qtbot.waitSignal(sidebar.search_changed) as ended:
         qtbot.keyClick(sidebar.search_field, Qt.Key.Key_Escape)
-    assert ended.args == [""]
+    assert ended.args == [Search()]
     assert sidebar.list_view.isVisible()
 
 
@@ -235,7 +235,38 @@ def test_enter_in_the_search_field_opens_the_first_hit(qtbot: QtBot, sidebar: Si
     sidebar.set_hits(samples.hits())
     with qtbot.waitSignal(sidebar.hit_chosen) as chosen:
         qtbot.keyClick(sidebar.search_field, Qt.Key.Key_Return)
-    assert chosen.args == [0, 0]
+    assert chosen.args == [samples.hits()[0]]
+
+
+def test_more_hits_are_asked_for_at_their_end(qtbot: QtBot, sidebar: Sidebar) -> None:
+    hits = [SearchHit(i, i, "text", f"hit {i}", "x", NOW) for i in range(60)]
+    sidebar.search_field.setText("hit")
+    sidebar.set_hits(hits[:30], True)
+    view = sidebar.hits_view
+    with qtbot.waitSignal(sidebar.more_hits_requested):
+        view.scrollToBottom()
+    scroll = view.verticalScrollBar().value()
+    sidebar.set_hits(hits, False)
+    assert view.model().rowCount() == 60
+    assert view.verticalScrollBar().value() == scroll
+    with qtbot.assertNotEmitted(sidebar.more_hits_requested, wait=50):
+        view.scrollToBottom()
+
+
+def test_a_filter_is_said_where_it_leaves_nothing(qtbot: QtBot, sidebar: Sidebar) -> None:
+    box = sidebar.search_box
+    with qtbot.waitSignal(sidebar.search_changed) as changed:
+        box.panel().archive_box.click()
+    assert changed.args == [Search("", Filter(is_archived=True))]
+    sidebar.set_conversations([], None)
+    assert sidebar.empty_label.text() == "The filter leaves no conversation."
+    assert box.summary_label.text() == "archived"
+    sidebar.search_field.setText("zebra")
+    sidebar.set_hits([])
+    assert "The filter leaves out the rest." in sidebar.empty_label.text()
+    qtbot.mouseClick(box.clear_button, Qt.MouseButton.LeftButton)
+    assert not box.is_filtered()
+    assert not box.clear_button.isVisible()
 
 
 def test_no_conversation_is_an_invitation(sidebar: Sidebar) -> None:

@@ -129,10 +129,13 @@ class Transcript(TranscriptView):
         self.scene.place()
         self.settle()
 
-    def scroll_to(self, message_id: int) -> None:
-        """Bring the beginning of a message to the top of the viewport."""
+    def scroll_to(self, message_id: int, *, in_reasoning: bool = False) -> None:
+        """Bring the beginning of a message to the top, with its reasoning open where that is meant."""
         number = self.scene.number_of(message_id)
         if number is not None:
+            if in_reasoning and not self.scene.items[number].is_expanded:
+                self.scene.items[number].toggle_reasoning()
+                self.scene.place()
             self.go_to(Anchor(number, -1, 0, -self.style_now.em))
 
     def _catch_up(self) -> None:
