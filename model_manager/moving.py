@@ -38,6 +38,7 @@ from model_manager.filenames import safe_path_in
 from model_manager.library import Library
 from model_manager.looks import looks_of
 from model_manager.move_journal import Move, discard_targets, move_of, part_of, remove_empty_folders
+from model_manager.own_files import sync_folder
 from model_manager.types import ModelEntry, ModelRecord
 from model_manager.vision_files import find_mmproj
 
@@ -220,7 +221,7 @@ class Moving:
                 raise HashMismatch(source, expected[number], digest)
             digests.append(digest)
         for folder in {target.parent for _source, target in move.files}:
-            _sync_folder(folder)
+            sync_folder(folder)
         return tuple(digests)
 
     def _switch(self, record: ModelRecord, move: Move, digests: Sequence[str | None]) -> ModelRecord:
@@ -298,6 +299,8 @@ def _bring(source: Path, target: Path, job: _Job) -> str | None:
 def _copy(source: Path, part: Path, job: _Job) -> str:
     """Copies what is not there yet; what an earlier try has written is compared, byte by byte."""
     digest = Sha256()
+    if part.is_symlink():  # nothing of ours, and it would lead elsewhere
+        part.unlink()
     with _open(source) as reader, part.open("r+b" if part.exists() else "w+b") as writer:
         position = 0
         while chunk := reader.read(CHUNK_BYTES):
@@ -328,16 +331,6 @@ def _forget_pages(path: Path) -> None:
     if hasattr(os, "posix_fadvise"):
         with path.open("rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_one_disk(move: Move) -> bool:

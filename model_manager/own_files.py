@@ -1,4 +1,4 @@
-"""Files that are written under the very name that they are known by: a link there leads nowhere."""
+"""Files of ours: written under the very name that they are known by, and there after a power cut."""
 
 from __future__ import annotations
 
@@ -16,3 +16,18 @@ def open_own(path: Path) -> BinaryIO:
         OSError: The system refuses, also because there is a link.
     """
     return open(os.open(path, _FLAGS, 0o644), "r+b", buffering=0)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put a folder's names on the disk itself, so that a power cut takes back no renaming.
+
+    Raises:
+        OSError: The system refuses.
+    """
+    if os.name == "nt":
+        return  # Windows has no handle for this
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -31,7 +31,7 @@ from typing import BinaryIO
 from model_manager.boot import boot_mark, is_this_run
 from model_manager.errors import CannotWrite, DiskFull, FileInUse
 from model_manager.file_lock import lock
-from model_manager.own_files import open_own
+from model_manager.own_files import open_own, sync_folder
 from model_manager.piece_journal import PieceJournal
 from model_manager.pieces import Piece, Pieces, are_runs
 from model_manager.sidecar import Origin, Sidecar, read_sidecar
@@ -250,7 +250,7 @@ class PartialFile:
             if sys.platform == "win32":
                 self.close()  # Windows renames nothing that is open; elsewhere the lock is held to the end
             self.path.replace(self.final_path)
-            _sync_folder(self.final_path.parent)
+            sync_folder(self.final_path.parent)
             self._sidecar.unlink(missing_ok=True)
             self._journal.discard()
         except OSError as error:
@@ -346,13 +346,3 @@ def _refusal(path: Path, error: OSError) -> CannotWrite:
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return DiskFull(path, error.strerror or str(error))
     return CannotWrite(path, error.strerror or str(error))
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return  # Windows has no handle for this
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

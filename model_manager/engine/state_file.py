@@ -33,6 +33,8 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from model_manager.own_files import sync_folder
+
 MAGIC: Final = b"COTSEQ1\n"
 PIECE_BYTES: Final = 4 * 1024 * 1024
 _START: Final = struct.Struct("<8sI32s")
@@ -146,7 +148,7 @@ def write(path: Path, snapshot: Snapshot, key: str, identity: Mapping[str, str],
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return len(start) + len(text) + len(tokens) + header.payload_bytes
 
 
@@ -298,13 +300,3 @@ def _fill(view: memoryview, read_some: Any) -> None:
 def _write_all(file: IO[bytes], view: memoryview) -> None:
     while view.nbytes:
         view = view[file.write(view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -214,6 +214,20 @@ def test_old_files_that_a_killed_move_left_are_deleted_later(
 
 
 @pytest.mark.usefixtures("other_disk")
+def test_a_link_where_the_copy_grows_leads_nowhere(
+    library: Library, mover: Moving, ours: str, tmp_path: Path, other_disk: None
+) -> None:
+    victim = tmp_path / "letter.txt"
+    victim.write_text("Dear Ada")
+    name = library.get(ours).paths[0].name
+    (tmp_path / "big" / "owner" / "repo").mkdir(parents=True)
+    (tmp_path / "big" / "owner" / "repo" / f"{name}.part").symlink_to(victim)
+    moved = mover.move(ours, tmp_path / "big")
+    assert victim.read_text() == "Dear Ada"
+    assert not moved.paths[0].is_symlink()
+    assert moved.state == "verified"
+
+
 def test_a_cancelled_move_leaves_nothing(library: Library, mover: Moving, ours: str, tmp_path: Path) -> None:
     before = library.get(ours)
     answers = iter([False] * 3)
