@@ -7,7 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.prompts import QUESTION
+from benchmarks.prompts import QUESTION, QUESTION_TOKENS
 from model_manager.engine.client import EngineClient
 from model_manager.types import ChatFinished, ChatMessage, ChatRequest, PrefillProgress, SamplingParams
 
@@ -35,6 +35,7 @@ def decode_rate(client: EngineClient, n_tokens: int) -> float:
         if isinstance(event, ChatFinished):
             assert first_s is not None
             assert event.usage.completion_tokens == n_tokens, event
+            assert event.usage.prompt_tokens == QUESTION_TOKENS, event
             return (n_tokens - 1) / (time.perf_counter() - first_s)
         if first_s is None and not isinstance(event, PrefillProgress):
             first_s = time.perf_counter()

@@ -13,6 +13,7 @@ from functools import partial
 from benchmarks import chats, peers, table
 from benchmarks.models import subjects
 from benchmarks.pairs import contest
+from benchmarks.prompts import QUESTION_TOKENS
 from benchmarks.table import Effort, Row
 
 N_TOKENS = 128
@@ -31,7 +32,9 @@ def rows(effort: Effort) -> Iterator[Row]:
                 {
                     "ours": partial(chats.decode_rate, ours, N_TOKENS),
                     "llama-server": partial(chats.decode_rate, server, N_TOKENS),
-                    "llama-bench": partial(peers.llama_bench, subject, n_decode=N_TOKENS),
+                    "llama-bench": partial(
+                        peers.llama_bench, subject, n_decode=N_TOKENS, n_depth=QUESTION_TOKENS
+                    ),
                     "bare loop": partial(bare.measure, N_TOKENS),
                 },
                 effort.pairs(9),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks import llama_tools
 from benchmarks.models import Subject
+from benchmarks.prompts import QUESTION_TOKENS
 from model_manager.engine.client import EngineClient
 from model_manager.engine.supervisor import Supervisor
 from model_manager.engine.threads import SPIN_ENVIRONMENT, initial_threads
@@ -67,10 +68,10 @@ def python_server(subject: Subject, *, n_ctx_tokens: int) -> Iterator[EngineClie
         yield client
 
 
-def llama_bench(subject: Subject, *, n_prompt: int = 0, n_decode: int = 0) -> float:
-    """Tokens a second of one run of llama-bench; a process of its own."""
+def llama_bench(subject: Subject, *, n_prompt: int = 0, n_decode: int = 0, n_depth: int = 0) -> float:
+    """Tokens a second of one run of llama-bench, behind `n_depth` tokens; a process of its own."""
     command = [llama_tools.program("llama-bench"), "-m", str(subject.path), "-t", str(initial_threads())]
-    command += ["-p", str(n_prompt), "-n", str(n_decode), "-r", "1", "-o", "json"]
+    command += ["-p", str(n_prompt), "-n", str(n_decode), "-d", str(n_depth), "-r", "1", "-o", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=_plain_environment())
     return float(json.loads(done.stdout)[0]["avg_ts"])
 
@@ -79,7 +80,8 @@ def llama_batched_bench(subject: Subject, *, n_streams: int, n_decode: int) -> f
     """Tokens a second of one run of llama-batched-bench, over all its sequences, decoding alone."""
     threads = str(initial_threads())
     command = [llama_tools.program("llama-batched-bench"), "-m", str(subject.path), "-t", threads]
-    command += ["-tb", threads, "-c", "4096", "-npp", "32", "-ntg", str(n_decode), "-npl", str(n_streams)]
+    command += ["-tb", threads, "-c", "4096", "-npp", str(QUESTION_TOKENS), "-ntg", str(n_decode)]
+    command += ["-npl", str(n_streams)]
     command += ["--output-format", "jsonl"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=_plain_environment())
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
