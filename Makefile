@@ -8,7 +8,7 @@ LOCKS := packaging/locks
 PACKAGES := app ui model_manager storage
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: setup run test fuzz check format lint types screenshots bench torture clean
+.PHONY: setup run test fuzz check format lint types screenshots bench torture bundle clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.ready
@@ -74,6 +74,15 @@ $(VENV)/.ready: $(VENV)/.libraries pyproject.toml $(LOCKS)/starter.txt
 $(VENV)/.ready-tests: $(VENV)/.libraries $(LOCKS)/dev.txt packaging/debian/test.txt
 	@bash packaging/system_packages.sh test
 	$(PIP_INSTALL) --no-deps -r $(LOCKS)/dev.txt
+	@touch $@
+
+# The program as a folder that needs no Python, in dist/coterie; then one conversation with it.
+bundle: setup $(VENV)/.bundler
+	$(BIN)/python -m PyInstaller --log-level WARN --noconfirm packaging/coterie.spec
+	$(PYTHON) packaging/smoke_test.py dist/coterie/coterie
+
+$(VENV)/.bundler: $(VENV)/.libraries $(LOCKS)/bundle.txt
+	$(PIP_INSTALL) --no-deps -r $(LOCKS)/bundle.txt
 	@touch $@
 
 clean:

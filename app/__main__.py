@@ -46,8 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # While modules are loaded Ctrl+C ends the process at once: nothing is open yet, and an exception in the
     # middle of an extension's loading is printed as a crash. Commands and the window then take over.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from app import bundle
     from app.cli import program
 
+    bundle.supply_starter()
     return program.main(arguments)
 
 

@@ -12,6 +12,7 @@ compile --allow-unsafe $locks/build.in -o $locks/build.txt
 compile --allow-unsafe --no-emit-package llama-cpp-python --no-emit-package pip pyproject.toml -o $locks/runtime.txt
 compile --allow-unsafe --no-emit-package llama-cpp-python --no-emit-package pip --extra dev -c $locks/runtime.txt \
     pyproject.toml -o $locks/dev.txt
+compile --allow-unsafe -c $locks/dev.txt $locks/bundle.in -o $locks/bundle.txt
 compile --no-deps $locks/engine.in -o $locks/engine.txt
 compile --no-deps $locks/starter.in -o $locks/starter.txt
 compile $locks/peer.in -o $locks/peer.txt
