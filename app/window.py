@@ -17,9 +17,11 @@ from app.controllers.conversations import ConversationsController
 from app.controllers.discover import DiscoverController
 from app.controllers.downloads import DownloadsController
 from app.controllers.exchange import STOP, ExchangeController
+from app.controllers.knowledge import KnowledgeController
 from app.controllers.library import LibraryController
 from app.controllers.network import NetworkController
 from app.conversations_wiring import ConversationsWiring
+from app.knowledge_wiring import KnowledgeWiring
 from app.services import Services
 from app.words import notice_for
 from model_manager.types import DownloadSnapshot, EngineState, ModelEntry
@@ -59,6 +61,8 @@ class WindowWiring(QObject):
         self._engine_states: Latest[EngineState] = Latest(bridge, self._on_engine_state)
         services.engines.subscribe(self._engine_states.offer)
         self._shelf = ConversationsWiring(window, services, self.conversations, self.chat, self.show_error)
+        self.knowledge = KnowledgeController(services, bridge, self)
+        KnowledgeWiring(window, services, self.knowledge, self.chat, self.show_error)
         self._connect_chat()
         self._connect_models()
         self._connect_discover()
@@ -82,6 +86,7 @@ class WindowWiring(QObject):
         self._on_shelf(self.library.shelf())
         self.conversations.refresh()
         self.conversations.list_choices()
+        self.knowledge.refresh_list()
         self.downloads.publish()
         if services.n_interrupted:
             window.show_notice(
@@ -100,6 +105,7 @@ class WindowWiring(QObject):
         for key, value in layout.items():
             self._services.set_setting(key, value)
         self.chat.stop_all()
+        self.knowledge.stop()
         self.library.close()
         self.downloads.close()
         self.discover.close()
@@ -212,7 +218,7 @@ class WindowWiring(QObject):
 
     def _on_send(self, text: str) -> None:
         self._window.show_notice(None)
-        self.chat.send(text)
+        self.chat.send(text, self.knowledge.finder(text))
 
     def _on_answered(self, answer: Message) -> None:
         """A context that has filled up leaves a choice."""

@@ -53,6 +53,8 @@ LIBRARY_OWNERS = {
         "app.controllers",
         "app.care_wiring",
         "app.conversations_wiring",
+        "app.knowledge_wiring",
+        "app.knowledge_wiring",
         "app.lifecycle",
         "app.main",
         "app.window",

@@ -25,7 +25,7 @@ _SHEET = """
 QToolTip { color: $text; background: $surface_raised; border: 1px solid $border; padding: 4px 6px; }
 #sidebar, #sidebar QListView { background: $window; border: none; }
 #page, #header, #welcome, #composer_area { background: $surface; }
-QListView { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px;
+QListView, QTreeView { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px;
     outline: none; }
 QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QDateEdit, QComboBox {
     background: $surface_raised; color: $text; border: 1px solid $border; border-radius: ${small}px;
@@ -111,11 +111,13 @@ QLabel[heading="true"] { font-weight: 600; }
 #send_button:hover { background: $text; border-color: $text; }
 #send_button:focus { border: 2px solid $text; padding: 5px; }
 #send_button:disabled { background: $border; border-color: $border; }
-#thinking_button { color: $text_muted; background: transparent; border: 1px solid $border;
+#thinking_button, #collection_button { color: $text_muted; background: transparent; border: 1px solid $border;
     border-radius: 12px; padding: 2px 0 2px 6px; }
-#thinking_button:hover { background: $hover; color: $text; }
-#thinking_button:focus { border-color: $accent; }
-#thinking_button::menu-indicator { image: none; width: 0; }
+#thinking_button:hover, #collection_button:hover { background: $hover; color: $text; }
+#thinking_button:focus, #collection_button:focus { border-color: $accent; }
+#thinking_button::menu-indicator, #collection_button::menu-indicator { image: none; width: 0; }
+#plain_list::item { padding: 5px 6px; border-radius: ${small}px; }
+#plain_list::item:selected { background: $selected; color: $text; }
 #row_button { text-align: left; padding: 7px 8px; }
 #tab { padding: 5px 12px; color: $text_muted; }
 #tab:checked { color: $text; background: $selected; }

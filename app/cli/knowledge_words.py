@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.cli.conversation_json import MARKS
+from app.collection_rows import counts
 from app.knowledge import Found, Report
 from app.words import sentence
 from storage.knowledge.places import place
@@ -94,14 +95,7 @@ def report_json(report: Report) -> dict[str, Any]:
 
 def report_lines(report: Report, collection: Collection) -> list[str]:
     """What a refresh came to, and what that makes of the collection."""
-    counts = [
-        tr("{n} read", n=report.n_read),
-        tr("{n} unchanged", n=report.n_unchanged),
-        tr("{n} gone", n=report.n_removed),
-        tr("{n} not read", n=len(report.refused)),
-        tr("{n} of other kinds", n=report.n_skipped),
-    ]
-    lines = [" · ".join(counts)]
+    lines = [" · ".join([*counts(report), tr("{n} of other kinds", n=report.n_skipped)])]
     lines += [
         tr("“{path}” is not there now; what is indexed of it stays.", path=path) for path in report.missing
     ]

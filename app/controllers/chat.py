@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.answering import Answered, AnswerEvent, Started
 from app.bridge import Bridge, Latest
 from app.controllers.progress import Progress
+from app.controllers.running import FindPassages, Running
 from app.controllers.shown_path import Opened, ShownPath
 from app.orders import Ask, Continue, Edit, Fit, Order, Regenerate
 from app.services import Services
@@ -22,16 +23,6 @@ from storage.store import Store
 from ui.values import ConversationSettings, StreamUpdate
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Running:
-    """An answer that is being made."""
-
-    order: Order
-    cancel: Cancel
-    conversation_id: int | None
-    progress: Progress | None = None
 
 
 class ChatController(QObject):
@@ -78,7 +69,7 @@ class ChatController(QObject):
         self._path = ShownPath(services.storage)
         self._conversation: Conversation | None = None
         self._settings = ConversationSettings("")
-        self._running: list[_Running] = []
+        self._running: list[Running] = []
         self._first_id: int | None = None
         self._head_id: int | None = None
         self._latest: Latest[Progress] = Latest(bridge, self._on_progress)
@@ -230,8 +221,8 @@ class ChatController(QObject):
 
     # --- questions and answers ---
 
-    def send(self, text: str) -> None:
-        """Ask in the shown conversation."""
+    def send(self, text: str, find_passages: FindPassages | None = None) -> None:
+        """Ask in the shown conversation, with passages of documents where they are looked for."""
         self._start(
             Ask(
                 text,
@@ -240,7 +231,8 @@ class ChatController(QObject):
                 system_prompt=None if self._conversation else self._settings.system_prompt,
                 conversation_sampling=self._settings.sampling,
                 title=self._settings.title,
-            )
+            ),
+            find_passages,
         )
 
     def regenerate(self, message_id: int) -> None:
@@ -299,20 +291,20 @@ class ChatController(QObject):
             self.failed.emit,
         )
 
-    def _start(self, order: Order) -> None:
-        running = _Running(order, Cancel(), self.conversation_id)
+    def _start(self, order: Order, find_passages: FindPassages | None = None) -> None:
+        running = Running(order, Cancel(), self.conversation_id, find_passages)
         self._running.append(running)
         self._tell_busy()
         self._bridge.run(
             lambda: self._make(running), None, lambda error: self._on_not_started(running, error)
         )
 
-    def _make(self, running: _Running) -> None:
+    def _make(self, running: Running) -> None:
         """On a thread of the bridge."""
-        for event in self._services.answering.answer(running.order, running.cancel):
+        for event in self._services.answering.answer(running.whole_order(), running.cancel):
             self._take(running, event)
 
-    def _take(self, running: _Running, event: AnswerEvent) -> None:
+    def _take(self, running: Running, event: AnswerEvent) -> None:
         if isinstance(event, Started):
             running.progress = Progress(event.answer.id)
             self._bridge.post(lambda: self._on_started(running, event))
@@ -323,7 +315,7 @@ class ChatController(QObject):
             if running.conversation_id == self.conversation_id:
                 self._latest.offer(running.progress)
 
-    def _on_started(self, running: _Running, event: Started) -> None:
+    def _on_started(self, running: Running, event: Started) -> None:
         is_shown = running.conversation_id == self.conversation_id
         running.conversation_id = event.conversation.id
         log.info("answer %d of conversation %d begins", event.answer.id, event.conversation.id)
@@ -342,7 +334,7 @@ class ChatController(QObject):
                 self.open_conversation(event.conversation.id)
         self.conversations_changed.emit()
 
-    def _on_answered(self, running: _Running, event: Answered) -> None:
+    def _on_answered(self, running: Running, event: Answered) -> None:
         self._running.remove(running)
         log.info("answer %d ended: %s", event.answer.id, event.answer.status)
         if running.conversation_id == self.conversation_id:
@@ -355,7 +347,7 @@ class ChatController(QObject):
         else:
             self.answered.emit(event.answer)
 
-    def _on_not_started(self, running: _Running, error: Exception) -> None:
+    def _on_not_started(self, running: Running, error: Exception) -> None:
         """Nothing was stored, or the database failed in the middle."""
         if running in self._running:
             self._running.remove(running)

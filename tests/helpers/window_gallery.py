@@ -16,12 +16,14 @@ from PySide6.QtWidgets import QApplication, QMenu, QScrollArea, QWidget
 from model_manager import errors
 from model_manager.types import EngineState, RequestRecord
 from storage.errors import DatabaseDiskFull
-from tests.helpers import page_samples as pages
+from tests.helpers import knowledge_samples as knowledge, page_samples as pages
 from tests.helpers.care_samples import SPACE, backups
 from tests.helpers.window_samples import INFO, MODELS, conversations, downloads, hits, messages
 from ui import text
 from ui.care.care_dialog import CareDialog
 from ui.i18n import tr
+from ui.knowledge.collections_dialog import CollectionsDialog
+from ui.knowledge.passages_dialog import PassagesDialog
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
 from ui.values import Choices, Notice, StreamUpdate
@@ -308,6 +310,56 @@ def _care_at_work(window: MainWindow) -> None:
     dialog.show()
 
 
+def _cited(window: MainWindow) -> None:
+    _chat(window)
+    question, answer = messages()
+    told = "A router keeps two experts for each token [1]. The rest costs memory, but no time [2]."
+    cited = replace(answer, parts=(replace(answer.parts[-1], text=told),))
+    window.page.transcript.set_sources({question.id: knowledge.PASSAGES})
+    window.show_conversation(conversations()[0], [question, cited])
+    window.page.composer.collection_button.set_collections(knowledge.COLLECTIONS)
+    window.page.composer.collection_button.set_name(knowledge.COLLECTIONS[0].name)
+    window.page.composer.thinking_button.show()
+
+
+def _documents_menu(window: MainWindow) -> None:
+    _cited(window)
+    button = window.page.composer.collection_button
+    button.menu().popup(button.mapToGlobal(QPoint(0, -button.menu().sizeHint().height())))
+
+
+def _passages(window: MainWindow) -> None:
+    _cited(window)
+    PassagesDialog(knowledge.PASSAGES, 2, window).show()
+
+
+def _documents(window: MainWindow) -> None:
+    _cited(window)
+    dialog = _collections(window)
+    dialog.set_collections(knowledge.COLLECTIONS)
+    dialog.set_documents(knowledge.COLLECTIONS[0].name, knowledge.SOURCES)
+
+
+def _reading(window: MainWindow) -> None:
+    _cited(window)
+    dialog = _collections(window)
+    dialog.set_collections(knowledge.COLLECTIONS, knowledge.COLLECTIONS[1].name)
+    dialog.set_documents(knowledge.COLLECTIONS[1].name, knowledge.SOURCES)
+    dialog.set_progress(*knowledge.PROGRESS)
+
+
+def _no_documents(window: MainWindow) -> None:
+    _chat(window)
+    _collections(window)
+
+
+def _collections(window: MainWindow) -> CollectionsDialog:
+    dialog = CollectionsDialog(window)
+    dialog.set_models(["starter", "starter-dense"])
+    dialog.show()
+    return dialog
+
+
 SCENES: dict[str, Callable[[MainWindow], None]] = {
     "chat": _chat,
     "thinking": _thinking,
@@ -343,6 +395,12 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "conversation-settings": _conversation_settings,
     "care": _care,
     "care-at-work": _care_at_work,
+    "cited": _cited,
+    "documents-menu": _documents_menu,
+    "passages": _passages,
+    "documents": _documents,
+    "reading": _reading,
+    "no-documents": _no_documents,
 }
 LOOKS = {
     "light": {"theme": "light", "language": "en"},

@@ -10,6 +10,7 @@ from PySide6.QtGui import QPainter
 
 from ui.chat import markdown
 from ui.chat.blocks import Block, BlockSplitter
+from ui.chat.cited import cited
 from ui.chat.code import CodePiece
 from ui.chat.markdown import PieceSpec
 from ui.chat.piece import FormulaPiece, Look, Piece, RulePiece, TextPiece
@@ -60,6 +61,7 @@ class Column:
         self.width = 0.0
         self.height = 0.0
         self.n_parsed = 0
+        self.cites: frozenset[int] = frozenset()
         self._is_plain = is_plain
         self._splitter = BlockSplitter()
         self._references: dict[str, Any] = {}
@@ -97,6 +99,13 @@ class Column:
         spent = time.monotonic() - now
         self._not_before_s = now + spent * 4 if spent > _BUDGET_S else 0.0
 
+    def set_cites(self, numbers: frozenset[int]) -> None:
+        """Make links of the numbers of these passages."""
+        if numbers != self.cites:
+            self.cites = numbers
+            text, self.text, self.views, self._splitter = self.text, "", [], BlockSplitter()
+            self.set_text(text)
+
     def _adopt(self, view: BlockView, old: BlockView) -> None:
         """Draw a changed block again at once if it was in sight, so that it does not blink."""
         if old.pieces is None or view.block.start != old.block.start:
@@ -117,7 +126,7 @@ class Column:
         self.n_parsed += 1
         if self._is_plain and block.kind not in ("code", "maths"):
             return [markdown.plain_spec(block.source)]
-        return markdown.parse_block(block, self._references)
+        return cited(markdown.parse_block(block, self._references), self.cites)
 
     def realize(self, view: BlockView) -> None:
         """Parse and lay out one block."""

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QInputMethodEvent, QKeyEvent, QTextOption
-from PySide6.QtWidgets import QFrame, QGridLayout, QLabel, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ui import icons, theme
 from ui.chat.thinking_button import ThinkingButton
 from ui.i18n import tr
+from ui.knowledge.collection_button import CollectionButton
 
 N_LINES_MAX = 8
 
@@ -114,6 +124,12 @@ class Composer(QWidget):
 
         self.thinking_button = ThinkingButton()
         self.thinking_button.hide()
+        self.collection_button = CollectionButton()
+        below = QHBoxLayout()
+        below.setSpacing(theme.SPACING)
+        below.addWidget(self.thinking_button)
+        below.addWidget(self.collection_button)
+        below.addStretch(1)
 
         inside = QGridLayout(self.frame)
         inside.setContentsMargins(14, 8, 8, 8)
@@ -121,7 +137,7 @@ class Composer(QWidget):
         inside.setVerticalSpacing(4)
         inside.setColumnStretch(0, 1)
         inside.addWidget(self.field, 0, 0, Qt.AlignmentFlag.AlignVCenter)
-        inside.addWidget(self.thinking_button, 1, 0, Qt.AlignmentFlag.AlignLeft)
+        inside.addLayout(below, 1, 0)
         inside.addWidget(self.button, 0, 1, 2, 1, Qt.AlignmentFlag.AlignBottom)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

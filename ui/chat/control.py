@@ -18,7 +18,7 @@ class Control:
 
     Attributes:
         id: Unique in its message: "copy", "edit", "regenerate", "previous", "next", "reasoning", "conclude",
-            "continue", "good", "bad" or "code:SECTION:BLOCK:PIECE".
+            "continue", "good", "bad", "passages" or "code:SECTION:BLOCK:PIECE".
         rect: In the coordinates of the message.
         icon: A file of `ui/icons`.
         name: Tool tip and accessible name.

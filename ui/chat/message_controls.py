@@ -10,7 +10,7 @@ from PySide6.QtGui import QFontMetricsF
 from storage.records import Message
 from ui.chat import message_words
 from ui.chat.control import SIDE, Control
-from ui.i18n import tr
+from ui.i18n import tr, trn
 
 if TYPE_CHECKING:
     from ui.chat.message_item import MessageItem
@@ -79,6 +79,11 @@ def footer_controls(item: MessageItem) -> list[Control]:
         rect = QRectF(x, footer.top(), SIDE, SIDE)
         result.append(Control(name, rect, icon, title, is_pressed=name == pressed))
         x += SIDE
+    if item.sources:
+        label = trn("{n} passage", "{n} passages", len(item.sources))
+        width = SIDE + QFontMetricsF(item.style.small).horizontalAdvance(label) + 6
+        place = QRectF(x, footer.top(), width, SIDE)
+        result.append(Control("passages", place, "folder", tr("Passages of the answer"), label))
     return result
 
 

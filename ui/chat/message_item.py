@@ -9,11 +9,13 @@ from PySide6.QtGui import QFontMetricsF
 
 from storage.records import Message
 from ui.chat import message_controls, message_words
+from ui.chat.cited import number_of
 from ui.chat.column import Column, Spot, whole
 from ui.chat.control import SIDE, Control
 from ui.chat.piece import Look, Piece
 from ui.chat.style import Style
 from ui.chat.workshop import Workshop
+from ui.knowledge.values import CitedPassage
 from ui.values import StreamUpdate
 
 REASONING, ANSWER = 0, 1
@@ -46,6 +48,7 @@ class MessageItem:
         live: What is arriving; None once the message is finished.
         rows: Where things stand, in the item's coordinates.
         editor_height: Of the editor that stands where the text was; None while nothing is edited.
+        sources: Passages that an answer was made from.
         columns: Reasoning and answer once the message was in sight; empty before.
     """
 
@@ -53,6 +56,7 @@ class MessageItem:
         self.message = message
         self.live: StreamUpdate | None = None
         self.editor_height: float | None = None
+        self.sources: tuple[CitedPassage, ...] = ()
         self.columns: list[Column] = []
         self.height = 0.0
         self.style = style
@@ -85,6 +89,22 @@ class MessageItem:
         """Open or close the reasoning, for good."""
         self._wants_reasoning = not self.is_expanded
         self._place()
+
+    def set_sources(self, sources: tuple[CitedPassage, ...]) -> None:
+        """The passages that it was made from have been found; their numbers become links."""
+        self.sources = sources
+        for column in self.columns:
+            column.set_cites(self._cites)
+        self._place()
+
+    @property
+    def _cites(self) -> frozenset[int]:
+        return frozenset(source.number for source in self.sources)
+
+    def words_of(self, href: str) -> str:
+        """What a link in it leads to, for people."""
+        number = number_of(href)
+        return next((source.place for source in self.sources if source.number == number), href)
 
     def set_editor_height(self, height: float | None) -> None:
         """Make room for the editor in place of the text, or with None show the text again."""
@@ -148,6 +168,8 @@ class MessageItem:
             self.columns = [
                 Column(self._look(section), is_plain=self.is_user) for section in (REASONING, ANSWER)
             ]
+            for column in self.columns:
+                column.set_cites(self._cites)
             self._take_texts()
         for section, column in enumerate(self.columns):
             rect = self.section_rect(section)

@@ -7,7 +7,7 @@ where it is (`Anchor`) and the scroll bar changes instead.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from storage.records import Message
 from ui.chat.message_item import MessageItem
 from ui.chat.style import Style
 from ui.chat.workshop import Workshop
+from ui.knowledge.values import CitedPassage
 
 _SETTLE_ROUNDS = 12
 
@@ -52,6 +53,7 @@ class Scene:
         self._tops: list[float] = []
         self._numbers: dict[int, int] = {}
         self._shown: set[int] = set()
+        self._sources: dict[int, tuple[CitedPassage, ...]] = {}
 
     @property
     def shown(self) -> Sequence[int]:
@@ -94,8 +96,21 @@ class Scene:
 
     def _make(self, message: Message) -> MessageItem:
         item = MessageItem(message, self._style, self._workshop)
+        item.sources = self._sources_of(message)
         item.set_width(self._width)
         return item
+
+    def set_sources(self, sources: Mapping[int, tuple[CitedPassage, ...]]) -> None:
+        """Passages that questions were sent with, by the question; those known before stay."""
+        self._sources |= sources
+        for item in self.items:
+            found = self._sources_of(item.message)
+            if found != item.sources:
+                item.set_sources(found)
+        self.place()
+
+    def _sources_of(self, message: Message) -> tuple[CitedPassage, ...]:
+        return () if message.parent_id is None else self._sources.get(message.parent_id, ())
 
     def number_of(self, message_id: int) -> int | None:
         """Where a message stands; None for one that is not shown."""

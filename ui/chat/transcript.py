@@ -12,12 +12,14 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from storage.records import Message, Rating
 from ui.chat import accessible
+from ui.chat.cited import number_of
 from ui.chat.earlier import EarlierMessages
 from ui.chat.editor import MessageEditor
 from ui.chat.markdown import is_openable
 from ui.chat.scene import Anchor
 from ui.chat.transcript_view import TranscriptView
 from ui.i18n import tr
+from ui.knowledge.values import CitedPassage
 from ui.values import StreamUpdate
 
 _COPIED_MS = 1_600
@@ -37,6 +39,7 @@ class Transcript(TranscriptView):
         continue_requested: message id (int) of an answer that was cut off.
         rating_requested: message id (int) of an answer, what it is thought of (Rating), None for nothing.
         conclude_requested: message id (int) of the answer whose thinking shall end.
+        passages_requested: list of `CitedPassage`, number of the one to show or None.
     """
 
     earlier_requested = Signal(object, bool)
@@ -46,6 +49,7 @@ class Transcript(TranscriptView):
     continue_requested = Signal(object)
     rating_requested = Signal(object, object)
     conclude_requested = Signal(object)
+    passages_requested = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         self._editor: MessageEditor | None = None
@@ -129,6 +133,11 @@ class Transcript(TranscriptView):
         self.scene.place()
         self.settle()
 
+    def set_sources(self, sources: Mapping[int, tuple[CitedPassage, ...]]) -> None:
+        """Passages that questions were sent with, by the question's id."""
+        self.scene.set_sources(sources)
+        self.settle()
+
     def scroll_to(self, message_id: int, *, in_reasoning: bool = False) -> None:
         """Bring the beginning of a message to the top, with its reasoning open where that is meant."""
         number = self.scene.number_of(message_id)
@@ -168,7 +177,7 @@ class Transcript(TranscriptView):
         link = self.pointer.look(QPointF(event.pos())).link
         copy = menu.addAction(tr("Copy"), self.copy)
         copy.setEnabled(self.selection.range is not None)
-        if link:
+        if is_openable(link):
             menu.addAction(tr("Copy link"), lambda: QGuiApplication.clipboard().setText(link))
         menu.addAction(tr("Select all"), self.select_all)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -185,6 +194,8 @@ class Transcript(TranscriptView):
             self.continue_requested.emit(message_id)
         elif name == "conclude":
             self.conclude_requested.emit(message_id)
+        elif name == "passages":
+            self.passages_requested.emit(item.sources, None)
         elif name == "copy":
             self._copy_from(message_id, name, item.message.text or item.message.reasoning)
         elif name == "regenerate":
@@ -223,7 +234,11 @@ class Transcript(TranscriptView):
         self.viewport().update()
 
     def _on_link_activated(self, href: str) -> None:
-        if is_openable(href):
+        number = number_of(href)
+        if number is not None:
+            item = self.scene.items[self.pointer.hover.item]
+            self.passages_requested.emit(item.sources, number)
+        elif is_openable(href):
             QDesktopServices.openUrl(QUrl(href))
 
     # Editing

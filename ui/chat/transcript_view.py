@@ -381,7 +381,7 @@ class TranscriptView(QAbstractScrollArea):
 
     def _show_tool_tip(self, event: QHelpEvent) -> None:
         hover = self.pointer.look(QPointF(event.pos()))
-        text = hover.link
+        text = self.scene.items[hover.item].words_of(hover.link) if hover.link else ""
         if hover.control:
             controls = self.scene.items[hover.item].controls()
             text = next(
