@@ -215,7 +215,7 @@ def test_old_files_that_a_killed_move_left_are_deleted_later(
 
 @pytest.mark.usefixtures("other_disk")
 def test_a_link_where_the_copy_grows_leads_nowhere(
-    library: Library, mover: Moving, ours: str, tmp_path: Path, other_disk: None
+    library: Library, mover: Moving, ours: str, tmp_path: Path
 ) -> None:
     victim = tmp_path / "letter.txt"
     victim.write_text("Dear Ada")
@@ -228,6 +228,7 @@ def test_a_link_where_the_copy_grows_leads_nowhere(
     assert moved.state == "verified"
 
 
+@pytest.mark.usefixtures("other_disk")
 def test_a_cancelled_move_leaves_nothing(library: Library, mover: Moving, ours: str, tmp_path: Path) -> None:
     before = library.get(ours)
     answers = iter([False] * 3)
