@@ -128,6 +128,11 @@ QLabel[heading="true"] { font-weight: 600; }
 #card { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }
 #cards { background: transparent; }
 QDialog { background: $window; }
+#requests { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }
+#requests::item { padding: 4px 8px; }
+#requests QHeaderView { background: transparent; }
+#requests QHeaderView::section { color: $text_muted; background: transparent; border: none;
+    border-bottom: 1px solid $border; padding: 6px 11px; }
 #entry_panel { background: $surface; border: none; border-left: 1px solid $border; }
 QScrollArea { background: transparent; }
 #badge { color: $text_muted; border: 1px solid $border; border-radius: ${radius}px; padding: 1px 8px; }

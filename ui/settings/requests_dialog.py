@@ -58,8 +58,8 @@ class RequestsModel(QAbstractTableModel):
 
     def data(self, index: _Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         record = self._records[index.row()]
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in _NUMBERS:
-            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
             return f"{record.method} {record.host}{record.path}"
         if role != Qt.ItemDataRole.DisplayRole:
@@ -78,7 +78,7 @@ class RequestsModel(QAbstractTableModel):
     ) -> Any:
         if role == Qt.ItemDataRole.DisplayRole and orientation == Qt.Orientation.Horizontal:
             return tr(_HEADINGS[section])
-        return None
+        return _alignment(section) if role == Qt.ItemDataRole.TextAlignmentRole else None
 
 
 class RequestsDialog(QDialog):
@@ -96,6 +96,7 @@ class RequestsDialog(QDialog):
         self._hosts: tuple[str, ...] = ()
         self.model = RequestsModel(self)
         self.table = QTableView()
+        self.table.setObjectName("requests")
         self.table.setModel(self.model)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -160,6 +161,11 @@ class RequestsDialog(QDialog):
         self.table.setAccessibleName(tr("Requests"))
         self.model.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(_HEADINGS) - 1)
         self._say()
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
 
 
 def _local(at: str) -> str:
