@@ -12,6 +12,7 @@ from PySide6.QtGui import QDesktopServices
 from app.bridge import Bridge, Latest
 from app.care_wiring import CareWiring
 from app.controllers import library
+from app.controllers.attachments import AttachmentsController
 from app.controllers.chat import ChatController
 from app.controllers.conversations import ConversationsController
 from app.controllers.discover import DiscoverController
@@ -55,6 +56,7 @@ class WindowWiring(QObject):
         self.downloads = DownloadsController(services, bridge, self)
         self.discover = DiscoverController(services, bridge, self)
         self.network = NetworkController(services, bridge, self)
+        self.attachments = AttachmentsController(services, bridge, self)
         self.exchange = ExchangeController(services, bridge, self)
         self.exchange_dialogs = ExchangeDialogs(window)
         self._tray = Tray(window)
@@ -126,6 +128,9 @@ class WindowWiring(QObject):
         window.stop_requested.connect(chat.stop)
         window.page.transcript.earlier_requested.connect(chat.load_earlier)
         chat.earlier.connect(window.page.transcript.add_earlier)
+        window.page.transcript.attachments_requested.connect(self.attachments.load)
+        self.attachments.loaded.connect(window.page.transcript.show_attachments)
+        self.attachments.failed.connect(self.show_error)
         window.page.transcript.conclude_requested.connect(chat.conclude)
         window.page.transcript.continue_requested.connect(chat.go_on)
         chat.answered.connect(self._on_answered)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QPoint
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QMenu, QScrollArea, QWidget
 
 from model_manager import errors
@@ -18,7 +19,16 @@ from model_manager.types import EngineState, RequestRecord
 from storage.errors import DatabaseDiskFull
 from tests.helpers import knowledge_samples as knowledge, page_samples as pages
 from tests.helpers.care_samples import SPACE, backups
-from tests.helpers.window_samples import INFO, MODELS, conversations, downloads, hits, messages
+from tests.helpers.window_samples import (
+    INFO,
+    MODELS,
+    attached,
+    conversations,
+    downloads,
+    hits,
+    messages,
+    messages_with_parts,
+)
 from ui import text
 from ui.care.care_dialog import CareDialog
 from ui.i18n import tr
@@ -104,6 +114,16 @@ def _loading(window: MainWindow) -> None:
     window.set_engine_state(EngineState(MODELS[2].name, "loading", 430))
     window.set_busy(True)
     window.set_downloads(downloads())
+
+
+def _attachments(window: MainWindow) -> None:
+    _chat(window)
+    transcript = window.page.transcript
+    transcript.attachments_requested.connect(lambda id: transcript.show_attachments(id, attached()))
+    transcript.set_messages(messages_with_parts())
+    for _ in range(20):  # the pictures are made on a thread
+        QTest.qWait(20)
+    transcript.control_activated.emit(1, "tools")
 
 
 def _notice(window: MainWindow) -> None:
@@ -365,6 +385,7 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "thinking": _thinking,
     "full-context": _full_context,
     "thinking-menu": _thinking_menu,
+    "attachments": _attachments,
     "welcome": _welcome,
     "first-start": _first_start,
     "loading": _loading,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from PySide6.QtCore import QBuffer, QByteArray, QIODevice
+from PySide6.QtGui import QColor, QImage, QPainter
 
 from model_manager import errors
 from model_manager.types import DeviceMemory, DownloadSnapshot, EngineInfo, ModelEntry, Placement
@@ -134,6 +138,44 @@ def messages() -> list[Message]:
             (2, 3),
         ),
     ]
+
+
+def picture(width: int, height: int, color: str) -> bytes:
+    """A PNG of one colour with a lighter square."""
+    image = QImage(width, height, QImage.Format.Format_RGB32)
+    image.fill(QColor(color))
+    painter = QPainter(image)
+    painter.fillRect(width // 4, height // 4, width // 2, height // 2, QColor(color).lighter(150))
+    painter.end()
+    data = QByteArray()
+    buffer = QBuffer(data)
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.save(buffer, "PNG")  # type: ignore[call-overload]  # the format is text
+    return bytes(data.data())
+
+
+def attached() -> tuple[Part, ...]:
+    """Images, one of which cannot be drawn, and a file with a long name."""
+    return (
+        Part("image", name="router.png", data=picture(640, 400, "#35658f")),
+        Part("image", name="tall.png", data=picture(120, 600, "#8f5b35")),
+        Part("file", "words", "notes about mixtures of experts, second edition, with comments.txt"),
+        Part("image", name="damaged.png", data=b"\x89PNG"),
+    )
+
+
+def messages_with_parts() -> list[Message]:
+    """A question with images and files, an answer that used tools."""
+    question, answer = messages()
+    used = (
+        Part("reasoning", "Look it up."),
+        Part("tool_call", '{"query": "mixture of experts", "limit": 3}', "web_search", "c1"),
+        Part("tool_result", "Such layers route each token to a few experts.", "web_search", "c1"),
+        Part("tool_call", "print(8 // 2)", "python", "c2"),
+        Part("text", "A router chooses **two of eight** experts for each word."),
+    )
+    asked = tuple(replace(part, data=None) for part in attached())
+    return [replace(question, parts=(*asked, *question.parts)), replace(answer, parts=used)]
 
 
 def hits() -> list[SearchHit]:

@@ -17,8 +17,8 @@ class Control:
     """One button.
 
     Attributes:
-        id: Unique in its message: "copy", "edit", "regenerate", "previous", "next", "reasoning", "conclude",
-            "continue", "good", "bad", "passages" or "code:SECTION:BLOCK:PIECE".
+        id: Unique in its message: "copy", "edit", "regenerate", "previous", "next", "reasoning", "tools",
+            "conclude", "continue", "good", "bad", "passages" or "code:SECTION:BLOCK:PIECE".
         rect: In the coordinates of the message.
         icon: A file of `ui/icons`.
         name: Tool tip and accessible name.

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF
 from PySide6.QtGui import QFontMetricsF
 
 from storage.records import Message
-from ui.chat import message_words
+from ui.chat import attachments, message_words
 from ui.chat.control import SIDE, Control
 from ui.i18n import tr, trn
 
@@ -26,6 +26,10 @@ def controls(item: MessageItem) -> list[Control]:
         found.append(Control("reasoning", rows.thinking, icon, label, label, is_expanded=item.is_expanded))
         if item.live is not None and item.live.phase == "reasoning":
             found.append(_conclude(item))
+    if rows.tools_heading.height() > 0:
+        label = attachments.tools_heading(item.message)
+        icon = "chevron-down" if item.shows_tools else "chevron-right"
+        found.append(Control("tools", rows.tools_heading, icon, label, label, is_expanded=item.shows_tools))
     for section, column in enumerate(item.columns):
         rect = item.section_rect(section)
         for block, inner, piece, top in column.pieces() if rect.height() > 0 else ():

@@ -2,43 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFontMetricsF
 
 from storage.records import Message
-from ui.chat import message_controls, message_words
+from ui.chat import attachments, message_controls, message_words
+from ui.chat.attachments import Chip
 from ui.chat.cited import number_of
 from ui.chat.column import Column, Spot, whole
 from ui.chat.control import SIDE, Control
+from ui.chat.message_rows import NOWHERE, Rows, estimated_height
 from ui.chat.piece import Look, Piece
 from ui.chat.style import Style
 from ui.chat.workshop import Workshop
 from ui.knowledge.values import CitedPassage
 from ui.values import StreamUpdate
 
-REASONING, ANSWER = 0, 1
+REASONING, TOOLS, ANSWER = SECTIONS = 0, 1, 2
 
 ItemSpot = tuple[int, int, int, int]
-"""A place in a message: section (REASONING or ANSWER), block, piece, offset."""
-
-
-@dataclass(slots=True)
-class Rows:
-    """Where things stand, in the item's coordinates; a rectangle without height is not there."""
-
-    header: QRectF
-    thinking: QRectF
-    reasoning: QRectF
-    waiting: QRectF
-    answer: QRectF
-    bubble: QRectF
-    status: QRectF
-    footer: QRectF
-
-
-_NOWHERE = Rows(*(QRectF() for _ in range(8)))
+"""A place in a message: section (one of SECTIONS), block, piece, offset."""
 
 
 class MessageItem:
@@ -49,7 +32,9 @@ class MessageItem:
         rows: Where things stand, in the item's coordinates.
         editor_height: Of the editor that stands where the text was; None while nothing is edited.
         sources: Passages that an answer was made from.
-        columns: Reasoning and answer once the message was in sight; empty before.
+        columns: Of each section once the message was in sight; empty before.
+        chips: Its images and files, likewise.
+        shows_tools: What was asked of tools, and what came of it, is open.
     """
 
     def __init__(self, message: Message, style: Style, workshop: Workshop) -> None:
@@ -58,13 +43,15 @@ class MessageItem:
         self.editor_height: float | None = None
         self.sources: tuple[CitedPassage, ...] = ()
         self.columns: list[Column] = []
+        self.chips: list[Chip] = []
+        self.shows_tools = False
         self.height = 0.0
         self.style = style
-        self._workshop = workshop
+        self.workshop = workshop
         self._width = 0.0
         self._wants_reasoning: bool | None = None
         self._follows_thinking = True
-        self.rows = _NOWHERE
+        self.rows = NOWHERE
 
     # What it shows
 
@@ -106,12 +93,19 @@ class MessageItem:
         number = number_of(href)
         return next((source.place for source in self.sources if source.number == number), href)
 
+    def toggle_tools(self) -> None:
+        """Open or close the uses of tools."""
+        self.shows_tools = not self.shows_tools
+        self._place()
+
     def set_editor_height(self, height: float | None) -> None:
         """Make room for the editor in place of the text, or with None show the text again."""
         self.editor_height = height
         self._place()
 
     def _text(self, section: int) -> str:
+        if section == TOOLS:
+            return attachments.tools_text(self.message)
         if self.live is not None:
             return self.live.text if section == ANSWER else self.live.reasoning
         return self.message.text if section == ANSWER else self.message.reasoning
@@ -119,7 +113,9 @@ class MessageItem:
     def accessible_text(self) -> str:
         """Everything it says, for a screen reader."""
         status, _ = message_words.status(self.message)
-        parts = (message_words.speaker(self.message), self._text(ANSWER) or self._text(REASONING), status)
+        beside = ", ".join(part.name for part in self.message.attached)
+        said = self._text(ANSWER) or self._text(REASONING)
+        parts = (message_words.speaker(self.message), beside, said, status)
         return "\n".join(part for part in parts if part)
 
     def take(self, message: Message) -> None:
@@ -152,7 +148,7 @@ class MessageItem:
             if self.columns:
                 self._place()
             else:
-                self._estimate()
+                self._guess_height()
 
     def set_style(self, style: Style) -> None:
         """Take other fonts or colours."""
@@ -165,9 +161,7 @@ class MessageItem:
         """Lay out what stands between two heights of it; True if its height changed."""
         before = self.height
         if not self.columns:
-            self.columns = [
-                Column(self._look(section), is_plain=self.is_user) for section in (REASONING, ANSWER)
-            ]
+            self.columns = [Column(self._look(section), is_plain=self.is_user) for section in SECTIONS]
             for column in self.columns:
                 column.set_cites(self._cites)
             self._take_texts()
@@ -194,9 +188,9 @@ class MessageItem:
 
     def _look(self, section: int) -> Look:
         colors = self.style.colors
-        if section == REASONING:
-            return Look(self.style.quieter(), self._workshop, colors.text_muted)
-        return Look(self.style, self._workshop, colors.text)
+        if section == ANSWER:
+            return Look(self.style, self.workshop, colors.text)
+        return Look(self.style.quieter(), self.workshop, colors.text_muted)
 
     def _frame(self) -> QRectF:
         """The readable column in the middle of the viewport."""
@@ -204,38 +198,28 @@ class MessageItem:
         width = max(80.0, width)
         return QRectF(round((self._width - width) / 2), 0, width, 0)
 
-    def _estimate(self) -> None:
-        """Guess the height of a message that nobody has seen; there may be ten thousand of them."""
-        em = self.style.em
-        if self.message.role == "system" or self._width <= 0:
-            self.height = 0.0
-            return
-        width = min(self.style.column_width, self._width - 2 * self.style.margin)
-        letters_per_line = max(10.0, width * (0.8 if self.is_user else 1.0) / (em * 0.5))
-        n_lines = 1.0
-        for part in self.message.parts:
-            if part.kind == "text":
-                n_lines += part.text.count("\n") * 0.8 + len(part.text) / letters_per_line
-        self.height = round(n_lines) * em * 1.53 + em * (4.5 if self.is_user else 6.0)
+    def _guess_height(self) -> None:
+        self.height = estimated_height(self.message, self.style, self._width)
 
     def _place(self) -> None:
         if not self.columns:
-            self._estimate()
+            self._guess_height()
             return
         if self.message.role == "system" or self._width <= 0:
             self.height = 0.0
             return
         style, frame, small = self.style, self._frame(), QFontMetricsF(self.style.small)
-        rows = Rows(*(QRectF(frame) for _ in range(8)))
+        rows = Rows(*(QRectF(frame) for _ in range(10)))
         y = 0.0
         if not self.is_user:
             rows.header.setRect(frame.left(), 0, frame.width(), round(small.height() * 1.5))
             y = rows.header.bottom() + 4
             y = self._place_reasoning(rows, y)
+            y = self._place_tools(rows, y)
             if self.live is not None and self.live.phase == "prefill":
                 rows.waiting.setRect(frame.left(), y, frame.width(), round(style.em * 2))
                 y = rows.waiting.bottom()
-        y = self._place_answer(rows, y)
+        y = self._place_answer(rows, self._place_chips(frame, y))
         if self.editor_height is None:
             status, _ = message_words.status(self.message)
             if status:
@@ -268,6 +252,28 @@ class MessageItem:
             y = rows.reasoning.bottom() + style.paragraph_gap
         return y + style.tight_gap
 
+    def _place_tools(self, rows: Rows, y: float) -> float:
+        if not self._text(TOOLS):
+            return y
+        style, metrics = self.style, QFontMetricsF(self.style.small)
+        width = metrics.horizontalAdvance(attachments.tools_heading(self.message)) + 40
+        left = rows.header.left()
+        rows.tools_heading.setRect(
+            left - 6, y, min(width, rows.header.width()), round(metrics.height() * 1.9)
+        )
+        y = rows.tools_heading.bottom()
+        if self.shows_tools:
+            indent = round(style.em * 1.15)
+            width = rows.header.width() - indent
+            rows.tools.setRect(left + indent, y + 4, width, self._section_height(TOOLS, width))
+            y = rows.tools.bottom() + style.paragraph_gap
+        return y + style.tight_gap
+
+    def _place_chips(self, frame: QRectF, y: float) -> float:
+        room = QRectF(frame.left(), y, frame.width(), 0)
+        self.chips = attachments.chips(self.message, self.workshop.thumbnails, self.style, room)
+        return max((chip.rect.bottom() + self.style.tight_gap for chip in self.chips), default=y)
+
     def _place_answer(self, rows: Rows, y: float) -> float:
         frame, style = self._frame(), self.style
         if not self.is_user:
@@ -293,8 +299,8 @@ class MessageItem:
         return column.height
 
     def section_rect(self, section: int) -> QRectF:
-        """Where reasoning or answer stands; no height where it is not shown."""
-        return self.rows.answer if section == ANSWER else self.rows.reasoning
+        """Where a section stands; no height where it is not shown."""
+        return (self.rows.reasoning, self.rows.tools, self.rows.answer)[section]
 
     @property
     def editor_rect(self) -> QRectF:
@@ -303,7 +309,7 @@ class MessageItem:
 
     def mark(self, y: float) -> tuple[int, int, float]:
         """What stands at a height, for coming back to it: section, block, and the distance below that."""
-        for section in (ANSWER, REASONING):
+        for section in reversed(SECTIONS):
             rect = self.section_rect(section)
             if self.columns and rect.height() > 0 and y >= rect.top():
                 block = self.columns[section].block_at(y - rect.top())
@@ -356,8 +362,9 @@ class MessageItem:
     def copy(self, start: ItemSpot | None, end: ItemSpot | None) -> str:
         """What is selected of it; None stands for its beginning or its end."""
         parts = []
-        for section in (REASONING, ANSWER):
-            if section == REASONING and not (self._text(REASONING) and self.is_expanded):
+        is_open = (bool(self._text(REASONING)) and self.is_expanded, self.shows_tools, True)
+        for section in SECTIONS:
+            if not is_open[section]:
                 continue
             if not self.columns:
                 parts.append(self._text(section).strip())

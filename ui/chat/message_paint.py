@@ -6,7 +6,7 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFontMetricsF, QPainter
 
 from ui import theme
-from ui.chat import control, message_controls, message_words
+from ui.chat import attachments, control, message_controls, message_words
 from ui.chat.control import SIDE, ControlState
 from ui.chat.message_item import ItemSpot, MessageItem
 from ui.values import StreamUpdate
@@ -33,9 +33,10 @@ def paint(
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(colors.user_bubble)
         painter.drawRoundedRect(rows.bubble, 14, 14)
-    if rows.reasoning.height() > 0:
-        bar = QRectF(rows.header.left() + 7, rows.reasoning.top(), 2, rows.reasoning.height())
-        painter.fillRect(bar, colors.border)
+    for folded in (rows.reasoning, rows.tools):
+        if folded.height() > 0:
+            painter.fillRect(QRectF(rows.header.left() + 7, folded.top(), 2, folded.height()), colors.border)
+    attachments.paint(painter, item.chips, item.message.id, item.workshop.thumbnails, style)
     if item.editor_height is None:
         _paint_sections(item, painter, clip, selection)
         _paint_footer(item, painter)

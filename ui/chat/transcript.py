@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,7 +10,7 @@ from PySide6.QtCore import QPointF, Qt, QUrl, Signal
 from PySide6.QtGui import QContextMenuEvent, QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QMenu, QWidget
 
-from storage.records import Message, Rating
+from storage.records import Message, Part, Rating
 from ui.chat import accessible
 from ui.chat.cited import number_of
 from ui.chat.earlier import EarlierMessages
@@ -37,6 +37,7 @@ class Transcript(TranscriptView):
         edit_requested: message id (int) of a question, its new text (str).
         version_requested: message id (int) of the version to show.
         continue_requested: message id (int) of an answer that was cut off.
+        attachments_requested: message id (int) whose images come into sight; `show_attachments` brings them.
         rating_requested: message id (int) of an answer, what it is thought of (Rating), None for nothing.
         conclude_requested: message id (int) of the answer whose thinking shall end.
         passages_requested: list of `CitedPassage`, number of the one to show or None.
@@ -47,6 +48,7 @@ class Transcript(TranscriptView):
     edit_requested = Signal(object, str)
     version_requested = Signal(object)
     continue_requested = Signal(object)
+    attachments_requested = Signal(object)
     rating_requested = Signal(object, object)
     conclude_requested = Signal(object)
     passages_requested = Signal(object, object)
@@ -58,6 +60,8 @@ class Transcript(TranscriptView):
         super().__init__(parent)
         self.control_activated.connect(self._on_control_activated)
         self.link_activated.connect(self._on_link_activated)
+        self.workshop.thumbnails.wanted.connect(self.attachments_requested)
+        self.workshop.thumbnails.arrived.connect(self._on_pictures_arrived)
         self._copied_timer = self.single_shot(_COPIED_MS, self._forget_copied)
         self._behind_timer = self.single_shot(_BEHIND_MS, self._catch_up)
 
@@ -120,6 +124,18 @@ class Transcript(TranscriptView):
             self.scene.place()
             self.settle()
             accessible.text_changed(self, number)
+
+    def show_attachments(self, message_id: int, parts: Sequence[Part]) -> None:
+        """The images and files of a message, in their order."""
+        self.workshop.thumbnails.take(message_id, [part.data for part in parts])
+
+    def _on_pictures_arrived(self, message_id: int) -> None:
+        number = self.scene.number_of(message_id)
+        if number is not None:
+            self.scene.items[number].take(self.scene.items[number].message)
+            self.scene.place()
+            self.settle()
+            self.viewport().update()
 
     def apply_stream(self, update: StreamUpdate) -> None:
         """Show what a streaming answer has become; only its last open block is drawn anew."""
@@ -189,7 +205,9 @@ class Transcript(TranscriptView):
         item = self.scene.items[number]
         message_id = item.message.id
         if name == "reasoning":
-            self._toggle_reasoning(number)
+            self._toggle(number, item.toggle_reasoning)
+        elif name == "tools":
+            self._toggle(number, item.toggle_tools)
         elif name == "continue":
             self.continue_requested.emit(message_id)
         elif name == "conclude":
@@ -214,10 +232,10 @@ class Transcript(TranscriptView):
             pieces = item.columns[section].views[block].pieces or []
             self._copy_from(message_id, name, pieces[inner].text(0, pieces[inner].length))
 
-    def _toggle_reasoning(self, number: int) -> None:
-        """Open or close it; its heading stays under the pointer."""
+    def _toggle(self, number: int, fold: Callable[[], None]) -> None:
+        """Open or close a part of a message; its heading stays under the pointer."""
         above = self.offset - self.scene.top_of(number)
-        self.scene.items[number].toggle_reasoning()
+        fold()
         self.scene.place()
         self.go_to(Anchor(number, -1, 0, above))
         self.check_following()

@@ -1,4 +1,4 @@
-"""What the pieces of a transcript share that is slow to make: formulas and lexers."""
+"""What the pieces of a transcript share that is slow to make: formulas, lexers, small pictures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject, Signal
 from ui.chat import highlight
 from ui.chat.background import Background
 from ui.chat.maths import Formulas
+from ui.chat.thumbnails import Thumbnails
 
 
 class Workshop(QObject):
@@ -15,6 +16,7 @@ class Workshop(QObject):
 
     Attributes:
         formulas: All formulas of the transcript.
+        thumbnails: The small pictures of its images.
 
     Signals:
         lexer_loaded: A language that was asked for can be coloured now.
@@ -29,6 +31,7 @@ class Workshop(QObject):
         self._asked: set[str] = set()
         self._background = Background(self)
         self._background.finished.connect(self._on_loaded)
+        self.thumbnails = Thumbnails(self._background, self)
 
     def lexer(self, language: str) -> tuple[Lexer | None, bool]:
         """Lexer of a language, None for none; and whether that is final: importing one takes up to 40 ms."""

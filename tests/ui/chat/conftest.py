@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from storage.records import Generation, Message, MessageStatus, Part, Role
 from ui import theme
+from ui.chat.message_item import ANSWER
 from ui.chat.transcript import Transcript
 
 MakeMessage = Callable[..., Message]
@@ -52,7 +53,9 @@ def at_control(view: Transcript, number: int, name: str) -> QPoint:
     return (button.rect.center() + QPointF(0, top)).toPoint()
 
 
-def at_words(view: Transcript, number: int, block: int = 0, offset: int = 0, *, section: int = 1) -> QPoint:
+def at_words(
+    view: Transcript, number: int, block: int = 0, offset: int = 0, *, section: int = ANSWER
+) -> QPoint:
     """Where a letter of a message is, in the viewport."""
     item = view.scene.items[number]
     column = item.columns[section]

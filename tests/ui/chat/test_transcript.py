@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from tests.ui.chat.conftest import at_control, at_words, click, make_message
 from ui import theme
 from ui.chat import accessible, highlight
+from ui.chat.message_item import ANSWER
 from ui.chat.transcript import Transcript
 from ui.values import StreamUpdate
 
@@ -53,7 +54,7 @@ def test_only_what_is_in_sight_is_laid_out(view: Transcript) -> None:
 
 def test_a_huge_message_is_laid_out_in_parts(view: Transcript) -> None:
     view.set_messages([make_message(1, text="\n\n".join(f"Paragraph {n}. {WORDS}" for n in range(2_000)))])
-    column = view.scene.items[0].columns[1]
+    column = view.scene.items[0].columns[ANSWER]
     assert len(column.views) == 2_000
     assert 1 <= len(column.pieces()) <= 40
     assert at_end(view)
@@ -250,7 +251,7 @@ def test_closed_blocks_are_parsed_once(view: Transcript) -> None:
     updates = range(5, len(text), 7)
     for end in updates:
         view.apply_stream(StreamUpdate(1, "text", text=text[:end]))
-    column = view.scene.items[0].columns[1]
+    column = view.scene.items[0].columns[ANSWER]
     # Each update parses the open block, and a line that may still change makes it two; never what is closed.
     assert column.n_parsed <= 2 * len(updates) + len(column.views)
     closed = column.views[:150]
@@ -267,7 +268,7 @@ def test_an_open_fence_grows_without_losing_its_rows(view: Transcript) -> None:
         view.apply_stream(StreamUpdate(1, "text", text=text[:end]))
     view.apply_stream(StreamUpdate(1, "text", text=text + "```\n"))
     view.replace_message(make_message(1, text=text + "```\n"))
-    ((_, _, piece, _),) = view.scene.items[0].columns[1].pieces()
+    ((_, _, piece, _),) = view.scene.items[0].columns[ANSWER].pieces()
     assert piece.text(0, piece.length) == text.partition("\n")[2].removesuffix("\n")
     whole = make_message(1, text=text + "```\n")
     height = view.scene.height
@@ -410,9 +411,9 @@ def test_the_first_version_has_none_before(view: Transcript, qtbot: QtBot) -> No
 
 def test_code_is_copied_and_says_so(view: Transcript, qtbot: QtBot) -> None:
     view.set_messages([make_message(1, text="```py\nx = 1\ny\n```")])
-    click(qtbot, view, at_control(view, 0, "code:1:0:0"))
+    click(qtbot, view, at_control(view, 0, f"code:{ANSWER}:0:0"))
     assert QGuiApplication.clipboard().text() == "x = 1\ny"
-    assert view.copied == (1, "code:1:0:0")
+    assert view.copied == (1, f"code:{ANSWER}:0:0")
     qtbot.waitUntil(lambda: view.copied is None)
 
 
@@ -473,7 +474,7 @@ def test_a_click_opens_a_link_and_a_drag_does_not(
 
 def test_formulas_arrive_from_beside_the_qt_thread(view: Transcript, qtbot: QtBot) -> None:
     view.set_messages([make_message(1, text="So $x^2$ and\n\n$$\\frac{a}{b}$$\n\nand $\\frac{$ fails")])
-    column = view.scene.items[0].columns[1]
+    column = view.scene.items[0].columns[ANSWER]
     qtbot.waitUntil(lambda: not any(piece.waits_for for *_, piece, _ in column.pieces()), timeout=20_000)
     view.select_all()
     assert view.selected_text() == "So $x^2$ and\n\n$$\\frac{a}{b}$$\n\nand $\\frac{$ fails"
@@ -531,7 +532,7 @@ def test_hostile_text_is_shown_and_selected(view: Transcript, text: str, role: s
     view.grab()
     view.verticalScrollBar().setValue(0)
     assert view.selected_text()
-    laid_out = view.scene.items[0].columns[1].pieces()
+    laid_out = view.scene.items[0].columns[ANSWER].pieces()
     assert len(laid_out) <= 60
 
 
