@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -20,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from model_manager.types import Source
-from ui import formats, icons, theme
+from ui import formats, theme
 from ui.flow import FlowLayout
 from ui.i18n import marked, tr, trn
 from ui.library.face_view import FaceView
@@ -28,6 +27,7 @@ from ui.library.found_words import found_faces, suggestion_faces
 from ui.library.hub_page_view import HubPageView
 from ui.library.values import FoundModel, SearchWish, SortOrder, Suggestions
 from ui.notice_bar import NoticeBar
+from ui.search_field import SearchField
 from ui.values import Notice
 
 _SORTS: tuple[tuple[SortOrder, str], ...] = (
@@ -74,11 +74,7 @@ class DiscoverPage(QStackedWidget):
         self._retranslate()
 
     def _build(self) -> None:
-        self.search_field = QLineEdit()
-        self.search_field.setClearButtonEnabled(True)
-        self.search_field.addAction(
-            icons.icon("search", "text_muted"), QLineEdit.ActionPosition.LeadingPosition
-        )
+        self.search_field = SearchField()
         self.search_button = QPushButton()
         self.search_button.setProperty("primary", True)
         self.source_box = QComboBox()
@@ -134,7 +130,7 @@ class DiscoverPage(QStackedWidget):
         self.view.face_chosen.connect(self.open_page)
         self.more_button.clicked.connect(self._on_more)
         self.problem_bar.action_requested.connect(self._on_problem)
-        self.search_field.installEventFilter(self)
+        self.search_field.left_downwards.connect(self.view.enter)
         page = self.hub_page
         page.back_requested.connect(self.show_list)
         page.retry_requested.connect(self.page_requested)
@@ -281,20 +277,6 @@ class DiscoverPage(QStackedWidget):
             " the hub when you open it.",
             size=memory,
         )
-
-    def eventFilter(self, watched: object, event: QEvent) -> bool:
-        if (
-            watched is self.search_field
-            and isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.KeyPress
-        ):
-            if event.key() == Qt.Key.Key_Escape and self.search_field.text():
-                self.search_field.clear()
-                return True
-            if event.key() == Qt.Key.Key_Down:
-                self.view.enter()
-                return True
-        return False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.currentWidget() is self.hub_page:

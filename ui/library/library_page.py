@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QLabel,
-    QLineEdit,
     QMenu,
     QPushButton,
     QVBoxLayout,
@@ -27,6 +26,7 @@ from ui.library.face_view import FaceView
 from ui.library.quantize_dialog import QuantizeDialog
 from ui.library.values import ModelFigures, Shelf
 from ui.question import Question
+from ui.search_field import SearchField
 
 _TWO_COLUMNS_PX = 720
 
@@ -95,8 +95,7 @@ class LibraryPage(QWidget):
         self._retranslate()
 
     def _build(self) -> None:
-        self.filter_field = QLineEdit()
-        self.filter_field.setClearButtonEnabled(True)
+        self.filter_field = SearchField()
         self.import_button = QPushButton(icons.icon("import"), "")
         self.import_menu = QMenu(self.import_button)
         self.import_button.setMenu(self.import_menu)
@@ -156,7 +155,8 @@ class LibraryPage(QWidget):
         panel.finish_move_requested.connect(self._on_finish_move)
         panel.undo_move_requested.connect(lambda: self._with_entry(self.undo_move_requested.emit))
         panel.stop_requested.connect(lambda: self._with_entry(self.stop_requested.emit))
-        self.filter_field.installEventFilter(self)
+        self.filter_field.left_downwards.connect(self.view.enter)
+        self.filter_field.returnPressed.connect(self.view.enter)
 
     # --- values in ---
 
@@ -345,20 +345,6 @@ class LibraryPage(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._arrange()
-
-    def eventFilter(self, watched: object, event: QEvent) -> bool:
-        if (
-            watched is self.filter_field
-            and isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.KeyPress
-        ):
-            if event.key() == Qt.Key.Key_Escape and self.filter_field.text():
-                self.filter_field.clear()
-                return True
-            if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Return):
-                self.view.enter()
-                return True
-        return False
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and not self.panel.isHidden():
