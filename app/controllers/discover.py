@@ -66,6 +66,7 @@ class DiscoverController(QObject):
                 self._services,
                 wish.text,
                 source=wish.source,
+                author=wish.author or None,
                 sort=wish.sort,
                 license_name=wish.license_name or None,
                 moe_only=wish.moe_only,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
@@ -40,6 +41,8 @@ _SOURCES: tuple[tuple[str, Source], ...] = (("Hugging Face", "hub"), ("ModelScop
 _LICENSES = ("apache-2.0", "mit", "gemma", "llama3.1", "llama3.3", "llama4", "other")
 _REFERENCE = re.compile(r"(?:modelscope:)?[\w.-]+/[\w.-]+(?::[\w.-]+)?|https?://\S+", re.ASCII)
 """What names one repository, so that there is nothing to look for."""
+_AUTHOR = re.compile(r"(?P<author>[\w.-]+)/(?:\s+(?P<text>.*))?", re.ASCII)
+"""Whose models are looked for, and words behind it."""
 _MORE = 30
 _MOST = 150
 
@@ -185,8 +188,11 @@ class DiscoverPage(QStackedWidget):
 
     def wish(self) -> SearchWish:
         """What is set now."""
+        words = self.search_field.text().strip()
+        whose = _AUTHOR.fullmatch(words)
         return SearchWish(
-            text=self.search_field.text().strip(),
+            text=words if whose is None else whose["text"] or "",
+            author=whose["author"] if whose is not None else "",
             sort=self.sort_box.currentData() or "downloads",
             moe_only=self.moe_box.isChecked(),
             reasoning_only=self.reasoning_box.isChecked(),
@@ -225,6 +231,8 @@ class DiscoverPage(QStackedWidget):
     def _on_filter(self) -> None:
         if self._found is not None or self._is_busy:
             self._search()
+        else:
+            self._show_rows()
 
     def _on_problem(self, action_id: str) -> None:
         if action_id == "retry":
@@ -242,8 +250,20 @@ class DiscoverPage(QStackedWidget):
         if self._found is not None:
             self.view.set_faces(found_faces(self._found))
         elif self._suggestions is not None:
-            self.view.set_faces(suggestion_faces(self._suggestions))
+            self.view.set_faces(suggestion_faces(self._wanted(self._suggestions)))
         self._show_state()
+
+    def _wanted(self, suggestions: Suggestions) -> Suggestions:
+        """Of the catalogue, what the filters leave; all of it are mixtures."""
+        wish = self.wish()
+        entries = (
+            entry
+            for entry in suggestions.entries
+            if (entry.reasoning != "none" or not wish.reasoning_only)
+            and (entry.verdict in ("fits", "tight") or not wish.fits_only)
+            and wish.license_name in ("", _license_choice(entry.license))
+        )
+        return replace(suggestions, entries=tuple(entries))
 
     def _show_state(self) -> None:
         found = self._found
@@ -266,6 +286,8 @@ class DiscoverPage(QStackedWidget):
         suggestions = self._suggestions
         if suggestions is None:
             return ""
+        if not self.view.faces.rowCount():
+            return tr("None of the models to begin with is so. Search the hub, or leave out a filter.")
         memory = formats.size(suggestions.ram_bytes)
         if not suggestions.tier_gib:
             return tr(
@@ -290,7 +312,7 @@ class DiscoverPage(QStackedWidget):
             self._retranslate()
 
     def _retranslate(self) -> None:
-        self.search_field.setPlaceholderText(tr("Search the hub: a name, or owner/repository"))
+        self.search_field.setPlaceholderText(tr("Search the hub: a name, owner/ or owner/repository"))
         self.search_field.setAccessibleName(tr("Search the hub"))
         self.search_button.setText(tr("Search"))
         self.moe_box.setText(tr("Mixtures of experts"))
@@ -319,3 +341,8 @@ class DiscoverPage(QStackedWidget):
         box.blockSignals(False)
         box.setAccessibleName(name)
         box.setToolTip(name)
+
+
+def _license_choice(name: str) -> str:
+    """Which choice of the box a licence is."""
+    return name.lower() if name.lower() in _LICENSES else "other"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
@@ -159,8 +161,21 @@ class HubPageView(QWidget):
 
     def show_fit(self, figures: FitFigures) -> None:
         """What the chosen model would take; an answer about another one is left alone."""
-        if figures.ref == self._chosen:
-            self.fit_panel.show_figures(figures)
+        if figures.ref != self._chosen:
+            return
+        self.fit_panel.show_figures(figures)
+        if figures.context_reason != "asked":
+            self._tell_verdict(figures)
+
+    def _tell_verdict(self, figures: FitFigures) -> None:
+        """In the list, too, where it was guessed from the size."""
+        assert self._page is not None
+        offers = tuple(
+            replace(offer, verdict=figures.verdict, is_measured=True) if offer.ref == figures.ref else offer
+            for offer in self._page.offers
+        )
+        self._page = replace(self._page, offers=offers)
+        self.offers_view.set_faces(offer_faces(offers))
 
     def show_fit_error(self, ref: str, error: Exception) -> None:
         """Why that cannot be told."""

@@ -18,6 +18,7 @@ class SearchWish:
     """What is looked for on the hub.
 
     Attributes:
+        author: A person or an organization; "" for any.
         source: Where: the hub, or ModelScope.
         license_name: As cards write it; "" for any.
         limit: At most so many.
@@ -29,6 +30,7 @@ class SearchWish:
     reasoning_only: bool = False
     fits_only: bool = False
     license_name: str = ""
+    author: str = ""
     source: Source = "hub"
     limit: int = 30
 

@@ -93,6 +93,38 @@ def test_typing_alone_asks_nobody(qtbot: QtBot, page: DiscoverPage) -> None:
         page.moe_box.setChecked(True)
 
 
+def test_filters_leave_less_of_the_catalogue_without_asking_anyone(qtbot: QtBot, page: DiscoverPage) -> None:
+    entries = {entry.repo_id: entry for entry in samples.suggestions().entries}
+    with qtbot.assertNotEmitted(page.search_requested):
+        page.reasoning_box.setChecked(True)
+        page.fits_box.setChecked(True)
+        shown = [entries[face.key] for face in page.view.faces.all() if not face.is_heading]
+        assert 0 < len(shown) < len(entries)
+        assert all(entry.reasoning != "none" and entry.verdict in ("fits", "tight") for entry in shown)
+        page.license_box.setCurrentIndex(page.license_box.findData("llama4"))
+        assert titles(page) == []
+        assert "leave out a filter" in page.state_label.text()
+        for check in (page.reasoning_box, page.fits_box):
+            check.setChecked(False)
+        page.license_box.setCurrentIndex(page.license_box.findData("other"))
+    shown = [entries[face.key] for face in page.view.faces.all() if not face.is_heading]
+    assert shown
+    assert not {entry.license for entry in shown} & {"Apache-2.0", "MIT"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "author", "text"),
+    [("unsloth/", "unsloth", ""), ("unsloth/ qwen3  moe", "unsloth", "qwen3  moe"), ("a / b", "", "a / b")],
+)
+def test_an_owner_is_named_with_a_slash(
+    qtbot: QtBot, page: DiscoverPage, typed: str, author: str, text: str
+) -> None:
+    page.search_field.setText(typed)
+    with qtbot.waitSignal(page.search_requested) as asked:
+        page.search_button.click()
+    assert (asked.args[0].author, asked.args[0].text) == (author, text)
+
+
 def test_a_filter_asks_again_once_something_was_found(qtbot: QtBot, page: DiscoverPage) -> None:
     page.search_button.click()
     page.set_found(samples.FOUND)
@@ -314,3 +346,18 @@ def test_another_language_writes_all_anew(page: DiscoverPage) -> None:
     assert page.search_button.text() == "搜索"
     assert page.hub_page.back_button.text() == "返回"
     assert page.hub_page.offers_view.current_key() == REF
+
+
+def test_what_the_header_says_replaces_the_guess_in_the_list(page: DiscoverPage) -> None:
+    view = page.hub_page
+    view.show_page(samples.PAGE)
+
+    def badges() -> list[str]:
+        face = next(face for face in view.offers_view.faces.all() if face.key == REF)
+        return [badge.text for badge in face.badges]
+
+    assert badges() == ["recommended here", "fits"]
+    view.show_fit(replace(samples.FIT, verdict="tight"))
+    assert badges() == ["recommended here", "tight"]
+    view.show_fit(replace(samples.FIT, verdict="does_not_fit", context_reason="asked"))
+    assert badges() == ["recommended here", "tight"], "that is about another context"
