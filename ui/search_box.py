@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from ui import filter_words, icons
+from ui import filter_words
 from ui.buttons import IconButton
 from ui.filter_panel import FilterPanel
 from ui.i18n import tr
 from ui.labels import ElidedLabel
+from ui.search_field import SearchField
 from ui.values import Choices, Search
 
 _DEBOUNCE_MS = 150
@@ -30,9 +31,7 @@ class SearchBox(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.field = QLineEdit()
-        self.field.setClearButtonEnabled(True)
-        self.field.addAction(icons.icon("search", "text_muted"), QLineEdit.ActionPosition.LeadingPosition)
+        self.field = SearchField()
         self.filter_button = IconButton("filter", role="text_muted")
         self.filter_button.setCheckable(True)
         self.summary_label = ElidedLabel()

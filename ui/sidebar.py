@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -155,7 +154,8 @@ class Sidebar(QWidget):
         self.conversations.more_requested.connect(self.more_requested)
         self.hits_view.chosen.connect(self._on_hit_chosen)
         self.hits.more_requested.connect(self.more_hits_requested)
-        self.search_field.installEventFilter(self)
+        self.search_field.left_downwards.connect(lambda: self._enter_rows(choose=False))
+        self.search_field.returnPressed.connect(lambda: self._enter_rows(choose=True))
         self.search_box.ended.connect(lambda: self.set_hits(None))
         self.search_box.changed.connect(self.search_changed)
         self.search_box.choices_wanted.connect(self.choices_wanted)
@@ -308,22 +308,10 @@ class Sidebar(QWidget):
             return tr("The filter leaves no conversation.")
         return tr("Your conversations will be listed here. They stay on this computer.")
 
-    def eventFilter(self, watched: object, event: QEvent) -> bool:
-        if (
-            watched is self.search_field
-            and isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.KeyPress
-        ):
-            if event.key() == Qt.Key.Key_Escape and self.search_field.text():
-                self.search_field.clear()
-                return True
-            view = self.pages.currentWidget()
-            if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Return) and isinstance(view, RowsView):
-                self._enter_rows(view, choose=event.key() == Qt.Key.Key_Return)
-                return True
-        return False
-
-    def _enter_rows(self, view: RowsView, *, choose: bool) -> None:
+    def _enter_rows(self, *, choose: bool) -> None:
+        view = self.pages.currentWidget()
+        if not isinstance(view, RowsView):
+            return
         if view is self.hits_view and view.model().rowCount():
             view.setCurrentIndex(view.model().index(0, 0))
             if choose:

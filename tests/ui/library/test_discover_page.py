@@ -350,7 +350,7 @@ def test_another_language_writes_all_anew(page: DiscoverPage) -> None:
 
 def test_what_the_header_says_replaces_the_guess_in_the_list(page: DiscoverPage) -> None:
     view = page.hub_page
-    view.show_page(samples.PAGE)
+    view.show_page(samples.HUB_PAGE)
 
     def badges() -> list[str]:
         face = next(face for face in view.offers_view.faces.all() if face.key == REF)
