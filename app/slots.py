@@ -131,4 +131,6 @@ def forecast_bytes(model: GgufModel, plan: LoadPlan) -> int:
     n_ubatch = plan.n_ubatch_tokens or plan.n_batch_tokens
     context = ContextSize(n_ctx, plan.n_parallel, n_ubatch, plan.cache_type_k, plan.cache_type_v)
     cache = cache_bytes(header, context)
-    return model.size_bytes + cache.kv_bytes + cache.state_bytes + _OVERHEAD_BYTES
+    files = [path for path in (plan.draft_path, plan.mmproj_path) if path is not None and path.is_file()]
+    beside_bytes = sum(path.stat().st_size for path in files)
+    return model.size_bytes + beside_bytes + cache.kv_bytes + cache.state_bytes + _OVERHEAD_BYTES

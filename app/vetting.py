@@ -51,7 +51,13 @@ class Vetting:
                 would not load it.
         """
         self._admit_devices(plan)
-        is_plain = not (plan.rpc_devices or plan.tensor_overrides or plan.n_cpu_expert_layers)
+        is_plain = not (
+            plan.rpc_devices
+            or plan.tensor_overrides
+            or plan.n_cpu_expert_layers
+            or plan.draft_path
+            or plan.mmproj_path
+        )
         if entry.is_starter and is_plain and rough_bytes * _PLENTY < free_main_memory_bytes():
             return rough_bytes
         if not are_devices_free:

@@ -35,6 +35,7 @@ class DeviceMemory:
         compute_bytes: Intermediate results.
         output_bytes: Logits.
         adapter_bytes: LoRA adapters.
+        vision_bytes: The vision tower: its weights, and intermediate results for an image.
         spare_bytes: Pages of the file that were read to copy what is in them elsewhere; nothing needs them
             now. They are resident until the system wants them, and not in `total_bytes`.
     """
@@ -47,6 +48,7 @@ class DeviceMemory:
     compute_bytes: int = 0
     output_bytes: int = 0
     adapter_bytes: int = 0
+    vision_bytes: int = 0
     spare_bytes: int = 0
 
     @property
@@ -57,7 +59,7 @@ class DeviceMemory:
     @property
     def total_bytes(self) -> int:
         """All that is needed."""
-        return self.weights_bytes + self.context_bytes + self.adapter_bytes
+        return self.weights_bytes + self.context_bytes + self.adapter_bytes + self.vision_bytes
 
     @property
     def context_bytes(self) -> int:

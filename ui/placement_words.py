@@ -27,7 +27,7 @@ def memory_line(memory: DeviceMemory) -> str:
         "{device}: {total} (weights {weights}, context {context})",
         device=device_name(memory.device),
         total=formats.size(memory.total_bytes),
-        weights=formats.size(memory.weights_bytes + memory.adapter_bytes),
+        weights=formats.size(memory.weights_bytes + memory.adapter_bytes + memory.vision_bytes),
         context=formats.size(memory.context_bytes),
     )
 

@@ -121,6 +121,7 @@ def probe(arguments: argparse.Namespace, services: Services, console: Console) -
         tr("computing"),
         tr("output"),
         tr("adapters"),
+        tr("vision"),
     )
     rows = [["", *parts, tr("together"), tr("free")]]
     for memory, free in zip(found.memory, found.free_bytes, strict=True):
@@ -131,6 +132,7 @@ def probe(arguments: argparse.Namespace, services: Services, console: Console) -
             memory.compute_bytes,
             memory.output_bytes,
             memory.adapter_bytes,
+            memory.vision_bytes,
             memory.total_bytes,
             free,
         )

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from model_manager.engine import memory
 from model_manager.engine.adapting import change_adapters, with_adapters
 from model_manager.engine.answer_reader import AnswerPlan
 from model_manager.engine.answers import Answer, Handle
@@ -21,7 +22,7 @@ from model_manager.engine.grammars import Grammars
 from model_manager.engine.live_trace import TracingScheduler
 from model_manager.engine.llama import library
 from model_manager.engine.llama.context import LlamaContext
-from model_manager.engine.llama.model import load
+from model_manager.engine.llama.model import LlamaModel, load
 from model_manager.engine.llama.vision import Vision
 from model_manager.engine.prompt_cache import PromptCache
 from model_manager.engine.prompts import PromptTokenizer, PromptTokens
@@ -42,7 +43,7 @@ from model_manager.errors import (
     RequestRefused,
     TemplateFailed,
 )
-from model_manager.types import Adapter, EngineInfo, EngineState, LoadPlan, SamplingParams
+from model_manager.types import Adapter, EngineInfo, EngineState, LoadPlan, Placement, SamplingParams
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,7 @@ class Host:
             template_error=template_error,
             info=dataclasses.replace(
                 model.describe(context),
+                placement=_placement(model, vision, speculator),
                 can_think=can_think,
                 can_see=vision is not None,
                 takes_effort=takes_effort,
@@ -374,6 +376,14 @@ class Host:
     def touch(self) -> None:
         """The decode thread has done something; called by it."""
         self._signs_of_life += 1
+
+
+def _placement(model: LlamaModel, vision: Vision | None, speculator: Speculator | None) -> Placement | None:
+    """Where the model lies with all that it brings along."""
+    if model.placement is None:
+        return None
+    parts = [part.memory for part in (model.placement, vision, speculator) if part is not None]
+    return dataclasses.replace(model.placement, memory=memory.added(*parts))
 
 
 def _known(tokens: Sequence[int], n_tokens: int) -> list[int]:

@@ -8,18 +8,20 @@
     llama_context:        CPU  output buffer size =     0.75 MiB
     sched_reserve:        CPU compute buffer size =    26.51 MiB
     llama_adapter_lora_init_impl:        CPU LoRA buffer size =     0.02 MiB
+    clip_ctx: CLIP using CPU backend
+    reserve_compute_meta:        CPU compute buffer size =    12.10 MiB
 
 The sizes have two decimals, so each is right to 5 KiB.
 Source: llama.cpp@0c1e57098 src/llama-model.cpp, llama-kv-cache.cpp, llama-memory-recurrent.cpp,
-llama-context.cpp, llama-adapter.cpp.
+llama-context.cpp, llama-adapter.cpp; tools/mtmd/clip.cpp.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 from model_manager.tensor_patterns import MAIN_MEMORY
@@ -32,6 +34,7 @@ _MAPPED: Final = "_Mapped"
 _LAYER = re.compile(r"^load_tensors: layer +(\d+) assigned to device ([^,]+),")
 _UNUSED = re.compile(r"^model has unused tensor (\S+) \(size = ")
 _BUFFER = re.compile(r"^\S+: +(\S+) +(model|KV|RS|output|compute|LoRA) buffer size = +([\d.]+) MiB")
+_TOWER = re.compile(r"^\S+: CLIP using (\S+) backend")
 _KV_LAYER = re.compile(r"^\S*kv_cache\S*: layer +\d+: dev = (\S+)")
 _KV_SIZE = re.compile(r"^\S*kv_cache\S*: size = +([\d.]+) MiB \( *\d+ cells, +(\d+) layers")
 
@@ -128,6 +131,42 @@ def device_memory(report: LoadReport, buffer_names: Mapping[str, str]) -> tuple[
     ):
         for name, size_bytes in sizes.items():
             add(name, kind, size_bytes)
+    return tuple(found.values())
+
+
+def tower_memory(
+    lines: Iterable[str], weights_bytes: int, buffer_names: Mapping[str, str]
+) -> tuple[DeviceMemory, ...]:
+    """What a vision tower took, from the lines of its load.
+
+    Args:
+        lines: In their order. One that hears as well makes itself known twice.
+        weights_bytes: Of its file.
+        buffer_names: As in `device_memory`.
+    """
+    taken: Counter[str] = Counter()
+    computing: dict[str, int] = {}
+    home = MAIN_MEMORY
+    for line in lines:
+        if match := _TOWER.search(line):
+            home = device_of(match[1], buffer_names)
+            taken.update(computing)
+            computing = {}
+        elif (match := _BUFFER.search(line)) and match[2] == "compute":
+            computing[device_of(match[1], buffer_names)] = round(float(match[3]) * _MIB)
+    taken.update(computing)
+    taken[home] += weights_bytes
+    return tuple(DeviceMemory(device, vision_bytes=size_bytes) for device, size_bytes in taken.items())
+
+
+def added(*parts: Sequence[DeviceMemory]) -> tuple[DeviceMemory, ...]:
+    """What several things take together, device by device."""
+    found: dict[str, DeviceMemory] = {}
+    names = [field.name for field in fields(DeviceMemory) if field.name != "device"]
+    for more in (device for part in parts for device in part):
+        before = found.get(more.device, DeviceMemory(more.device))
+        sums = {name: getattr(before, name) + getattr(more, name) for name in names}
+        found[more.device] = replace(before, **sums)
     return tuple(found.values())
 
 

@@ -207,7 +207,12 @@ def _name(plan: LoadPlan) -> str:
 def _key(plan: LoadPlan) -> tuple[object, ...]:
     """A plan and the files it speaks of, as they are now."""
     stamps = []
-    for path in (plan.model_path, plan.draft_path, *(adapter.path for adapter in plan.adapters)):
+    for path in (
+        plan.model_path,
+        plan.draft_path,
+        plan.mmproj_path,
+        *(adapter.path for adapter in plan.adapters),
+    ):
         if path is None:
             continue
         with contextlib.suppress(OSError):

@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 from gguf import GGMLQuantizationType
 
+from model_manager.engine.host import Host
 from model_manager.engine.launch import plan_body
 from model_manager.engine.llama.model import load as load_model
+from model_manager.engine.llama.no_alloc import EmptyModel
+from model_manager.engine.llama.vision import tower_bytes
 from model_manager.engine.probe import Prober
 from model_manager.engine.speculation.draft_plan import draft_plan
 from model_manager.errors import (
@@ -29,7 +32,8 @@ from model_manager.errors import (
     RpcUnreachable,
 )
 from model_manager.types import DeviceMemory, LoadPlan
-from tests.helpers.ggufs import GRANITE_HYBRID, LLAMA, write_model
+from tests.helpers.ggufs import GLM4MOE_MTP, GRANITE_HYBRID, LLAMA, N_EMBD, QWEN2VL, write_model
+from tests.helpers.mmprojs import Family, write_mmproj
 
 COMMAND = (sys.executable, "-m", "model_manager.engine.probe")
 LOG_ROUNDING_BYTES = 2**20 // 100
@@ -247,6 +251,65 @@ sys.exit("std::bad_alloc")
     assert len(list(tmp_path.glob("*.started"))) == 1
 
 
+def loaded(plan: LoadPlan) -> DeviceMemory:
+    """What a worker tells that it has taken."""
+    host = Host(plan)
+    host.load()
+    host.close()
+    info = host.state.info
+    assert info is not None, host.state.error
+    assert info.placement is not None
+    (memory,) = info.placement.memory
+    return memory
+
+
+@pytest.mark.parametrize("family", ["janus_pro", "gemma3", "qwen2vl_merger"])
+def test_a_vision_tower_is_counted(prober: Prober, tmp_path: Path, family: Family) -> None:
+    path = write_model(tmp_path / "m.gguf", QWEN2VL if family == "qwen2vl_merger" else LLAMA)
+    tower = write_mmproj(tmp_path / "mmproj.gguf", N_EMBD, family)
+    plan = LoadPlan(path, n_threads=1)
+    (alone,) = prober.forecast(plan).memory
+    (found,) = prober.forecast(dataclasses.replace(plan, mmproj_path=tower)).memory
+    assert 0.9 * tower.stat().st_size < found.vision_bytes
+    assert found == dataclasses.replace(alone, vision_bytes=found.vision_bytes)
+    real = loaded(dataclasses.replace(plan, mmproj_path=tower))
+    assert (real.vision_bytes, real.context_bytes) == (found.vision_bytes, found.context_bytes)
+
+
+def test_a_tower_that_is_none_is_found_out_by_the_probe(prober: Prober, tiny: Path, tmp_path: Path) -> None:
+    plan = LoadPlan(tiny, mmproj_path=write_mmproj(tmp_path / "other.gguf", 2 * N_EMBD))
+    with pytest.raises(LoadFailed):
+        prober.forecast(plan)
+    assert plan.mmproj_path is not None
+    plan.mmproj_path.write_bytes(b"GGUF\x03\0\0\0" + b"\xff" * 16)
+    with pytest.raises(LoadFailed):
+        prober.forecast(plan)
+
+
+def test_a_tower_that_does_not_fit_is_counted_without_being_tried(
+    prober: Prober, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_manager.engine.llama.no_alloc.free_main_memory_bytes", lambda: 1000)
+    model = EmptyModel(LoadPlan(tiny, mmproj_path=write_mmproj(tmp_path / "mmproj.gguf", N_EMBD)))
+    (found,) = model.forecast().memory
+    assert found.vision_bytes == tower_bytes(tmp_path / "mmproj.gguf") > 1000
+
+
+def test_layers_for_guessing_are_counted(prober: Prober, tmp_path: Path) -> None:
+    path = write_model(tmp_path / "mtp.gguf", GLM4MOE_MTP, n_experts=4, n_layers=3, n_ctx_tokens=4096)
+    plan = LoadPlan(path, n_threads=1, speculation="mtp")
+    (without,) = prober.forecast(dataclasses.replace(plan, speculation="lookup")).memory
+    (found,) = prober.forecast(plan).memory
+    assert found.kv_bytes == 1.5 * without.kv_bytes  # two layers answer, one guesses
+    assert found.compute_bytes > without.compute_bytes
+    real = loaded(plan)
+    assert (real.kv_bytes, real.compute_bytes, real.output_bytes) == (
+        found.kv_bytes,
+        found.compute_bytes,
+        found.output_bytes,
+    )
+
+
 def test_a_draft_is_counted_with_the_model_it_guesses_for(prober: Prober, tiny: Path, tmp_path: Path) -> None:
     draft = write_model(tmp_path / "draft.gguf", n_ctx_tokens=1024, n_layers=1)
     plan = LoadPlan(tiny, n_ctx_tokens=4096)
@@ -257,3 +320,5 @@ def test_a_draft_is_counted_with_the_model_it_guesses_for(prober: Prober, tiny: 
     assert both.kv_bytes == alone.kv_bytes + small.kv_bytes
     assert both.total_bytes == alone.total_bytes + small.total_bytes
     assert both.mapped_bytes == alone.mapped_bytes + small.mapped_bytes
+    real = loaded(with_draft)
+    assert (real.kv_bytes, real.compute_bytes) == (both.kv_bytes, both.compute_bytes)

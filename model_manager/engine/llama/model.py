@@ -119,7 +119,9 @@ class LlamaModel:
         return context
 
     def require_room(self, plan: ContextPlan) -> None:
-        """See that what another context keeps and gives out fits into main memory, if that is all there is.
+        """See that another context fits into main memory, if that is all there is.
+
+        Its computing is taken to be that of the answers' context, by its rows, and the logits once more.
 
         What does not would end this process; a device refuses by itself.
 
@@ -138,7 +140,10 @@ class LlamaModel:
         )
         kept = cache_bytes(_headers(self.plan).header, size)
         outputs_bytes = 4 * self.vocabulary.n_tokens * plan.n_outputs_max
-        needed_bytes = kept.kv_bytes + kept.state_bytes + outputs_bytes
+        needed_bytes = kept.kv_bytes + kept.state_bytes + 2 * outputs_bytes
+        if self.placement is not None:
+            rows = self.plan.n_ubatch_tokens or self.plan.n_batch_tokens
+            needed_bytes += self.placement.memory[0].compute_bytes * size.n_ubatch_tokens // rows
         free_bytes = free_main_memory_bytes()
         if needed_bytes > free_bytes:
             raise NotEnoughMemory(self.name, "CPU", needed_bytes, free_bytes, 0)
@@ -178,7 +183,7 @@ class LlamaModel:
             placement=self.placement,
         )
 
-    def note_placement(self, log_lines: Sequence[str], own_bytes: int) -> None:
+    def note_placement(self, log_lines: Sequence[str], own_bytes: int) -> Placement:
         """Read from what llama.cpp logged, up to now, where it put everything."""
         report = memory.read_log(log_lines)
         names = hardware.buffer_names(self.plan.rpc_devices)
@@ -198,6 +203,7 @@ class LlamaModel:
             adapters=self.plan.adapters,
             rpc_devices=self.plan.rpc_devices,
         )
+        return self.placement
 
     def _without_spare(
         self, found: tuple[DeviceMemory, ...], report: LoadReport, names: Mapping[str, str]

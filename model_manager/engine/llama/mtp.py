@@ -15,9 +15,13 @@ import numpy as np
 from llama_cpp import llama_cpp as native
 from numpy.typing import NDArray
 
+from model_manager.engine import memory
 from model_manager.engine.batch import Batch
+from model_manager.engine.llama import hardware
 from model_manager.engine.llama.library import native_log
 from model_manager.errors import LoadFailed, NoGuessingLayers
+from model_manager.tensor_patterns import MAIN_MEMORY
+from model_manager.types import DeviceMemory
 
 if TYPE_CHECKING:
     from model_manager.engine.llama.context import LlamaContext
@@ -29,6 +33,7 @@ class MtpContext:
     Attributes:
         n_embd: Numbers of a hidden state.
         n_rows_max: Most rows of one call.
+        memory: What it takes beside the weights, the hidden states that the model keeps for it included.
     """
 
     def __init__(self, target: LlamaContext) -> None:
@@ -58,9 +63,16 @@ class MtpContext:
         params.swa_full = False
         params.ctx_type = native.LLAMA_CONTEXT_TYPE_MTP
         params.ctx_other = target.handle
-        self._handle = int(native.llama_init_from_model(target.model.handle, params) or 0)
+        with native_log.gathering() as lines:
+            self._handle = int(native.llama_init_from_model(target.model.handle, params) or 0)
         if not self._handle:
             raise LoadFailed(target.model.name, native_log.last_words() or "no context for guessing")
+        self.memory: tuple[DeviceMemory, ...] = memory.added(
+            memory.device_memory(
+                memory.read_log(lines), hardware.buffer_names(target.model.plan.rpc_devices)
+            ),
+            [DeviceMemory(MAIN_MEMORY, output_bytes=4 * self.n_embd * self.n_rows_max)],
+        )
         self._memory = native.llama_get_memory(self._handle)
         self._ext.llama_set_embeddings_nextn(self._handle, True, True)
         self._ext.llama_set_embeddings_nextn(target.handle, True, False)

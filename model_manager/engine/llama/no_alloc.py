@@ -15,6 +15,8 @@ from model_manager.engine import memory
 from model_manager.engine.llama import hardware, library
 from model_manager.engine.llama.library import native_log
 from model_manager.engine.llama.model import LlamaModel, context_plan, ctx_tokens
+from model_manager.engine.llama.mtp import MtpContext
+from model_manager.engine.llama.vision import Vision, tower_bytes
 from model_manager.engine.memory import LoadReport
 from model_manager.engine.room import free_main_memory_bytes
 from model_manager.engine.weights import weights_by_device
@@ -56,6 +58,7 @@ class EmptyModel:
             self._names,
             library.system_info(),
         )
+        self._tower = self._tower_memory()
 
     def forecast(self) -> Forecast:
         """Of the context that the plan wants.
@@ -93,6 +96,11 @@ class EmptyModel:
     def _with_context(self, n_ctx_tokens: int) -> tuple[LoadReport, tuple[DeviceMemory, ...]]:
         with native_log.gathering() as lines:
             context = self._model.new_context(context_plan(self._plan, n_ctx_tokens))
+        guessing: tuple[DeviceMemory, ...] = ()
+        if self._plan.speculation == "mtp":
+            layers = MtpContext(context)
+            guessing = layers.memory
+            layers.close()
         context.close()
         report = memory.read_log([*self._loading, *lines])
         found = {device.device: device for device in memory.device_memory(report, self._names)}
@@ -109,7 +117,22 @@ class EmptyModel:
                 mapped_bytes=mapped_bytes,
                 spare_bytes=weights.span_bytes - mapped_bytes if is_mapped and is_mixed else 0,
             )
-        return report, tuple(found.values())
+        return report, memory.added(tuple(found.values()), guessing, self._tower)
+
+    def _tower_memory(self) -> tuple[DeviceMemory, ...]:
+        """Of the vision tower; it is really made, since it has no other way to tell what it takes.
+
+        So its file is vetted as well. One that does not fit is not tried, only counted.
+        """
+        path = self._plan.mmproj_path
+        if path is None:
+            return ()
+        weights_bytes = tower_bytes(path)
+        if weights_bytes > free_main_memory_bytes():
+            return (DeviceMemory(MAIN_MEMORY, vision_bytes=weights_bytes),)
+        tower = Vision(self._model, path, 1)
+        tower.close()
+        return tower.memory
 
     def _free_bytes(self, device_name: str) -> int:
         if device_name == MAIN_MEMORY:

@@ -19,9 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from llama_cpp import llama_cpp as native, mtmd_cpp as mtmd
 
-from model_manager.engine.llama import library
+from model_manager.engine import memory
+from model_manager.engine.llama import hardware, library
 from model_manager.engine.llama.library import native_log
 from model_manager.errors import ImageRefused, LoadFailed
+from model_manager.gguf import read_header
+from model_manager.types import DeviceMemory
 
 if TYPE_CHECKING:
     from model_manager.engine.llama.context import LlamaContext
@@ -53,7 +56,11 @@ class Seen:
 
 
 class Vision:
-    """The vision tower of a model. `look` may be called from any thread, `evaluate` by the decode thread."""
+    """The vision tower of a model. `look` may be called from any thread, `evaluate` by the decode thread.
+
+    Attributes:
+        memory: What it takes. One that sees images as large as they are may take more for a very large one.
+    """
 
     def __init__(self, model: LlamaModel, path: Path, n_threads: int) -> None:
         """Load the tower.
@@ -67,16 +74,20 @@ class Vision:
         params.use_gpu = model.plan.n_gpu_layers > 0
         params.print_timings = False
         params.n_threads = n_threads
-        params.warmup = False
+        params.warmup = True  # computes nothing: it makes the room for an image now
         self._lock = threading.Lock()
         self._handle: Any = None
         if path.is_file():
-            self._handle = mtmd.mtmd_init_from_file(str(path).encode(), model.handle, params)
+            with native_log.gathering() as lines:
+                self._handle = mtmd.mtmd_init_from_file(str(path).encode(), model.handle, params)
         if not self._handle:
             raise LoadFailed(path.stem, native_log.last_words() or f"no vision tower for {model.name}")
         if not mtmd.mtmd_support_vision(self._handle):
             self.close()
             raise LoadFailed(path.stem, "it does not see images")
+        self.memory: tuple[DeviceMemory, ...] = memory.tower_memory(
+            lines, tower_bytes(path), hardware.buffer_names(model.plan.rpc_devices)
+        )
 
     def close(self) -> None:
         """Free the tower; safe to call twice, before its model is closed."""
@@ -148,6 +159,15 @@ class Vision:
         )
         assert code != 0 or ends_at.value == position + len(chunk.stand_ins)
         return int(code)
+
+
+def tower_bytes(path: Path) -> int:
+    """Of a tower's weights.
+
+    Raises:
+        ModelFileError, OSError: Its file cannot be read.
+    """
+    return sum(tensor.size_bytes for tensor in read_header(path).tensors)
 
 
 def _stand_ins(digest: bytes, index: int, n_positions: int) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from model_manager.engine.llama.context import LlamaContext
+from model_manager.engine.llama.library import native_log
 from model_manager.engine.llama.model import LlamaModel, context_plan
 from model_manager.engine.llama.vocabulary import Vocabulary
 from model_manager.engine.sequences import Sequence as Place, Sequences
@@ -47,16 +48,18 @@ class DraftModel:
         assert plan.draft_path is not None
         self.name = plan.draft_path.stem
         own = draft_plan(plan, target.n_ctx_tokens)
-        self._model = LlamaModel.load(own, lambda _permille: None)
-        try:
-            self._check(target)
-            n_ctx = min(own.n_ctx_tokens, self._model.n_ctx_train_tokens)
-            self._context = self._model.new_context(context_plan(own, n_ctx))
-            if not self._context.can_cut:
-                raise DraftMismatch(target.model.name, self.name, "its memory cannot be cut")
-        except BaseException:
-            self._model.close()
-            raise
+        with native_log.gathering() as lines:
+            self._model = LlamaModel.load(own, lambda _permille: None)
+            try:
+                self._check(target)
+                n_ctx = min(own.n_ctx_tokens, self._model.n_ctx_train_tokens)
+                self._context = self._model.new_context(context_plan(own, n_ctx))
+                if not self._context.can_cut:
+                    raise DraftMismatch(target.model.name, self.name, "its memory cannot be cut")
+            except BaseException:
+                self._model.close()
+                raise
+        self.memory = self._model.note_placement(lines, 0).memory
         self.n_ctx_tokens = n_ctx
         self.n_vocab = min(self._context.vocabulary.n_tokens, target.vocabulary.n_tokens)
         self._batch = self._context.new_batch()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Final
 
-from model_manager.types import DeviceMemory, Forecast, LoadPlan
+from model_manager.engine.memory import added
+from model_manager.types import Forecast, LoadPlan
 
 DRAFT_BATCH_TOKENS: Final = 128
 """Most tokens that a draft reads in one go: what it is behind by delays the tokens of all answers."""
@@ -37,14 +38,7 @@ def draft_plan(plan: LoadPlan, n_ctx_tokens: int) -> LoadPlan:
 
 def together(model: Forecast, draft: Forecast) -> Forecast:
     """What both take, device by device; the rest is the model's."""
-    memory = {device.device: device for device in model.memory}
-    free = dict(zip(memory, model.free_bytes, strict=True))
-    for device, free_bytes in zip(draft.memory, draft.free_bytes, strict=True):
-        memory[device.device] = _sum(memory.get(device.device, DeviceMemory(device.device)), device)
-        free.setdefault(device.device, free_bytes)
-    return replace(model, memory=tuple(memory.values()), free_bytes=tuple(free.values()))
-
-
-def _sum(first: DeviceMemory, second: DeviceMemory) -> DeviceMemory:
-    names = [field.name for field in fields(DeviceMemory) if field.name != "device"]
-    return replace(first, **{name: getattr(first, name) + getattr(second, name) for name in names})
+    names = [device.device for device in (*model.memory, *draft.memory)]
+    free = dict(zip(reversed(names), reversed((*model.free_bytes, *draft.free_bytes)), strict=True))
+    memory = added(model.memory, draft.memory)
+    return replace(model, memory=memory, free_bytes=tuple(free[device.device] for device in memory))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_manager.engine.speculation.proposals import Odds, Placed
+from model_manager.types import DeviceMemory
 
 ORDERS: Final = (12, 4, 2)
 """Lengths of the runs of tokens that are looked up, the more telling ones first.
@@ -71,6 +72,8 @@ class PromptLookup:
 
 class LookupSource:
     """See `Source`: each answer looks in its own history."""
+
+    memory: tuple[DeviceMemory, ...] = ()
 
     def new_draft(self, job: Placed) -> PromptLookup:
         """See `Source.new_draft`."""

@@ -55,6 +55,7 @@ class MtpSource:
         self._context = MtpContext(target)
         self._tracks = [_Track(self._context.n_embd) for _ in range(target.n_parallel)]
         self._nothing = np.zeros(self._context.n_embd, np.float32)
+        self.memory = self._context.memory
         self.cost_s = 0.0
         target.on_computed = self._follow
 

@@ -10,6 +10,7 @@ from typing import Protocol
 from model_manager.engine.speculation.costs import CallCosts
 from model_manager.engine.speculation.lengths import Guesser, choose_lengths
 from model_manager.engine.speculation.proposals import Draft, Placed
+from model_manager.types import DeviceMemory
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,14 @@ class JobSpeculation:
 
 
 class Source(Protocol):
-    """Where the guesses of all answers come from."""
+    """Where the guesses of all answers come from.
+
+    Attributes:
+        memory: What it takes, a device each.
+    """
+
+    @property
+    def memory(self) -> tuple[DeviceMemory, ...]: ...  # noqa: D102 - above
 
     def new_draft(self, job: Placed) -> Draft | None:
         """For one answer that starts; None for one without."""
@@ -126,6 +134,11 @@ class Speculator:
         self._is_adaptive = is_adaptive
         self._costs = CallCosts()
         self._is_paused = False
+
+    @property
+    def memory(self) -> tuple[DeviceMemory, ...]:
+        """What the source takes."""
+        return self._source.memory
 
     def begin(self, job: Placed) -> JobSpeculation | None:
         """For an answer that starts."""
