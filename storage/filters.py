@@ -86,8 +86,17 @@ def of_list(where: Filter) -> tuple[str, Parameters]:
         of_message.append(_HAS_PART)
         more["part"] = where.part
     if of_message:
-        joined = " AND ".join(["messages.conversation_id = conversations.id", *of_message])
-        conditions.append(f"EXISTS (SELECT 1 FROM messages WHERE {joined})")
+        wanted = " AND ".join(of_message)
+        if where.rating is not None:
+            # Few answers are rated: they are looked through, and not all messages for them.
+            condition = (
+                "conversations.id IN (SELECT messages.conversation_id FROM ratings"
+                f" CROSS JOIN messages ON messages.id = ratings.message_id WHERE {wanted})"
+            )
+        else:
+            of_it = "messages.conversation_id = conversations.id"
+            condition = f"EXISTS (SELECT 1 FROM messages WHERE {of_it} AND {wanted})"
+        conditions.append(condition)
     return " AND ".join(conditions), parameters | more
 
 

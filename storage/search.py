@@ -24,7 +24,7 @@ Order = Literal["newest", "relevance"]
 N_CANDIDATES: Final = 400
 """Among so many of the newest that match, the best are looked for."""
 N_RANGES: Final = 60
-"""A filter that leaves so few conversations, or rated answers, is looked up one by one."""
+"""A filter that leaves so few conversations, or answers, is looked up one by one."""
 N_NAMES: Final = 5
 """Titles, and names of files, that stand before everything else where not only they are looked for."""
 
@@ -62,6 +62,10 @@ _FILES: Final = """
     WHERE search_files MATCH :expression AND {conditions}
     ORDER BY search_files.rowid DESC LIMIT :limit
 """
+_OF_MESSAGES: Final = (
+    "{0} CROSS JOIN messages ON messages.id = {0}.message_id AND {0}.{1}"
+    " CROSS JOIN conversations ON conversations.id = messages.conversation_id"
+)
 
 
 class Search(WordIndex):
@@ -143,24 +147,22 @@ class Search(WordIndex):
         Without this a common word would be looked at in every message, to find the few that count.
         """
         of_conversation, parameters = of_conversations(where)
+        parameters |= {"rating": where.rating, "model": where.model}
+        sources: list[tuple[str, str]] = []
         if where.rating is not None:
-            source = (
-                "ratings CROSS JOIN messages ON messages.id = ratings.message_id AND ratings.rating = :rating"
-                " CROSS JOIN conversations ON conversations.id = messages.conversation_id"
-            )
-            key = "messages.id"
-            parameters["rating"] = where.rating
-        elif where.tags or where.folder or where.is_pinned or where.conversation_id is not None:
-            source, key = "conversations", "conversations.id"
+            sources.append(("messages.id", _OF_MESSAGES.format("ratings", "rating = :rating")))
+        if where.tags or where.folder or where.is_pinned or where.conversation_id is not None:
+            sources.append(("conversations.id", "conversations"))
+        if where.model is not None:
+            sources.append(("messages.id", _OF_MESSAGES.format("generations", "model_name = :model")))
+        wanted = f"WHERE {' AND '.join(of_conversation)} LIMIT {N_RANGES + 1}"
+        for key, source in sources:
+            found = self._database.query(f"SELECT {key} AS id FROM {source} {wanted}", parameters)
+            if len(found) <= N_RANGES:
+                break
         else:
             return None
-        found = self._database.query(
-            f"SELECT {key} AS id FROM {source} WHERE {' AND '.join(of_conversation)} LIMIT {N_RANGES + 1}",
-            parameters,
-        )
-        if len(found) > N_RANGES:
-            return None
-        column = "messages.id" if where.rating is not None else "messages.conversation_id"
+        column = "messages.id" if key == "messages.id" else "messages.conversation_id"
         ranges = []
         for row in found:
             ((low, high),) = self._database.query(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from storage.records import Filter, FoundIn, Part, PartKind
+from storage.records import Filter, FoundIn, Generation, Part, PartKind
 from storage.search import N_NAMES, Order
 from storage.snippets import MATCH_END, MATCH_START
 from storage.store import Store
@@ -286,6 +286,9 @@ def test_filters_leave_as_many_as_were_asked_for(store: Store) -> None:
         Filter(is_pinned=True),
         Filter(conversation_id=3),
         Filter(rating=1),
+        Filter(model="rare"),
+        Filter(model="common", rating=1),
+        Filter(model="common", tags=("odd",)),
     ],
 )
 def test_few_are_looked_up_with_the_same_outcome(
@@ -294,7 +297,10 @@ def test_few_are_looked_up_with_the_same_outcome(
     for n in range(1, 9):
         conversation = store.conversations.create().id
         ids = [
-            store.conversations.append(conversation, None, "assistant", text("experts")).id for _ in range(3)
+            store.conversations.append(
+                conversation, None, "assistant", text("experts"), generation=Generation(model)
+            ).id
+            for model in ("common", "common", "rare")
         ]
         if n % 2:
             store.shelf.tag(conversation, "odd")
