@@ -8,7 +8,7 @@ import sys
 import threading
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QElapsedTimer, QEventLoop, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -20,20 +20,24 @@ from app.lifecycle import SystemSignals, report_uncaught, settle_memory
 from app.owner import Owner
 from app.paths import Paths
 from app.services import Services
+from app.upgrading import SILENT_S, Upgrading
 from app.upkeep import look_after
 from app.window import WindowWiring
 from app.words import notice_for, sentence
 from storage.backups import Backups
 from storage.errors import DatabaseCorrupt, StorageError
+from storage.upgrading import is_behind
 from ui.care.values import BackupContent
 from ui.care.way_back import WayBack
 from ui.i18n import set_language, tr
 from ui.main_window import MainWindow
+from ui.upgrade_dialog import UpgradeDialog
 from ui.values import Notice
 
 log = logging.getLogger(__name__)
 
 _SETTLE_AFTER_MS = 2000
+_UPGRADE_MS = 100
 
 
 def run(paths: Paths, owner: Owner, _arguments: argparse.Namespace) -> int:
@@ -68,6 +72,7 @@ def _show(app: QApplication, paths: Paths, owner: Owner, notice: Notice | None) 
     Raises:
         StorageError: The data cannot be opened.
     """
+    _upgrade(paths.database)
     services = Services(paths, owner.runtime_dir)
     ended = threading.Event()
     bridge = Bridge()
@@ -100,6 +105,37 @@ def _show(app: QApplication, paths: Paths, owner: Owner, notice: Notice | None) 
         window.deleteLater()
         log.info("ended")
     return wanted
+
+
+def _upgrade(path: Path) -> None:
+    """Bring a database up to date, and show how far it is where that takes a while.
+
+    Raises:
+        StorageError: It could not be done; nothing was changed.
+    """
+    if not is_behind(path):
+        return
+    set_language("system")  # the setting is in there
+    loop, dialog, timer = QEventLoop(), UpgradeDialog(), QTimer()
+    bridge = Bridge()
+    upgrading = Upgrading(path, lambda: bridge.post(loop.quit))
+    began = QElapsedTimer()
+    began.start()
+
+    def show() -> None:
+        dialog.set_progress(upgrading.permille)
+        if began.hasExpired(int(SILENT_S * 1000)):
+            dialog.show()
+
+    timer.timeout.connect(show)
+    timer.start(_UPGRADE_MS)
+    loop.exec()
+    timer.stop()
+    dialog.hide()
+    dialog.deleteLater()
+    bridge.close()
+    if upgrading.error is not None:
+        raise upgrading.error
 
 
 def _way_back(backups: Backups, error: StorageError) -> BackupContent | None:

@@ -27,6 +27,7 @@ from storage.backup import back_up, sync_folder
 from storage.errors import DatabaseCorrupt, DatabaseLocked, DatabaseTooNew
 from storage.faults import faults_of
 from storage.migrations import APPLICATION_ID, known_steps, migrations
+from storage.upgrading import Progress, upgrade
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,12 @@ class Database:
         backup_path: The copy made before this opening migrated the file; None when nothing was migrated.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_progress: Progress | None = None) -> None:
         """Open, check and migrate the file, making it where there is none.
+
+        Args:
+            path: The file.
+            on_progress: Told how far a migration is, on this thread; see `storage.upgrading`.
 
         Raises:
             DatabaseTooNew: A later version of the program wrote it; nothing was changed.
@@ -77,7 +82,7 @@ class Database:
                 path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, cached_statements=256
             )
             try:
-                self._open(was_unclean)
+                self._open(was_unclean, on_progress)
             except BaseException:
                 self._connection.close()
                 raise
@@ -233,13 +238,13 @@ class Database:
             self._connection.execute(f"PRAGMA synchronous={level}")
             self._synchronous = level
 
-    def _open(self, was_unclean: bool) -> None:
+    def _open(self, was_unclean: bool, on_progress: Progress | None) -> None:
         connection = self._connection
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA cell_size_check=ON")
         db = sqlite_utils.Database(connection, execute_plugins=False)
-        is_new = self._recognize(db)
+        self._recognize(db)
         if was_unclean and self.path.stat().st_size <= _QUICK_CHECK_LIMIT_BYTES:
             self._check_quickly()
         connection.execute("PRAGMA journal_mode=WAL")
@@ -251,24 +256,23 @@ class Database:
         connection.execute("PRAGMA secure_delete=ON")
         self._synchronize("FULL")
         if migrations.pending(db):
-            self._migrate(db, is_new)
+            self.backup_path = upgrade(connection, self.path, self.transaction, on_progress)
         connection.execute("PRAGMA foreign_keys=ON")
         self._require_writable()
 
-    def _recognize(self, db: sqlite_utils.Database) -> bool:
-        """Refuse a file that is not ours or too new; True for one with nothing in it."""
+    def _recognize(self, db: sqlite_utils.Database) -> None:
+        """Refuse a file that is not ours or too new; one with nothing in it may become ours."""
         (found_version,) = self._connection.execute("PRAGMA user_version").fetchone()
         (application_id,) = self._connection.execute("PRAGMA application_id").fetchone()
         (n_objects,) = self._connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if n_objects == 0 and application_id == 0:
-            return True
+            return
         if application_id != APPLICATION_ID:
             raise DatabaseCorrupt(self.path, "a database of another program")
         known = known_steps()
         unknown = {migration.name for migration in migrations.applied(db)} - set(known)
         if unknown or found_version > len(known):
             raise DatabaseTooNew(self.path, max(found_version, len(known) + len(unknown)), len(known))
-        return False
 
     def _require_writable(self) -> None:
         """Refuse a file that cannot be written now, and not at the first message."""
@@ -283,29 +287,6 @@ class Database:
         problems = [row[0] for row in self._connection.execute("PRAGMA quick_check(3)")]
         if problems != ["ok"]:
             raise DatabaseCorrupt(self.path, "; ".join(problems))
-
-    def _migrate(self, db: sqlite_utils.Database, is_new: bool) -> None:
-        """Take all pending steps, or none: they share one transaction, with the checks after them."""
-        if not is_new:
-            self.backup_path = self._back_up_before_migration()
-        # A step may rebuild a table, which is impossible while its foreign keys are enforced; checked below
-        # instead.
-        self._connection.execute("PRAGMA foreign_keys=OFF")
-        with self.transaction():
-            migrations.apply(db)
-            orphans = self._connection.execute("PRAGMA foreign_key_check").fetchall()
-            if orphans:
-                raise DatabaseCorrupt(self.path, f"{len(orphans)} rows refer to missing ones")
-            self._connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            self._connection.execute(f"PRAGMA user_version={len(migrations.applied(db))}")
-
-    def _back_up_before_migration(self) -> Path:
-        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        target = self.path.parent / "backups" / f"{self.path.stem}-schema{version}-{moment}.sqlite"
-        back_up(self._connection, target)
-        log.info("Backed up %s to %s before migrating it", self.path, target)
-        return target
 
 
 def now_text() -> str:

@@ -22,6 +22,7 @@ from storage.speeds import Speeds
 from storage.thoughts import Thoughts
 from storage.traces import Traces
 from storage.trash import Trash
+from storage.upgrading import MIGRATED, TOTAL, Progress
 from storage.upkeep import Upkeep
 
 
@@ -32,13 +33,17 @@ class Store:
         backup_path: The copy that was made because this opening migrated the file; None when it did not.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_progress: Progress | None = None) -> None:
         """Open the file, making or migrating it where needed.
+
+        Args:
+            path: The file.
+            on_progress: Told how far a migration is, and the search index that it may need, on this thread.
 
         Raises:
             DatabaseUnusable: One of its kinds; see `storage.database.Database`.
         """
-        self._database = Database(path)
+        self._database = Database(path, on_progress)
         self.path = path
         self.backup_path = self._database.backup_path
         self.search = Search(self._database)
@@ -60,7 +65,7 @@ class Store:
         self.knowledge = Knowledge(self._database)
         self.citations = Citations(self._database)
         try:
-            self.search.fill()
+            self.search.fill(None if on_progress is None else _after(MIGRATED, on_progress))
             self.knowledge.fill()
         except BaseException:
             self.close()
@@ -77,3 +82,8 @@ class Store:
     def back_up(self, target: Path) -> None:
         """Write a verified copy to `target`, which must not exist; see `storage.backup`."""
         self._database.back_up(target)
+
+
+def _after(begun: int, on_progress: Progress) -> Progress:
+    """For work that is the rest of a larger one."""
+    return lambda done, total: on_progress(begun + (TOTAL - begun) * done // max(total, 1), TOTAL)

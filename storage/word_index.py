@@ -73,8 +73,12 @@ class WordIndex:
             [conversation_id],
         )
 
-    def fill(self) -> None:
-        """Index whatever of the three is wholly missing: the end of a migration that made or emptied it."""
+    def fill(self, on_progress: Progress | None = None) -> None:
+        """Index whatever of the three is wholly missing: the end of a migration that made or emptied it.
+
+        Args:
+            on_progress: Told how many are done, and all, of the one that is indexed; on this thread.
+        """
         for is_missing, fill in (
             ("EXISTS (SELECT 1 FROM parts) AND NOT EXISTS (SELECT 1 FROM search_docsize)", self._fill_parts),
             (
@@ -90,7 +94,7 @@ class WordIndex:
         ):
             if self._database.query(f"SELECT {is_missing}")[0][0]:
                 with self._database.transaction():
-                    fill(_ignore)
+                    fill(on_progress or _ignore)
 
     def rebuild(self, on_progress: Progress | None = None) -> None:
         """Index everything again from its rows; 0.1 ms a message. A repair.

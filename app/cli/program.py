@@ -17,6 +17,7 @@ from app.errors import BadUsage
 from app.owner import Owner, acquire_or_connect
 from app.paths import Paths, resolve
 from app.services import Services
+from app.upgrading import upgrade_on_terminal
 from ui.i18n import set_language, tr
 
 _BUSY_RETRY_S = 0.05
@@ -71,6 +72,7 @@ def _own(arguments: argparse.Namespace, paths: Paths, owner: Owner, terminal: Te
         from app.main import run as run_window  # Qt's widgets, which no other command needs
 
         return run_window(paths, owner, arguments)
+    upgrade_on_terminal(paths.database, terminal)
     services = Services(paths, owner.runtime_dir)
     try:
         set_language(services.setting("language"))
