@@ -398,17 +398,26 @@ def test_every_program_is_named() -> None:
     "name",
     [
         "chatgpt/conversations.json",
+        "chatgpt/conversations-2026",
         "claude/conversations.json",
         "lm_studio",
         "jan",
         "open_webui.json",
+        "ollama.sql",
+        "gpt4all",
+        "alpaca.sql",
         "llama_ui.jsonl",
         "llama_ui_older.json",
     ],
 )
-def test_a_second_import_adds_nothing(samples: Path, filing: Filing, store: Store, name: str) -> None:
+def test_a_second_import_of_each_sample_adds_nothing(
+    samples: Path, tmp_path: Path, filing: Filing, store: Store, name: str
+) -> None:
+    path = samples / name
+    if path.suffix == ".sql":
+        path = database(path.stem, tmp_path / "other.sqlite")
     for outcome in ("new", "known"):
-        for item in read(samples / name):
+        for item in read(path):
             if isinstance(item, Carried) and item.messages:
                 assert filing.preview(item).outcome == outcome
                 assert filing.file(item).outcome == outcome
