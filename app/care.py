@@ -6,6 +6,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Sequence
 
+from app.errors import Interrupted, NotErased
 from app.services import Services
 from storage.backups import BackupContent as StoredContent, BackupFile, Backups
 from storage.errors import StorageError
@@ -65,10 +66,13 @@ def erase(services: Services, gone: Sequence[Conversation], progress: Progress) 
     """Leave no trace of deleted conversations in the file; returns the names of backups that have some.
 
     Raises:
-        DatabaseDiskFull, DatabaseLocked: They are deleted, and traces are left.
-        Interrupted: The same.
+        NotErased: They are deleted, and traces are left: no room, another program that reads, or a person
+            stopped it.
     """
-    services.storage.call(lambda store: store.upkeep.compact(progress))
+    try:
+        services.storage.call(lambda store: store.upkeep.compact(progress))
+    except (StorageError, Interrupted) as error:
+        raise NotErased(len(gone)) from error
     return services.storage.call(lambda store: store.upkeep.backups_with(gone))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 
@@ -15,12 +16,20 @@ class DataFolderUnusable(AppError):
     Attributes:
         path: The folder.
         reason: The system's own message.
+        is_full: There is no room on its disk.
     """
 
-    def __init__(self, path: Path, reason: str) -> None:
+    def __init__(self, path: Path, reason: str, *, is_full: bool = False) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
         self.reason = reason
+        self.is_full = is_full
+
+    @classmethod
+    def of(cls, path: Path, error: OSError) -> DataFolderUnusable:
+        """What the system said of a folder."""
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return cls(path, error.strerror or str(error), is_full=is_full)
 
 
 class DataFolderInUse(AppError):
@@ -84,6 +93,18 @@ class ModelChanged(AppError):
 
 class Interrupted(AppError):
     """A person asked to stop, or went away; whatever was being done has been put in order."""
+
+
+class NotErased(AppError):
+    """Conversations are deleted, and traces of them are left in the file; the cause says why.
+
+    Attributes:
+        n_deleted: How many.
+    """
+
+    def __init__(self, n_deleted: int) -> None:
+        super().__init__(f"{n_deleted} conversations")
+        self.n_deleted = n_deleted
 
 
 class BadUsage(AppError):

@@ -40,6 +40,8 @@ def start(paths: Paths, verbosity: int = 0) -> list[logging.Handler]:
         screen = logging.StreamHandler(sys.stderr)
         screen.setLevel(logging.DEBUG if verbosity > 1 else logging.INFO)
         handlers.append(screen)
+    # A full disk takes no log either, and Python would say so on stderr for each line of it.
+    logging.raiseExceptions = False
     root = logging.getLogger()
     for handler in handlers:
         handler.setFormatter(logging.Formatter(_FORMAT))

@@ -49,7 +49,7 @@ class Owner:
             self.control = ControlServer(_new_address(self.runtime_dir), key)
         except OSError as error:
             lock.release()
-            raise DataFolderUnusable(paths.data_dir, error.strerror or str(error)) from error
+            raise DataFolderUnusable.of(paths.data_dir, error) from error
         except BaseException:
             lock.release()
             raise
@@ -60,7 +60,7 @@ class Owner:
             )
         except OSError as error:
             self.close()
-            raise DataFolderUnusable(paths.data_dir, error.strerror or str(error)) from error
+            raise DataFolderUnusable.of(paths.data_dir, error) from error
 
     def close(self) -> None:
         """Stop what runs for others and give the folder up; close the data before. May be called twice."""
@@ -90,7 +90,7 @@ def acquire(paths: Paths) -> Owner | None:
     except Timeout:
         return None
     except OSError as error:
-        raise DataFolderUnusable(paths.data_dir, error.strerror or str(error)) from error
+        raise DataFolderUnusable.of(paths.data_dir, error) from error
     return Owner(paths, lock)
 
 
@@ -148,6 +148,9 @@ def _write_private(path: Path, text: str) -> None:
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(new, path)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)  # on a full disk it is empty

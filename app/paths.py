@@ -84,7 +84,7 @@ class Paths:
         try:
             self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise DataFolderUnusable(self.data_dir, error.strerror or str(error)) from error
+            raise DataFolderUnusable.of(self.data_dir, error) from error
 
     def make_runtime_dir(self) -> Path:
         """Create and return the folder for sockets; the same for everyone who asks in one session.

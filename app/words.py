@@ -12,6 +12,7 @@ from app.errors import (
     Interrupted,
     ModelChanged,
     NotAnAnswer,
+    NotErased,
     OutputExists,
     OwnerGone,
     OwnerSilent,
@@ -22,6 +23,7 @@ from app.errors import (
     UnusableName,
 )
 from ui import text
+from ui.care import words
 from ui.i18n import tr
 from ui.values import Notice
 
@@ -29,6 +31,12 @@ from ui.values import Notice
 def sentence(error: BaseException) -> str:
     """What happened and the next step, in the language in use."""
     match error:
+        case DataFolderUnusable(is_full=True):
+            return tr(
+                "The disk of {path} is full, so Coterie cannot start; nothing was changed."
+                " Make room, then try again.",
+                path=error.path,
+            )
         case DataFolderUnusable():
             return tr(
                 "The data folder {path} cannot be used ({reason})."
@@ -47,6 +55,10 @@ def sentence(error: BaseException) -> str:
                 pid=error.pid or "?",
                 path=error.path,
             )
+        case NotErased():
+            said = f"{words.deleted(error.n_deleted)} {words.traces_left()}"
+            cause = error.__cause__
+            return said if cause is None or isinstance(cause, Interrupted) else f"{said} {sentence(cause)}"
         case NotAnAnswer():
             return tr(
                 "Message {id} is not an answer of a model. “coterie conversations show” lists the messages.",

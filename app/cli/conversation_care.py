@@ -140,8 +140,10 @@ def _said_gone(
         def show(done: int, total: int) -> None:
             line.show_steps(tr("Erasing"), done, total)
 
-        backups = care.erase(services, gone, show)
-        line.clear()
+        try:
+            backups = care.erase(services, gone, show)
+        finally:
+            line.clear()
     if arguments.json:
         print_json(console, {"deleted": [one.id for one in gone], "backups": backups})
         return 0

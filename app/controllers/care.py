@@ -99,7 +99,6 @@ class CareController(QObject):
         self._compacting(
             lambda progress: storage.call(lambda store: store.upkeep.compact(progress)),
             done,
-            tr("Compacting was stopped; nothing was changed."),
             self.progressed.emit,
         )
 
@@ -127,8 +126,7 @@ class CareController(QObject):
             backups = tr("Backups still hold what was deleted.")
             self.told.emit(Notice("warning", f"{said} {backups}", tr("Show the backups"), OPEN, detail))
 
-        stopped = tr("It is deleted, and traces of it may be left in the file until it is compacted.")
-        self._compacting(work, done, stopped, tell)
+        self._compacting(work, done, tell)
 
     def stop(self) -> None:
         """End a compaction with nothing changed."""
@@ -138,7 +136,6 @@ class CareController(QObject):
         self,
         work: Callable[[care.Progress], object],
         done: Callable[..., None],
-        words_when_stopped: str,
         tell: Callable[[int | None], None],
     ) -> None:
         if self._is_compacting:
@@ -166,7 +163,7 @@ class CareController(QObject):
         def failed(error: Exception) -> None:
             end()
             if isinstance(error, Interrupted):
-                self.told.emit(Notice("info", words_when_stopped))
+                self.told.emit(Notice("info", tr("Compacting was stopped; nothing was changed.")))
             else:
                 self.failed.emit(error)
 

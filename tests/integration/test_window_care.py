@@ -20,7 +20,9 @@ from app.owner import Owner, acquire
 from app.paths import Paths
 from app.services import Services
 from app.window import WindowWiring
+from app.words import sentence
 from storage.backups import Backups
+from storage.database import Database
 from storage.errors import BackupUnusable, DatabaseDiskFull
 from storage.store import Store
 from tests.helpers.databases import text
@@ -117,6 +119,23 @@ def test_what_is_erased_is_in_no_file_and_backups_that_hold_it_are_named(care: C
     care.controller.erase([kept + 99])
     with qtbot.waitSignal(care.controller.failed):
         pass
+
+
+def test_an_erasure_without_room_says_what_is_gone_and_what_may_be_left(
+    care: Care, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = care.say("Wintergreen")
+
+    def full(database: Database, _on_progress: object) -> None:
+        raise DatabaseDiskFull(database.path, "database or disk is full")
+
+    monkeypatch.setattr(Database, "compact", full)
+    with qtbot.waitSignal(care.controller.failed) as failed:
+        care.controller.erase([gone])
+    said = sentence(failed.args[0])
+    assert said.startswith("1 conversation is deleted. Traces of what was deleted may be left")
+    assert "The disk is full" in said
+    assert care.services.storage.call(lambda store: store.filing.ids()) == []
 
 
 def test_a_full_disk_is_said_and_nothing_is_left_behind(

@@ -96,3 +96,8 @@ def still_held(folder: str, names: Sequence[str]) -> str:
         "These backups in {folder} still hold what was deleted; remove them if it must be gone:",
         folder=folder,
     )
+
+
+def traces_left() -> str:
+    """That erasing did not come to its end."""
+    return tr("Traces of what was deleted may be left in the file until it is compacted.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from app.control import OwnerLink
 from app.errors import DataFolderUnusable, OwnerSilent
 from app.owner import Owner, acquire, acquire_or_connect, connect, owner_pid
 from app.paths import Paths
+from app.words import sentence
 
 ROOT = Path(__file__).parents[3]
 
@@ -136,6 +138,21 @@ def test_data_folder_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DataFolderUnusable):
         acquire(Paths(tmp_path / "file"))
+
+
+def test_a_full_disk_is_told_as_such_and_nothing_is_left(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        with pytest.raises(DataFolderUnusable) as refused:
+            acquire(paths)
+    assert refused.value.is_full
+    assert "Make room" in sentence(refused.value)
+    assert not list(paths.data_dir.glob("*.new"))
 
 
 def test_address_that_cannot_be_written_gives_the_lock_back(
