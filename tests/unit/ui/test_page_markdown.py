@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 from PySide6.QtGui import QTextDocument
 
+from ui import printing
 from ui.page_markdown import to_html, to_paper_html
 from ui.printing import _Paper, print_pdf
 
@@ -64,3 +66,24 @@ def test_paper_draws_formulas_finely_and_loads_nothing_else(tmp_path: Path) -> N
     assert not image.isNull()  # type: ignore[attr-defined]  # Qt's own kind of anything
     assert print_pdf(f"<html><body>{page}</body></html>", str(tmp_path / "x.pdf"))
     assert (tmp_path / "x.pdf").read_bytes().startswith(b"%PDF")
+
+
+def sections(n: int) -> str:
+    said = "".join(f'<section class="user"><p>word{number}</p></section>' for number in range(n))
+    return f"<html><head><title>A title</title></head><body>{said}</body></html>"
+
+
+@pytest.mark.usefixtures("qapp")
+def test_a_long_page_is_printed_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Qt leaves out what lies beyond its largest number of pixels."""
+    monkeypatch.setattr(printing, "_MAX_CHARACTERS", 200)
+    path = tmp_path / "long.pdf"
+    assert print_pdf(sections(12), str(path))
+    pages = PdfReader(path).pages
+    said = " ".join(page.extract_text() for page in pages)
+    assert all(f"word{number}" in said for number in range(12))
+    assert len(pages) > 2
+    assert PdfReader(path).metadata.title == "A title"  # type: ignore[union-attr]  # it has metadata
+    monkeypatch.setattr(printing, "_MAX_HEIGHT", 2000)
+    with pytest.raises(printing.TooLong):
+        print_pdf(sections(1), str(tmp_path / "no.pdf"))
