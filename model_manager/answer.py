@@ -31,6 +31,7 @@ from model_manager.errors import (
     RemoteFileChanged,
     SizeMismatch,
 )
+from model_manager.header_numbers import CONTENT_RANGE, UNSATISFIED_RANGE, count_of
 from model_manager.hosts import is_same_origin
 from model_manager.http import URL, Connection, Http, Response
 from model_manager.partial import without_query
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 5
 MAX_RETRY_AFTER_S = 300.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d+)")
 
 
 class Retry(Exception):
@@ -191,7 +190,7 @@ def _raise_for_status(wanted: Wanted, response: Response, *, is_storage: bool) -
 
 
 def _judge_unsatisfied_range(wanted: Wanted, response: Response) -> None:
-    match = _UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    match = UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     total_bytes = int(match[1]) if match else None
     if total_bytes == wanted.start_bytes and wanted.size_bytes is None:
         raise Complete
@@ -213,11 +212,10 @@ def _identify(wanted: Wanted, named: dict[str, str], response: Response) -> Orig
     sha256 = wanted.sha256 or linked
     if linked != sha256 and linked is not None:
         raise RemoteFileChanged(url)
-    size_bytes = wanted.size_bytes
-    if size_bytes is None and named.get("X-Linked-Size", "").isdigit():
-        size_bytes = int(named["X-Linked-Size"])
-    elif "X-Linked-Size" in named and named["X-Linked-Size"] != str(size_bytes):
-        raise Retry(SizeMismatch(url, size_bytes or 0, _number(named["X-Linked-Size"])))
+    linked_bytes = count_of(named.get("X-Linked-Size"))
+    size_bytes = linked_bytes if wanted.size_bytes is None else wanted.size_bytes
+    if linked_bytes is not None and linked_bytes != size_bytes:
+        raise Retry(SizeMismatch(url, size_bytes or 0, linked_bytes))
     if wanted.holds_any and linked is None and not _is_same(wanted.held, etag, sha256):
         raise Restart("the server names another version")
     if wanted.holds_any and etag is None and sha256 is None:
@@ -249,10 +247,10 @@ def _is_whole(wanted: Wanted, origin: Origin, response: Response) -> bool:
         if match[3] != "*" and origin.size_bytes not in (None, int(match[3])):
             raise Retry(SizeMismatch(url, origin.size_bytes or 0, int(match[3])))
         return False
-    length = headers.get("Content-Length", "")
-    if length.isdigit():
-        if origin.size_bytes not in (None, int(length)):
-            raise Retry(SizeMismatch(url, origin.size_bytes or 0, int(length)))
+    length_bytes = count_of(headers.get("Content-Length"))
+    if length_bytes is not None:
+        if origin.size_bytes not in (None, length_bytes):
+            raise Retry(SizeMismatch(url, origin.size_bytes or 0, length_bytes))
     elif wanted.holds_any:
         raise Retry(HubUnavailable(response.url.host, "a whole file of unknown length instead of a range"))
     return True
@@ -263,14 +261,12 @@ def promised_bytes(response: Response) -> int | None:
     if response.status_code == 206:
         match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         return int(match[3]) if match and match[3] != "*" else None
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
+    return count_of(response.headers.get("Content-Length"))
 
 
 def retry_after_s(response: Response) -> float:
     """Seconds the server asks to wait, at most five minutes; the form with a date is not used by hubs."""
-    value = response.headers.get("Retry-After", "")
-    return min(MAX_RETRY_AFTER_S, float(value)) if value.isdigit() else 0.0
+    return min(MAX_RETRY_AFTER_S, float(count_of(response.headers.get("Retry-After")) or 0))
 
 
 def bare_etag(etag: str | None) -> str | None:
@@ -278,7 +274,3 @@ def bare_etag(etag: str | None) -> str | None:
     if etag is None or etag.startswith("W/"):
         return None
     return etag.strip('"') or None
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from model_manager.header_numbers import count_of
 from model_manager.http import ReadError, ReadTimeout, RemoteProtocolError, count_body
 from model_manager.pace import READ_BYTES
 
@@ -34,14 +35,14 @@ def iter_body(
         TransportError: It broke off, or nothing came for the request's timeout.
     """
     pieces = response.iter_raw()
-    length = response.headers.get("Content-Length", "")
+    length_bytes = count_of(response.headers.get("Content-Length"))
     sock = None if connection is None else connection.direct_socket()
-    if sock is None or not length.isdigit() or "Transfer-Encoding" in response.headers:
+    if sock is None or length_bytes is None or "Transfer-Encoding" in response.headers:
         yield from pieces
         return
     first = next(pieces, b"")
     yield first
-    left_bytes = int(length) - len(first)
+    left_bytes = length_bytes - len(first)
     buffer = memoryview(bytearray(READ_BYTES))
     try:
         while left_bytes > 0:

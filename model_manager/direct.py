@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from email.message import Message
 from email.utils import collapse_rfc2231_value
-from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from model_manager.errors import InvalidReference
 from model_manager.filenames import safe_relative_path
+from model_manager.header_numbers import CONTENT_RANGE, count_of
 from model_manager.http import Http, HTTPError, InvalidURL, Response
 from model_manager.network import unavailable
 from model_manager.partial import without_query
@@ -17,8 +16,6 @@ from model_manager.references import UrlReference
 from model_manager.refusals import refusal_of
 from model_manager.shards import model_stem
 from model_manager.types import DownloadFile, DownloadItem
-
-_CONTENT_RANGE: Final = re.compile(r"bytes \d+-\d+/(\d+)")
 
 
 def item_at(http: Http, reference: UrlReference) -> DownloadItem:
@@ -79,8 +76,7 @@ def disposition_name(header: str) -> str:
 
 
 def _size(response: Response) -> int | None:
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if match is not None:
-        return int(match[1])
-    length = response.headers.get("Content-Length", "")
-    return int(length) if response.status_code == 200 and length.isdigit() else None
+        return count_of(match[3])
+    return count_of(response.headers.get("Content-Length")) if response.status_code == 200 else None

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model_manager.answer import CONTENT_RANGE, Retry, bare_etag, retry_after_s
+from model_manager.answer import Retry, bare_etag, retry_after_s
 from model_manager.errors import (
     AccessDenied,
     HubFailing,
@@ -23,6 +23,7 @@ from model_manager.errors import (
     RemoteFileChanged,
     SizeMismatch,
 )
+from model_manager.header_numbers import CONTENT_RANGE
 from model_manager.hosts import is_same_origin
 from model_manager.partial import without_query
 from model_manager.stream import Stream

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Final
 
 from model_manager.errors import HubError, HubUnavailable
 from model_manager.gguf import GgufHeader, read_header_from
+from model_manager.header_numbers import CONTENT_RANGE, count_of
 from model_manager.http import URL, Client, Http, HTTPError
 from model_manager.network import unavailable
 from model_manager.shards import GgufModel
@@ -17,8 +17,6 @@ from model_manager.vision_files import is_vision_name
 
 CHUNK_BYTES: Final = 2 * 2**20
 """What is asked for at once: few requests matter more than few bytes."""
-
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
 def read_remote(item: DownloadItem, hub: FileSource, http: Http) -> GgufModel:
@@ -75,10 +73,11 @@ class _RemoteFile:
             with self._client.stream("GET", self._url, headers=self._headers | wanted) as response:
                 if response.status_code >= 400:
                     raise HubError(response.status_code, self._url.partition("?")[0])
-                match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-                if response.status_code != 206 or match is None or int(match[1]) != offset:
+                match = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+                total_bytes = count_of(match[3]) if match is not None else None
+                if response.status_code != 206 or match is None or int(match[1]) != offset or not total_bytes:
                     raise HubUnavailable(host, "it does not answer requests for a part of a file")
-                self.size_bytes = int(match[3])
+                self.size_bytes = total_bytes
                 body = bytearray()
                 for piece in response.iter_bytes():
                     body += piece

@@ -217,6 +217,29 @@ def test_retry_after_is_heard_and_cancel_ends_the_wait(make, path, hub_server) -
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("number", ["\xb2", "9" * 5000, "-1", ""])
+@pytest.mark.parametrize(
+    ("where", "status", "name", "value"),
+    [
+        ("resolve", 429, "Retry-After", "{}"),
+        ("resolve", 302, "X-Linked-Size", "{}"),
+        ("body", 416, "Content-Range", "bytes */{}"),
+        ("body", 206, "Content-Range", "bytes {}-9/10"),
+        ("body", 206, "Content-Range", "bytes 0-9/{}"),
+    ],
+)
+def test_numbers_that_are_none_do_no_harm(
+    make, path, hub_server, where: Any, status: int, name: str, value: str, number: str
+) -> None:
+    headers = {name: value.format(number)}
+    if status == 302:
+        headers["Location"] = f"{hub_server.cdn_endpoint}/lfs/0?Signature={hub_server.sign()}"
+    hub_server.misbehave(where, times=-1, status=status, headers=headers)
+    with pytest.raises(ModelManagerError):
+        make(size_bytes=None, sha256=None).run(never)
+    assert not path.exists()
+
+
 def test_silent_server_is_noticed(make, path, file, hub_server) -> None:
     cut_first(hub_server, make)
     hub_server.misbehave("body", times=-1, stall_after=0)
