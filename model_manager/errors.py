@@ -223,6 +223,22 @@ class EngineUnreachable(EngineError):
         self.reason = reason
 
 
+class EngineBrokeOff(EngineUnreachable):
+    """An engine was answering, and nothing more of the answer comes."""
+
+
+class AnswerUnreadable(EngineError):
+    """What an engine sent is no answer in the schema that it is asked in.
+
+    Attributes:
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class EmptyPrompt(EngineError):
     """There is nothing to answer."""
 

@@ -207,6 +207,22 @@ def _engine_unreachable(error: models.EngineUnreachable) -> str:
     )
 
 
+def _engine_broke_off(error: models.EngineBrokeOff) -> str:
+    return tr(
+        "The answer of {address} broke off; what has arrived is kept. Check that the engine still runs there,"
+        " then let it go on.",
+        address=error.address,
+    )
+
+
+def _answer_unreadable(error: models.AnswerUnreadable) -> str:
+    return tr(
+        "What the engine sent is no answer in OpenAI's form ({reason}). Check its address, which mostly ends"
+        " in /v1, then try again.",
+        reason=error.reason,
+    )
+
+
 def _empty_prompt(_error: models.EmptyPrompt) -> str:
     return tr("There is nothing to answer yet. Write a message first.")
 
@@ -316,6 +332,8 @@ SENTENCES: dict[type[BaseException], Callable[[Any], str]] = transfer_sentences.
     models.EngineDied: _engine_died,
     models.EngineStalled: _engine_stalled,
     models.EngineUnreachable: _engine_unreachable,
+    models.EngineBrokeOff: _engine_broke_off,
+    models.AnswerUnreadable: _answer_unreadable,
     models.EmptyPrompt: _empty_prompt,
     models.PromptTooLong: _prompt_too_long,
     models.TemplateFailed: _template_failed,

@@ -100,6 +100,7 @@ _ACTIONS: dict[type[BaseException], tuple[str, str]] = {
     models.NotEnoughMemory: _SETTINGS,
     models.ProbeFailed: _CHOOSE,
     models.EngineUnreachable: _RETRY,
+    models.AnswerUnreadable: _RETRY,
     models.EmptyPrompt: ("", ""),
     models.PromptTooLong: _SETTINGS,
     models.TemplateFailed: _CHOOSE,

@@ -18,10 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_manager.engine.bodies import info_from, request_body
-from model_manager.engine.failures import error_from
-from model_manager.engine.stream_reader import StreamReader, json_or_none, lines_of
+from model_manager.engine.failures import error_from, error_in
+from model_manager.engine.stream_reader import EVENT_STREAM, StreamReader, check_type, json_or_none, lines_of
 from model_manager.engine.vectors import embeddings_body, vectors_from
-from model_manager.errors import EngineError, EngineStalled, EngineUnreachable, RequestRefused
+from model_manager.errors import (
+    AnswerUnreadable,
+    EngineBrokeOff,
+    EngineError,
+    EngineStalled,
+    EngineUnreachable,
+)
 from model_manager.http import (
     Client,
     Connection,
@@ -196,7 +202,7 @@ class EngineClient:
         """
         pieces = self._control("POST", "/coterie/v1/detokenize", {"tokens": list(tokens)}).get("pieces")
         if not isinstance(pieces, list) or len(pieces) != len(tokens):
-            raise RequestRefused(200, "not a text for each token")
+            raise AnswerUnreadable("not a text for each token")
         return [str(piece) for piece in pieces]
 
     def set_adapters(self, adapters: Sequence[Adapter]) -> None:
@@ -238,7 +244,7 @@ class EngineClient:
             yield from self._stream(request_body(request, request_id=request_id), reader, cancel)
         except (EngineError, HTTPError, StreamClosed, OSError) as error:
             if not cancel.is_set:
-                raise self._explained(error, self._stall_timeout_s) from error
+                raise self._explained(error, self._stall_timeout_s, has_begun=reader.has_begun) from error
             yield reader.finish_as("cancelled")
         finally:
             cancel._detach()
@@ -296,7 +302,7 @@ class EngineClient:
             yield from response.iter_bytes()
         except (HTTPError, StreamClosed, OSError) as error:
             if not cancel.is_set:
-                raise self._explained(error, read_timeout_s) from error
+                raise self._explained(error, read_timeout_s, has_begun=True) from error
 
     def _stream(self, body: dict[str, Any], reader: StreamReader, cancel: Cancel) -> Iterator[ChatEvent]:
         response = self._post(
@@ -308,14 +314,16 @@ class EngineClient:
         )
         try:
             if response.status_code != 200:
-                raise _refusal(response)
-            for line in lines_of(response.iter_bytes(), response.status_code):
+                raise error_in(response.read(), response.status_code)
+            for line in lines_of(response.iter_bytes()):
                 yield from reader.read(line, response.status_code)
                 if reader.is_done:
                     break
         finally:
             response.close()
         if reader.stop_reason is None:
+            if not reader.has_begun:
+                check_type(response.headers.get("content-type", EVENT_STREAM), EVENT_STREAM)
             raise RemoteProtocolError("the stream ended early")
         # Only now: whoever gets the last event may at once ask for something else.
         yield reader.finish_as(reader.stop_reason)
@@ -370,13 +378,13 @@ class EngineClient:
         except (HTTPError, OSError) as error:
             raise self._explained(error, timeout_s) from error
         if response.status_code != 200:
-            raise _refusal(response)
+            raise error_in(response.read(), response.status_code)
         fields = json_or_none(response.content)
         if not isinstance(fields, dict):
-            raise RequestRefused(response.status_code, "the answer is not a JSON object")
+            raise AnswerUnreadable("it is not a JSON object")
         return fields
 
-    def _explained(self, error: Exception, waited_s: float | None) -> EngineError:
+    def _explained(self, error: Exception, waited_s: float | None, *, has_begun: bool = False) -> EngineError:
         """Our error for what went wrong below; one of ours is passed on."""
         if isinstance(error, EngineError):
             return error
@@ -387,13 +395,4 @@ class EngineClient:
         reason = f"{type(error).__name__}: {error}"
         if self._watcher is not None:
             return self._watcher.on_broken(reason)
-        return EngineUnreachable(self._address, reason)
-
-
-def _refusal(response: Response) -> EngineError:
-    content = response.read()
-    told = json_or_none(content)
-    error = error_from(told, response.status_code)
-    if isinstance(error, RequestRefused) and not error.reason:
-        return RequestRefused(response.status_code, content[:500].decode("utf-8", "replace"))
-    return error
+        return (EngineBrokeOff if has_begun else EngineUnreachable)(self._address, reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -101,3 +102,15 @@ def error_from(body: object, status: int) -> EngineError:
     ):
         return kind(*values)
     return RequestRefused(status, str(told.get("message") or ""))
+
+
+def error_in(body: bytes, status: int) -> EngineError:
+    """The same of a body as it came; of one that is not in our form, its beginning is the reason."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        told = None
+    error = error_from(told, status)
+    if isinstance(error, RequestRefused) and not error.reason:
+        return RequestRefused(status, body[:500].decode("utf-8", "replace"))
+    return error

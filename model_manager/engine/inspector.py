@@ -9,7 +9,7 @@ from model_manager.engine.client import Cancel, EngineClient
 from model_manager.engine.failures import error_from
 from model_manager.engine.routing import Routing, joined, routing_from
 from model_manager.engine.stream_reader import json_or_none, lines_of
-from model_manager.errors import EngineUnreachable, RequestRefused
+from model_manager.errors import AnswerUnreadable, EngineBrokeOff
 
 _SILENCE_S = 120.0
 
@@ -47,7 +47,7 @@ def replay_routing(
         if answer.status != 200:
             content = b"".join(answer.chunks)
             raise error_from(json_or_none(content), answer.status)
-        for line in lines_of(answer.chunks, answer.status):
+        for line in lines_of(answer.chunks):
             if not line.startswith(b"data:"):
                 continue
             if (data := line[5:].strip()) == b"[DONE]":
@@ -55,12 +55,12 @@ def replay_routing(
                 break
             event = json_or_none(data)
             if not isinstance(event, dict):
-                raise RequestRefused(answer.status, "an event is not a JSON object")
+                raise AnswerUnreadable("an event is not a JSON object")
             if "error" in event:
                 raise error_from(event, answer.status)
             on_progress(int(event.get("done") or 0), int(event.get("total") or 0))
             if "routing" in event:
                 parts.append(routing_from(event["routing"]))
     if not is_done or not parts:
-        raise EngineUnreachable(client.address, "the stream ended early")
+        raise EngineBrokeOff(client.address, "the stream ended early")
     return joined(parts)

@@ -17,7 +17,7 @@ from model_manager.engine.bodies import (
     usage_from,
 )
 from model_manager.engine.failures import error_from
-from model_manager.errors import RequestRefused
+from model_manager.errors import AnswerUnreadable
 from model_manager.types import (
     ChatEvent,
     ChatFinished,
@@ -33,6 +33,7 @@ from model_manager.types import (
     Usage,
 )
 
+EVENT_STREAM: Final = "text/event-stream"
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 _MAX_TOKEN_ID: Final = 1 << 31
 _FINISH_REASONS: Final[dict[str, StopReason]] = {
@@ -67,6 +68,11 @@ class StreamReader:
         self._answer_ids: list[int] = []
         self._routing: RecordedRouting | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was a token."""
+        return self._n_tokens > 0
+
     def read(self, line: bytes, status: int) -> Iterator[ChatEvent]:
         """Take one line of a stream of server-sent events; comments and other fields are passed over."""
         if not line.startswith(b"data:"):
@@ -77,7 +83,7 @@ class StreamReader:
             return
         chunk = json_or_none(data)
         if not isinstance(chunk, dict):
-            raise RequestRefused(status, "an event is not a JSON object")
+            raise AnswerUnreadable("an event is not a JSON object")
         if "error" in chunk:
             raise error_from(chunk, status)
         ours = chunk.get("coterie")
@@ -171,19 +177,29 @@ class StreamReader:
 def _token_ids(value: object) -> list[int]:
     if isinstance(value, list) and all(type(id_) is int and 0 <= id_ < _MAX_TOKEN_ID for id_ in value):
         return value
-    raise RequestRefused(200, "an event has token ids that are none")
+    raise AnswerUnreadable("an event has token ids that are none")
 
 
-def lines_of(chunks: Iterable[bytes], status: int) -> Iterator[bytes]:
+def lines_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Lines of a body. Only line feeds end one: JSON may hold the other separators of Unicode."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         yield from lines
         if len(rest) > MAX_EVENT_BYTES:
-            raise RequestRefused(status, "an event is too large")
+            raise AnswerUnreadable("an event is too large")
     if rest:
         yield rest
+
+
+def check_type(told: str, wanted: str) -> None:
+    """See that an answer is what was asked for, before it is read.
+
+    Raises:
+        AnswerUnreadable: Its `Content-Type` is another one than `wanted`.
+    """
+    if told.partition(";")[0].strip().lower() != wanted:
+        raise AnswerUnreadable(f"{told or 'something'} where {wanted} is expected")
 
 
 def json_or_none(data: bytes) -> object:

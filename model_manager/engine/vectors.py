@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from model_manager.errors import PromptTooLong, RequestRefused
+from model_manager.errors import AnswerUnreadable, PromptTooLong
 
 if TYPE_CHECKING:  # which imports this module
     from model_manager.engine.client import Cancel
@@ -59,10 +59,10 @@ def vectors_from(fields: object, n_texts: int) -> Vectors:
         rows = [_numbers(entry["embedding"]) for entry in entries]
         vectors = np.stack(rows).astype(np.float32)
     except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise RequestRefused(200, f"no vectors: {type(error).__name__}") from error
+        raise AnswerUnreadable(f"no vectors: {type(error).__name__}") from error
     lengths = np.linalg.norm(vectors, axis=1) if vectors.ndim == 2 else np.zeros(0)
     if len(lengths) != n_texts or not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise RequestRefused(200, "not a vector for each text")
+        raise AnswerUnreadable("not a vector for each text")
     return vectors
 
 

@@ -96,7 +96,7 @@ def test_it_dies_in_the_middle_and_the_text_is_kept(data_dir: Path, tmp_path: Pa
         assert chat.returncode == 1
         assert errors.startswith("coterie: ")
         assert len(errors.splitlines()) == 1
-        assert json.loads(output.splitlines()[-1])["error"] == "EngineUnreachable"
+        assert json.loads(output.splitlines()[-1])["error"] == "EngineBrokeOff"
     shown = json.loads(succeed(coterie(data_dir, "conversations", "show", "1", "--json")).stdout)
     answer = shown["messages"][1]
     assert answer["status"] == "interrupted"

@@ -16,12 +16,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from model_manager.engine.client import Cancel
+from model_manager.engine.failures import error_in
 from model_manager.engine.gateway.completions import Completing
 from model_manager.engine.gateway.guard import ALL_BODIES_BYTES, BodyBudget, read_object
 from model_manager.engine.gateway.media import refuse_addresses
 from model_manager.engine.gateway.models import Describe, Models, ServedModel
 from model_manager.engine.gateway.queue import Queue
-from model_manager.engine.gateway.refusals import QueueFull, error_in, response_for
+from model_manager.engine.gateway.refusals import QueueFull, response_for
 from model_manager.engine.gateway.relay import Call, Relay
 from model_manager.engine.gateway.replies import READER_TIMEOUT_S, Making, Passing
 from model_manager.engine.gateway.responses import Responding
@@ -75,8 +76,8 @@ def build_app(models: Models, describe: Describe, limits: Limits) -> tuple[Starl
     return app, relay
 
 
-_STREAMED: Final = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
-_ANSWERS: Final = (*_STREAMED, "/v1/embeddings", "/coterie/v1/routing")
+_STREAMED: Final = ("/v1/chat/completions", "/v1/completions", "/v1/responses", "/coterie/v1/routing")
+_ANSWERS: Final = (*_STREAMED, "/v1/embeddings")
 _CONTROLS: Final = ("/coterie/v1/tokenize", "/coterie/v1/detokenize", "/coterie/v1/conclude")
 # Concerns an answer that runs; of a model that is not loaded there is none.
 _ONLY_IF_LOADED: Final = ("/coterie/v1/conclude",)

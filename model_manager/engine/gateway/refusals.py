@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any, Final
 from starlette.responses import JSONResponse
 
 from model_manager import errors
-from model_manager.engine.failures import error_body, error_from, status_of
+from model_manager.engine.failures import error_body, status_of
 from model_manager.engine.gateway.models import Describe
 from model_manager.errors import EngineError, RequestRefused
 
@@ -19,6 +18,7 @@ _STATUSES: Final[Mapping[type[BaseException], int]] = {
     errors.ModelNotFound: 404,
     errors.EngineDied: 502,
     errors.EngineUnreachable: 502,
+    errors.AnswerUnreadable: 502,
     errors.EngineStalled: 504,
     errors.Offline: 503,
     errors.HostRefused: 503,
@@ -95,18 +95,6 @@ def response_for(error: BaseException, describe: Describe) -> JSONResponse:
     if status_for(error) == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(body_for(error, describe), status_code=status_for(error), headers=headers)
-
-
-def error_in(body: bytes, status: int) -> EngineError:
-    """The error that an engine has answered with."""
-    try:
-        told = json.loads(body)
-    except ValueError:
-        told = None
-    error = error_from(told, status)
-    if isinstance(error, RequestRefused) and not error.reason:
-        return RequestRefused(status, body[:500].decode("utf-8", "replace"))
-    return error
 
 
 def _param(error: BaseException) -> str | None:

@@ -17,16 +17,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from model_manager.engine.client import Cancel
+from model_manager.engine.failures import error_in
 from model_manager.engine.gateway.models import Models, Served
 from model_manager.engine.gateway.queue import Queue
-from model_manager.engine.gateway.refusals import error_in
-from model_manager.errors import EngineError, RequestRefused
+from model_manager.engine.stream_reader import EVENT_STREAM, check_type, json_or_none
+from model_manager.errors import AnswerUnreadable, EngineBrokeOff, RequestRefused
 from model_manager.recommended import filled
 
 log = logging.getLogger(__name__)
 
 BACKLOG_BYTES: Final = 8 * 2**20
 STREAM_SILENCE_S: Final = 120.0
+_LAST_BYTES: Final = 8 * 1024
+_ENDS: Final = (b"[DONE]", b'{"error"', b'"finish_reason":"', b'"finish_reason": "')
+"""What stands near the end of a stream that was not broken off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +106,39 @@ class Upstream:
         self.content_type = head.content_type
         if head.status >= 400:
             raise error_in(await self.read(), head.status)
+        check_type(head.content_type, EVENT_STREAM if self._call.is_stream else "application/json")
 
     async def read(self) -> bytes:
-        """The rest of the answer."""
-        return b"".join([chunk async for chunk in self.chunks()])
+        """The rest of a whole answer.
+
+        Raises:
+            EngineError, NobodyReads: As `chunks`.
+        """
+        return b"".join([chunk async for chunk in self._bytes()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """What arrives, as it arrives.
+        """Events, as they arrive.
 
         Raises:
             EngineError: The engine has ended in the middle.
             NobodyReads: Too much has gathered.
         """
-        while (chunk := await self._next()) is not None:
-            assert isinstance(chunk, bytes)
-            self._arrived_bytes -= len(chunk)
+        last = b""
+        async for chunk in self._bytes():
+            last = (last + chunk)[-_LAST_BYTES:]
             yield chunk
+        if not self._cancel.is_set and not any(end in last for end in _ENDS):
+            raise EngineBrokeOff(self._call.model_id, "the stream ended early")
 
     def cancel(self) -> None:
         """Nobody wants it any more; harmless when it is over."""
         self._cancel.set()
+
+    async def _bytes(self) -> AsyncIterator[bytes]:
+        while (chunk := await self._next()) is not None:
+            assert isinstance(chunk, bytes)
+            self._arrived_bytes -= len(chunk)
+            yield chunk
 
     async def _next(self) -> _Head | bytes | None:
         while True:
@@ -203,10 +220,9 @@ class Relay:
             QueueFull, ModelManagerError: As `open`.
         """
         async with self.open(call) as upstream:
-            body = await upstream.read()
-        answer = json.loads(body)
+            answer = json_or_none(await upstream.read())
         if not isinstance(answer, dict):
-            raise EngineError("the engine's answer is not an object")
+            raise AnswerUnreadable("it is not a JSON object")
         return answer
 
     def close(self) -> None:

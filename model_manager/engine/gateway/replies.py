@@ -14,7 +14,8 @@ from starlette.types import Message, Receive, Scope, Send
 from model_manager.engine.gateway.models import Describe
 from model_manager.engine.gateway.refusals import QueueFull, body_for, response_for
 from model_manager.engine.gateway.relay import Call, NobodyReads, Relay
-from model_manager.errors import ModelManagerError
+from model_manager.engine.stream_reader import json_or_none
+from model_manager.errors import AnswerUnreadable, ModelManagerError
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,11 @@ class Making(Reply):
 
 
 async def events_in(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any]]:
-    """The objects of a stream of server-sent events, up to `[DONE]`; comments are passed over."""
+    """The objects of a stream of server-sent events, up to `[DONE]`; comments are passed over.
+
+    Raises:
+        AnswerUnreadable: An event is none.
+    """
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
@@ -162,9 +167,10 @@ async def events_in(chunks: AsyncIterator[bytes]) -> AsyncIterator[dict[str, Any
             data = line[5:].strip()
             if data == b"[DONE]":
                 return
-            event = json.loads(data)
-            if isinstance(event, dict):
-                yield event
+            event = json_or_none(data)
+            if not isinstance(event, dict):
+                raise AnswerUnreadable("an event is not a JSON object")
+            yield event
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -12,7 +12,14 @@ import pytest
 
 from model_manager.engine.bodies import recorded_body
 from model_manager.engine.client import Cancel, EngineClient
-from model_manager.errors import EngineStalled, EngineUnreachable, PromptTooLong, RequestRefused
+from model_manager.errors import (
+    AnswerUnreadable,
+    EngineBrokeOff,
+    EngineStalled,
+    EngineUnreachable,
+    PromptTooLong,
+    RequestRefused,
+)
 from model_manager.http import engine_client
 from model_manager.types import (
     ChatEvent,
@@ -157,7 +164,23 @@ def test_end_without_done_counts_if_it_was_finished(server: ForeignServer, clien
 
 def test_stream_that_ends_early(server: ForeignServer, client: EngineClient) -> None:
     server.play = sends(delta(content="a"))
-    with pytest.raises(EngineUnreachable):
+    with pytest.raises(EngineBrokeOff):
+        list(client.chat(REQUEST))
+    server.play = sends(": working\n\n")
+    with pytest.raises(EngineUnreachable) as caught:
+        list(client.chat(REQUEST))
+    assert type(caught.value) is EngineUnreachable
+
+
+def test_a_page_is_no_answer(server: ForeignServer, client: EngineClient) -> None:
+    def play(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "text/html; charset=utf-8")
+        handler.end_headers()
+        handler.wfile.write(b"<h1>Welcome</h1>")
+
+    server.play = play
+    with pytest.raises(AnswerUnreadable, match="text/html"):
         list(client.chat(REQUEST))
 
 
@@ -171,7 +194,7 @@ def test_error_in_the_stream_is_raised(server: ForeignServer, client: EngineClie
 @pytest.mark.parametrize("line", ["data: {\n\n", "data: []\n\n", "data: \x00\n\n"])
 def test_event_that_is_no_object(server: ForeignServer, client: EngineClient, line: str) -> None:
     server.play = sends(line)
-    with pytest.raises(RequestRefused):
+    with pytest.raises(AnswerUnreadable):
         list(client.chat(REQUEST))
 
 
@@ -205,7 +228,7 @@ def test_ids_of_tokens_are_gathered(server: ForeignServer, client: EngineClient)
     assert finish(list(client.chat(REQUEST))).tokens is None
     for lie in (told("x"), told(-1), told(1, prompt_tokens=["x"]), told(1 << 40)):
         server.play = sends(lie, delta("stop"), DONE)
-        with pytest.raises(RequestRefused, match="token ids"):
+        with pytest.raises(AnswerUnreadable, match="token ids"):
             list(client.chat(REQUEST))
 
 
@@ -297,5 +320,5 @@ def test_info_of_a_foreign_server(server: ForeignServer, client: EngineClient) -
     server.play = sends('{"data": []}')
     assert client.info().name == "remote"
     server.play = sends("[]")
-    with pytest.raises(RequestRefused):
+    with pytest.raises(AnswerUnreadable):
         client.info()
