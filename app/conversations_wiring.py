@@ -15,6 +15,7 @@ from storage.records import Conversation
 from storage.store import Store
 from ui.commands import Command
 from ui.conversation_list import shown_title
+from ui.folders_dialog import FoldersDialog
 from ui.i18n import marked, tr
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
@@ -56,7 +57,13 @@ class ConversationsWiring(QObject):
         sidebar.choices_wanted.connect(conversations.list_choices)
         transcript.rating_requested.connect(conversations.rate)
         window.hit_selected.connect(chat.open_at)
-        window.commands.insert("Choose a model", [Command(marked("Trash…"), (), self._open_trash)])
+        window.commands.insert(
+            "Choose a model",
+            [
+                Command(marked("Folders…"), (), self._open_folders),
+                Command(marked("Trash…"), (), self._open_trash),
+            ],
+        )
         conversations.listed.connect(self._on_listed)
         conversations.more_listed.connect(sidebar.add_conversations)
         conversations.chosen_from.connect(sidebar.set_choices)
@@ -109,6 +116,15 @@ class ConversationsWiring(QObject):
     def _on_gone(self, ids: Sequence[int]) -> None:
         for conversation_id in ids:
             self._window.page.forget_draft(conversation_id)
+
+    def _open_folders(self) -> None:
+        dialog = FoldersDialog(self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._conversations.folders_listed.connect(dialog.set_folders)
+        dialog.rename_requested.connect(self._conversations.rename_folder)
+        dialog.remove_requested.connect(self._conversations.remove_folder)
+        self._conversations.list_folders()
+        dialog.open()
 
     def _open_trash(self) -> None:
         dialog = TrashDialog(int(self._services.setting("trash_days")), self._window)

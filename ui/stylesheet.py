@@ -102,8 +102,8 @@ QLabel[error="true"], QLabel[tone="error"] { color: $error; }
 QLabel[tone="warning"] { color: $warning; }
 QLabel[tone="success"] { color: $success; }
 QLabel[heading="true"] { font-weight: 600; }
-#trash_list::item { padding: 5px 8px; border-radius: ${small}px; }
-#trash_list::item:selected { background: $selected; color: $text; }
+#dialog_rows::item { padding: 5px 8px; border-radius: ${small}px; }
+#dialog_rows::item:selected { background: $selected; color: $text; }
 #faces { background: transparent; border: none; }
 #model_card { background: transparent; border: none; padding: 0; }
 #notice_bar { background: $surface_raised; border: 1px solid $border; border-radius: ${radius}px; }

@@ -53,7 +53,7 @@ class TrashDialog(QDialog):
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.list = QListWidget()
-        self.list.setObjectName("trash_list")
+        self.list.setObjectName("dialog_rows")
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.list.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

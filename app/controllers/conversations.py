@@ -44,6 +44,7 @@ class ConversationsController(QObject):
         chosen_from: Choices: the folders, tags and models that there are.
         thrown_away, archived: Conversation that is in the trash, or in the archive, now.
         rated: Message with its new rating.
+        folders_listed: List of Folder, by path.
         trash_listed: List of Conversation, the last one thrown away first.
         found: List of SearchHit, None when the search has ended; whether there are more.
         failed: Exception, for a sentence.
@@ -55,6 +56,7 @@ class ConversationsController(QObject):
     thrown_away = Signal(object)
     archived = Signal(object)
     rated = Signal(object)
+    folders_listed = Signal(object)
     trash_listed = Signal(object)
     found = Signal(object, bool)
     failed = Signal(object)
@@ -141,6 +143,34 @@ class ConversationsController(QObject):
             )
 
         self._bridge.run(lambda: self._storage.call(read), self.chosen_from.emit, self.failed.emit)
+
+    def list_folders(self) -> None:
+        """Read the folders, and how many conversations lie in each."""
+        self._bridge.run(
+            lambda: self._storage.call(lambda store: store.shelf.folders()),
+            self.folders_listed.emit,
+            self.failed.emit,
+        )
+
+    def rename_folder(self, path: str, new_path: str) -> None:
+        """Give a folder another path; one that is there already takes it in."""
+        self._change_folders(lambda shelf: shelf.rename_folder(path, new_path))
+
+    def remove_folder(self, path: str) -> None:
+        """Remove a folder and those below it; their conversations stay."""
+        self._change_folders(lambda shelf: shelf.remove_folder(path))
+
+    def _change_folders(self, change: Callable[[Shelf], object]) -> None:
+        def work() -> Listing:
+            self._storage.call(lambda store: change(store.shelf))
+            return self._list()
+
+        def tell(listing: Listing) -> None:
+            self._tell(listing)
+            self.list_choices()
+            self.list_folders()
+
+        self._bridge.run(work, tell, self.failed.emit)
 
     def rate(self, message_id: int, rating: Rating | None) -> None:
         """Keep a person's opinion of an answer; None takes it back."""

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QMenu, QScrollArea, QWidget
 from model_manager import errors
 from model_manager.types import EngineState, RequestRecord
 from storage.errors import DatabaseDiskFull
+from storage.records import Folder
 from tests.helpers import knowledge_samples as knowledge, page_samples as pages
 from tests.helpers.care_samples import SPACE, backups
 from tests.helpers.window_samples import (
@@ -31,6 +32,7 @@ from tests.helpers.window_samples import (
 )
 from ui import text
 from ui.care.care_dialog import CareDialog
+from ui.folders_dialog import FoldersDialog
 from ui.i18n import tr
 from ui.knowledge.collections_dialog import CollectionsDialog
 from ui.knowledge.passages_dialog import PassagesDialog
@@ -170,6 +172,13 @@ def _conversation_menu(window: MainWindow) -> None:
     window.page.header.open_menu()
     menu = next(child for child in window.children() if isinstance(child, QMenu))
     menu.setActiveAction(menu.actions()[2])
+
+
+def _folders(window: MainWindow) -> None:
+    _chat(window)
+    dialog = FoldersDialog(window)
+    dialog.set_folders([Folder(path, n * 7) for n, path in enumerate(CHOICES.folders)])
+    dialog.open()
 
 
 def _trash(window: MainWindow) -> None:
@@ -395,6 +404,7 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "filtered": _filtered,
     "nothing-found": _nothing_found,
     "conversation-menu": _conversation_menu,
+    "folders": _folders,
     "trash": _trash,
     "picker": _picker,
     "menu": _menu,

@@ -25,6 +25,7 @@ from app.words import sentence
 from model_manager.engine.gateway.server import Gateway
 from storage.records import Conversation, Filter, Generation, Message, Part, Role, SearchHit
 from storage.store import Store
+from ui.folders_dialog import FoldersDialog
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
 from ui.values import Choices, ConversationSettings, Search, Shelving, ShelvingAction
@@ -196,6 +197,19 @@ def test_conversations_are_put_in_order_and_answers_rated(coterie: Coterie, qtbo
     assert (found.folder, found.tags) == ("Work/Models", ("draft",))
     assert chosen.args == [Choices(("Work", "Work/Models"), ("draft",), ("another",))]
     assert (shelve("untag", "draft")[1].tags, shelve("move")[1].folder) == ((), "")
+    # Its folder under another name, and then gone.
+    shelve("move", "Work/Models")
+    with qtbot.waitSignal(conversations.folders_listed):
+        coterie.window.commands.action("Folders…").trigger()
+    dialog = coterie.window.findChild(FoldersDialog)
+    assert isinstance(dialog, FoldersDialog)
+    with qtbot.waitSignal(conversations.folders_listed):
+        dialog.rename_requested.emit("Work/Models", "Models")
+    assert [dialog.list.item(n).text() for n in range(2)] == ["Models  ·  1", "Work  ·  0"]
+    with qtbot.waitSignal(conversations.folders_listed):
+        dialog.remove_requested.emit("Models")
+    assert dialog.list.count() == 1
+    dialog.close()
     # The archive, and back by the notice.
     assert [found.id for found in shelve("archive")] == [first]
     bar = coterie.window.page.notice_bar
