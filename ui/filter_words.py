@@ -16,6 +16,8 @@ def parts() -> dict[str | None, str]:
         None: tr("Everywhere"),
         "text": tr("Questions and answers"),
         "reasoning": tr("Reasoning"),
+        "tool_call": tr("Calls of tools"),
+        "tool_result": tr("Results of tools"),
         "title": tr("Titles"),
         "file": tr("Attachments"),
     }

@@ -115,7 +115,14 @@ def _title(hit: SearchHit) -> str:
 
 def _place(hit: SearchHit) -> str:
     """Where it was found; empty where it was said."""
-    return {"reasoning": tr("in reasoning"), "title": tr("title"), "file": tr("attachment")}.get(hit.part, "")
+    places: dict[str, str] = {
+        "reasoning": tr("in reasoning"),
+        "tool_call": tr("call of a tool"),
+        "tool_result": tr("result of a tool"),
+        "title": tr("title"),
+        "file": tr("attachment"),
+    }
+    return places.get(hit.part, "")
 
 
 class HitDelegate(QStyledItemDelegate):

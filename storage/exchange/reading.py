@@ -28,6 +28,7 @@ from storage.exchange.importers import (
     jan,
     llama_ui,
     lm_studio,
+    messages,
     ollama,
     open_webui,
 )
@@ -46,6 +47,7 @@ PROGRAMS: Mapping[str, str] = {
     gpt4all.PROGRAM: "GPT4All",
     alpaca.PROGRAM: "Alpaca",
     llama_ui.PROGRAM: "llama.cpp",
+    messages.PROGRAM: "JSON Lines",
 }
 """Names of the programs whose conversations can be imported, by key."""
 
@@ -66,7 +68,7 @@ _NOT_AS_EXPECTED = (
 
 
 # Modules: `recognizes(value)` and `convert(value)`.
-_JSON_IMPORTERS: Sequence[Any] = (coterie, chatgpt, claude, open_webui, llama_ui, lm_studio)
+_JSON_IMPORTERS: Sequence[Any] = (coterie, chatgpt, claude, open_webui, llama_ui, lm_studio, messages)
 # Modules: `recognizes(tables)` and `conversations(database)`.
 _DATABASE_IMPORTERS: Sequence[Any] = (ollama, alpaca)
 
@@ -108,7 +110,7 @@ def _of_files(files: Sequence[Member], *, is_alone: bool) -> Iterator[Item]:
     threads, others = _threads_apart(files)
     beside = Files(files)
     for thread in threads:
-        yield from _of_thread(thread)
+        yield from _of_thread(thread, beside)
     for file in others:
         if not is_alone and PurePosixPath(file.name).suffix.lower() not in _SUFFIXES:
             continue
@@ -234,7 +236,7 @@ def _threads_apart(files: Sequence[Member]) -> tuple[list[_Thread], list[Member]
     ], others
 
 
-def _of_thread(pair: _Thread) -> Iterator[Item]:
+def _of_thread(pair: _Thread, beside: Files) -> Iterator[Item]:
     thread: Mapping[str, Any] = {}
     said: list[Mapping[str, Any]] = []
     name = (pair.messages or pair.thread or DiskFile(Path(), "")).name
@@ -245,7 +247,8 @@ def _of_thread(pair: _Thread) -> Iterator[Item]:
     if pair.messages is not None:
         said = [line for line in _objects_of(pair.messages, broken) if jan.recognizes_message(line)]
     if not thread and not said:
-        yield Skipped(name)
+        other = pair.messages or pair.thread  # another program's, under the same name
+        yield from _of_file(other, beside) if other is not None else (Skipped(name),)
         return
     yield Recognized(name, jan.PROGRAM)
     yield from broken

@@ -10,9 +10,10 @@ import pytest
 
 from storage.errors import UnknownExport
 from storage.exchange.carried import Broken, Carried, CarriedMessage, Recognized, Skipped
+from storage.exchange.exporters import fine_tuning
 from storage.exchange.filing import Filing
 from storage.exchange.reading import PROGRAMS, read
-from storage.records import Filter
+from storage.records import Filter, Part
 from storage.store import Store
 from tests.helpers.exports import ChatWriter, database, zipped
 
@@ -390,8 +391,55 @@ def test_folders_tags_and_marks_come_over(
     assert [hit.part for hit in store.search.find("Alpaca")] == ["title"]
 
 
+def test_lines_of_messages_with_tools(samples: Path, tmp_path: Path, filing: Filing) -> None:
+    first, second, third = conversations(samples / "messages.jsonl", "messages")
+    assert (first.title, first.system_prompt) == ("What is the weather in Paris?", "Use the tools.")
+    question, answer, _, last = first.messages
+    assert said(question) == [("image", ""), ("text", "What is the weather in Paris?")]
+    assert [(part.kind, part.name, part.text, part.call_id) for part in answer.parts] == [
+        ("reasoning", "", "I need the tool.", ""),
+        ("tool_call", "get_weather", '{"city": "Paris"}', "call_1"),
+        ("tool_result", "", '{"celsius": 18}', "call_1"),
+        ("text", "", "18 degrees.", ""),
+    ]
+    assert said(last) == [("reasoning", "Polite."), ("text", "You are welcome.")]
+    assert first.lost == {"audio": 1}
+    assert [message.role for message in second.messages] == ["user", "assistant"]
+    assert second.system_prompt == "Be brief."
+    assert said(third.messages[1]) == [("tool_call", "{}"), ("tool_result", "7"), ("text", "Seven.")]
+    for carried in (first, second, third):
+        assert filing.file(carried).outcome == "new"
+        assert filing.file(carried).outcome == "known"
+
+
+def test_what_was_exported_for_training_comes_back(tmp_path: Path) -> None:
+    parts = (
+        Part("tool_call", "{}", "clock", "c"),
+        Part("tool_result", "noon", call_id="c"),
+        Part("text", "Noon."),
+    )
+    talk = Carried(
+        "x:1",
+        "T",
+        (
+            CarriedMessage("q", None, "user", (Part("text", "Time?"),)),
+            CarriedMessage("a", "q", "assistant", parts),
+        ),
+        system_prompt="Be exact.",
+    )
+    path = tmp_path / "train.jsonl"
+    for shape in ("openai", "sharegpt"):
+        with path.open("w", encoding="utf-8") as file:
+            fine_tuning.write([talk], file, shape, fine_tuning.Quality())  # type: ignore[arg-type]  # a Shape
+        (back,) = conversations(path, "messages")
+        assert back.system_prompt == "Be exact."
+        assert said(back.messages[0]) == [("text", "Time?")]
+        expected = [(part.kind, part.text) for part in parts] if shape == "openai" else [("text", "Noon.")]
+        assert said(back.messages[1]) == expected
+
+
 def test_every_program_is_named() -> None:
-    assert len(PROGRAMS) == 10
+    assert len(PROGRAMS) == 11
 
 
 @pytest.mark.parametrize(
@@ -408,6 +456,7 @@ def test_every_program_is_named() -> None:
         "alpaca.sql",
         "llama_ui.jsonl",
         "llama_ui_older.json",
+        "messages.jsonl",
     ],
 )
 def test_a_second_import_of_each_sample_adds_nothing(
