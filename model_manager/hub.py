@@ -24,7 +24,8 @@ from model_manager.errors import (
     NotOnHub,
     Offline,
 )
-from model_manager.http import Http, Response, TransportError
+from model_manager.http import Http, TransportError
+from model_manager.hub_answers import card_path, get_card
 from model_manager.hub_facts import facts_of
 from model_manager.items import item_of
 from model_manager.network import unavailable
@@ -56,7 +57,6 @@ _SORTS: Final[Mapping[SearchOrder, str]] = MappingProxyType(
 _EXPANDED: Final = ("downloads", "gated", "gguf", "lastModified", "likes", "tags", "trendingScore")
 _SIFT_FACTOR = 10
 _PAGE_SIZE = 100
-MOST_CARD_BYTES = 256 << 10
 
 
 class Hub:
@@ -170,22 +170,11 @@ class Hub:
         Raises:
             AccessDenied, RateLimited, HubUnavailable, HubError, Offline, HostRefused: As named.
         """
-        name = next((file.path for file in model.files if file.path.lower() == "readme.md"), None)
-        if name is None:
+        path = card_path(model)
+        if path is None:
             return ""
-        url = self.file_url(model.repo_id, name, model.revision)
-        content = b""
-        with self._translated(url, model.repo_id), self._http.purpose("model card"):
-            self._api()
-            from huggingface_hub import get_session
-
-            with get_session().stream("GET", url, headers=self._headers(model.repo_id)) as response:
-                self._require_ok(response, url)
-                for chunk in response.iter_bytes():
-                    content += chunk
-                    if len(content) >= MOST_CARD_BYTES:
-                        break
-        return content[:MOST_CARD_BYTES].decode("utf-8", "replace")
+        url = self.file_url(model.repo_id, path, model.revision)
+        return get_card(self._http, url, self._token(model.repo_id))
 
     def resolve(self, ref: str) -> DownloadItem:
         """The files that a reference means, pinned to a commit, with sizes and hashes as the hub states them.
@@ -233,11 +222,14 @@ class Hub:
         self._api()
         from huggingface_hub import get_session
 
+        token = self._token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         url: str | None = f"{self.endpoint}{path}"
         given: Mapping[str, Any] | None = {name: value for name, value in params.items() if value}
         while url is not None:
-            response = get_session().get(url, params=given, headers=self._headers(), timeout=TIMEOUT_S)
-            self._require_ok(response, url)
+            response = get_session().get(url, params=given, headers=headers, timeout=TIMEOUT_S)
+            if response.status_code != 200:
+                raise refusal_of(response.status_code, without_query(url), urlsplit(url).hostname or "")
             entries = response.json()
             if not isinstance(entries, list):
                 raise TypeError(f"a listing that is a {type(entries).__name__}")
@@ -251,14 +243,6 @@ class Hub:
 
     def _token(self, repo_id: str = "") -> str | None:
         return self._tokens.for_url(self.endpoint, repo_id)
-
-    def _headers(self, repo_id: str = "") -> dict[str, str]:
-        token = self._token(repo_id)
-        return {"Authorization": f"Bearer {token}"} if token else {}
-
-    def _require_ok(self, response: Response, url: str) -> None:
-        if response.status_code != 200:
-            raise refusal_of(response.status_code, without_query(url), urlsplit(url).hostname or "")
 
     def close(self) -> None:
         """End the library's idle connections."""

@@ -42,18 +42,18 @@ def facts_of(info: Any) -> HubFacts:
     gguf = info.gguf if isinstance(info.gguf, dict) else {}
     tags = [tag for tag in info.tags if isinstance(tag, str)] if isinstance(info.tags, list) else []
     repo_id = str(info.id)
-    architecture = _text(gguf.get("architecture"))
+    architecture = text(gguf.get("architecture"))
     name = repo_id.rpartition("/")[2]
     return HubFacts(
         repo_id=repo_id,
-        downloads=_count(info.downloads),
-        likes=_count(info.likes),
-        trending=float(_count(info.trending_score)),
+        downloads=count(info.downloads),
+        likes=count(info.likes),
+        trending=float(count(info.trending_score)),
         modified_at=_moment(info.last_modified),
         license=_license(getattr(info.card_data, "license", None), tags),
         architecture=architecture,
-        total_params=_count(gguf.get("total")),
-        n_ctx_train_tokens=_count(gguf.get("context_length")),
+        total_params=count(gguf.get("total")),
+        n_ctx_train_tokens=count(gguf.get("context_length")),
         is_moe=says_moe(architecture, tags, name),
         is_gated=bool(info.gated),
         is_reasoning=says_reasoning(architecture, tags, name),
@@ -84,12 +84,14 @@ def _license(of_card: Any, tags: list[str]) -> str:
     return next((tag.partition(":")[2] for tag in tags if tag.startswith("license:")), "")
 
 
-def _count(value: Any) -> int:
+def count(value: Any) -> int:
+    """A count that another program told; 0 for what is none."""
     is_count = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return max(0, int(value)) if is_count else 0
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A text that another program told; "" for what is none."""
     return value if isinstance(value, str) else ""
 
 

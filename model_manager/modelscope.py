@@ -16,15 +16,14 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from model_manager.errors import HubError, HubUnavailable
+from model_manager.errors import HubUnavailable
 from model_manager.hosts import is_same_origin
-from model_manager.http import Http, HTTPError
-from model_manager.hub import MOST_CARD_BYTES, SearchOrder
+from model_manager.http import Http
+from model_manager.hub import SearchOrder
+from model_manager.hub_answers import card_path, get_body, get_card
+from model_manager.hub_facts import count, text
 from model_manager.items import item_of
-from model_manager.modelscope_facts import count, facts_of, text
-from model_manager.network import unavailable
-from model_manager.partial import without_query
-from model_manager.refusals import refusal_of
+from model_manager.modelscope_facts import facts_of
 from model_manager.tokens import MODELSCOPE_ENDPOINT, Tokens, tokens_of
 from model_manager.types import DownloadItem, HubFacts, HubFile, HubModel
 
@@ -136,12 +135,11 @@ class ModelScope:
         Raises:
             HubError, HubUnavailable, Offline, HostRefused: As named.
         """
-        name = next((file.path for file in model.files if file.path.lower() == "readme.md"), None)
-        if name is None:
+        path = card_path(model)
+        if path is None:
             return ""
-        with self._http.purpose("model card"):
-            url = self.file_url(model.repo_id, name, model.revision)
-            return self._get(url, MOST_CARD_BYTES, cut=True).decode("utf-8", "replace")
+        url = self.file_url(model.repo_id, path, model.revision)
+        return get_card(self._http, url, self.token_for(url))
 
     def item_of(self, model: HubModel, chosen: Sequence[HubFile]) -> DownloadItem:
         """What to download for the files of one model of a repository, as `Hub.item_of`.
@@ -184,35 +182,15 @@ class ModelScope:
 
     def _data(self, path: str, key: str) -> dict[str, Any]:
         """What an answer's envelope holds."""
+        url = f"{self.endpoint}{path}"
         try:
-            answer = json.loads(self._get(f"{self.endpoint}{path}", _MOST_ANSWER_BYTES))
+            answer = json.loads(get_body(self._http, url, self.token_for(url), _MOST_ANSWER_BYTES))
         except ValueError as error:
             raise HubUnavailable(self._host, "an answer that is no JSON") from error
         data = answer.get(key) if isinstance(answer, dict) else None
         if not isinstance(data, dict):
             raise HubUnavailable(self._host, "an answer that makes no sense")
         return data
-
-    def _get(self, url: str, most_bytes: int, *, cut: bool = False) -> bytes:
-        token = self.token_for(url)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        content = bytearray()
-        try:
-            with (
-                self._http.new_client() as client,
-                client.stream("GET", url, headers=headers) as response,
-            ):
-                if response.status_code != 200:
-                    raise refusal_of(response.status_code, without_query(url), self._host)
-                for piece in response.iter_bytes():
-                    content += piece
-                    if len(content) >= most_bytes:
-                        break
-        except HTTPError as error:
-            raise unavailable(self._host, error) from error
-        if len(content) > most_bytes and not cut:
-            raise HubError(200, without_query(url))
-        return bytes(content[:most_bytes])
 
 
 def _file_of(entry: Any) -> HubFile | None:

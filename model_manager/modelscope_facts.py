@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime
 from typing import Any
 
-from model_manager.hub_facts import says_moe, says_reasoning
+from model_manager.hub_facts import count, says_moe, says_reasoning, text
 from model_manager.types import HubFacts
 
 _REPO = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
@@ -35,17 +34,6 @@ def facts_of(entry: Any, repo_id: str) -> HubFacts:
         is_gated=values.get("gated") is True or values.get("private") is True,
         source="modelscope",
     )
-
-
-def count(value: Any) -> int:
-    """A count that another program told; 0 for what is none."""
-    is_count = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return max(0, int(value)) if is_count else 0
-
-
-def text(value: Any) -> str:
-    """A text that another program told; "" for what is none."""
-    return value if isinstance(value, str) else ""
 
 
 def _moment(value: Any) -> str:
