@@ -209,6 +209,42 @@ def _granite_hybrid(layer: int, n_experts: int) -> Shapes:
     }
 
 
+def _qwen35moe_mtp(layer: int, n_experts: int) -> Shapes:
+    key, value = _SSM_STATE * 2, _SSM_STATE * _SSM_HEADS
+    recurrent: Shapes = {
+        "attn_norm.weight": (N_EMBD,),
+        "attn_qkv.weight": (2 * key + value, N_EMBD),
+        "attn_gate.weight": (value, N_EMBD),
+        "ssm_conv1d.weight": (2 * key + value, _SSM_CONV),
+        "ssm_dt.bias": (_SSM_HEADS,),
+        "ssm_a": (_SSM_HEADS,),
+        "ssm_beta.weight": (_SSM_HEADS, N_EMBD),
+        "ssm_alpha.weight": (_SSM_HEADS, N_EMBD),
+        "ssm_norm.weight": (_SSM_STATE,),
+        "ssm_out.weight": (N_EMBD, value),
+    }
+    attention: Shapes = {
+        **_attention(),
+        "attn_q.weight": (2 * N_HEADS * HEAD, N_EMBD),
+        "attn_q_norm.weight": (HEAD,),
+        "attn_k_norm.weight": (HEAD,),
+    }
+    nextn: Shapes = {
+        "nextn.eh_proj.weight": (N_EMBD, 2 * N_EMBD),
+        "nextn.enorm.weight": (N_EMBD,),
+        "nextn.hnorm.weight": (N_EMBD,),
+    }
+    shared: Shapes = {name.replace(".", "_shexp."): shape for name, shape in _dense_ffn().items()}
+    return {
+        **(attention if layer else recurrent),
+        "post_attention_norm.weight": (N_EMBD,),
+        **_experts(n_experts),
+        **shared,
+        "ffn_gate_inp_shexp.weight": (N_EMBD,),
+        **(nextn if layer == 2 else {}),
+    }
+
+
 def _llama4(_layer: int, n_experts: int) -> Shapes:
     shared: Shapes = {name.replace(".", "_shexp."): shape for name, shape in _dense_ffn().items()}
     return {**_attention(), "ffn_norm.weight": (N_EMBD,), **_experts(n_experts), **shared}
@@ -231,6 +267,23 @@ GLM4MOE = Recipe(
 )
 GLM4MOE_MTP = Recipe("glm4moe", _glm4moe_mtp, {**GLM4MOE.values, "nextn_predict_layers": 1})
 """With three layers: the last one is for guessing."""
+QWEN35MOE_MTP = Recipe(
+    "qwen35moe",
+    _qwen35moe_mtp,
+    {
+        "nextn_predict_layers": 1,
+        "expert_feed_forward_length": N_FF,
+        "expert_shared_feed_forward_length": N_FF,
+        "rope.dimension_sections": [4, 2, 2, 0],
+        "full_attention_interval": 2,
+        "ssm.conv_kernel": _SSM_CONV,
+        "ssm.inner_size": _SSM_STATE * _SSM_HEADS,
+        "ssm.state_size": _SSM_STATE,
+        "ssm.time_step_rank": _SSM_HEADS,
+        "ssm.group_count": 2,
+    },
+)
+"""With three layers: a recurrent one, one that attends, and one for guessing."""
 LFM2MOE = Recipe(
     "lfm2moe",
     _lfm2moe,

@@ -32,7 +32,16 @@ from model_manager.errors import (
     RpcUnreachable,
 )
 from model_manager.types import DeviceMemory, LoadPlan
-from tests.helpers.ggufs import GLM4MOE_MTP, GRANITE_HYBRID, LLAMA, N_EMBD, QWEN2VL, write_model
+from tests.helpers.ggufs import (
+    GLM4MOE_MTP,
+    GRANITE_HYBRID,
+    LLAMA,
+    N_EMBD,
+    QWEN2VL,
+    QWEN35MOE_MTP,
+    Recipe,
+    write_model,
+)
 from tests.helpers.mmprojs import Family, write_mmproj
 
 COMMAND = (sys.executable, "-m", "model_manager.engine.probe")
@@ -295,19 +304,20 @@ def test_a_tower_that_does_not_fit_is_counted_without_being_tried(
     assert found.vision_bytes == tower_bytes(tmp_path / "mmproj.gguf") > 1000
 
 
-def test_layers_for_guessing_are_counted(prober: Prober, tmp_path: Path) -> None:
-    path = write_model(tmp_path / "mtp.gguf", GLM4MOE_MTP, n_experts=4, n_layers=3, n_ctx_tokens=4096)
+@pytest.mark.parametrize(("recipe", "n_attending"), [(GLM4MOE_MTP, 2), (QWEN35MOE_MTP, 1)])
+def test_layers_for_guessing_are_counted(
+    prober: Prober, tmp_path: Path, recipe: Recipe, n_attending: int
+) -> None:
+    path = write_model(tmp_path / "mtp.gguf", recipe, n_experts=4, n_layers=3, n_ctx_tokens=4096)
     plan = LoadPlan(path, n_threads=1, speculation="mtp")
-    (without,) = prober.forecast(dataclasses.replace(plan, speculation="lookup")).memory
+    (without,) = prober.forecast(dataclasses.replace(plan, speculation="off")).memory
     (found,) = prober.forecast(plan).memory
-    assert found.kv_bytes == 1.5 * without.kv_bytes  # two layers answer, one guesses
+    assert found.kv_bytes == without.kv_bytes * (n_attending + 1) / n_attending
+    assert found.state_bytes == pytest.approx(5 * without.state_bytes, rel=0.2)  # with four copies
     assert found.compute_bytes > without.compute_bytes
     real = loaded(plan)
-    assert (real.kv_bytes, real.compute_bytes, real.output_bytes) == (
-        found.kv_bytes,
-        found.compute_bytes,
-        found.output_bytes,
-    )
+    for part in ("kv_bytes", "state_bytes", "compute_bytes", "output_bytes"):
+        assert getattr(real, part) == getattr(found, part), part
 
 
 def test_a_draft_is_counted_with_the_model_it_guesses_for(prober: Prober, tiny: Path, tmp_path: Path) -> None:

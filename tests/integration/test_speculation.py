@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gguf import GGUFReader
+from numpy.typing import NDArray
 
 from model_manager.engine.jobs import CONTINUE, Ending, Feed, Stop, Verdict
 from model_manager.engine.llama.context import LlamaContext
 from model_manager.engine.llama.model import load as load_model
 from model_manager.engine.scheduler import Scheduler
 from model_manager.engine.speculation.draft import vocabulary_difference
+from model_manager.engine.speculation.proposals import Placed
 from model_manager.engine.speculation.sources import new_speculator
 from model_manager.engine.speculation.speculator import Speculator
 from model_manager.engine.supervisor import Supervisor
 from model_manager.errors import DraftMismatch, LoadFailed, NoGuessingLayers
-from model_manager.types import ChatFinished, ChatMessage, ChatRequest, LoadPlan, SamplingParams, Speculation
+from model_manager.types import (
+    ChatFinished,
+    ChatMessage,
+    ChatRequest,
+    DeviceMemory,
+    LoadPlan,
+    SamplingParams,
+    Speculation,
+)
 from tests.helpers.answers import Recorder
-from tests.helpers.ggufs import GLM4MOE_MTP, GPT_OSS, LFM2MOE, LLAMA, write_model
+from tests.helpers.ggufs import (
+    GLM4MOE_MTP,
+    GPT_OSS,
+    GRANITE_HYBRID,
+    LFM2MOE,
+    LLAMA,
+    QWEN35MOE_MTP,
+    Recipe,
+    write_model,
+)
 from tests.helpers.ties import TOLERANCE_LOGITS, tie_logits
 
 N_CTX = 768
@@ -341,14 +360,89 @@ def test_sliding_window_gives_the_same_tokens(tmp_path: Path) -> None:
     assert answers[0] == answers[1]
 
 
-def test_memory_that_cannot_be_cut_goes_without(tmp_path: Path) -> None:
-    context = load_tiny(write_model(tmp_path / "tiny.gguf", LFM2MOE, n_experts=4, n_ctx_tokens=512))
-    for speculation in ("auto", "lookup"):
-        assert new_speculator(LoadPlan(tmp_path, speculation=speculation), context) == ("off", None)
+@pytest.mark.parametrize(("recipe", "speculation"), [(LFM2MOE, "auto"), (GRANITE_HYBRID, "lookup")])
+def test_memory_that_cannot_be_cut_goes_without(
+    tmp_path: Path, recipe: Recipe, speculation: Speculation
+) -> None:
+    """Unless it was asked for by name, and the architecture keeps copies of its state."""
+    path = write_model(tmp_path / "tiny.gguf", recipe, n_experts=4, n_ctx_tokens=512)
+    plan = LoadPlan(path, speculation=speculation)
+    context = load_model(plan, lambda _permille: None)
+    assert new_speculator(plan, context) == ("off", None)
+    context.model.close()
+
+
+class HalfRight:
+    """Guesses what an answer was before, and from the third token on something else."""
+
+    memory: tuple[DeviceMemory, ...] = ()
+    cost_s = 0.0
+
+    def __init__(self, answers: list[list[int]]) -> None:
+        self._answers = answers
+
+    def new_draft(self, job: Placed) -> HalfRight:
+        return self
+
+    def chance(self, history: Sequence[int]) -> float:
+        return 0.5
+
+    def propose(self, history: Sequence[int], n_max: int) -> list[int]:
+        n_told = len(history) - N_PROMPT
+        (known,) = [
+            answer
+            for first, answer in enumerate(self._answers)
+            if history[0] == 10 + first and answer[:n_told] == list(history[N_PROMPT:])
+        ]
+        right = known[n_told : n_told + n_max]
+        return [token if i < 2 else abs(token - 1) for i, token in enumerate(right)]
+
+    def learn(self, n_drafted: int, n_accepted: int) -> None: ...
+    def set_threads(self, n_threads: int) -> None: ...
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("n_at_once", [1, 2])
+def test_a_hybrid_goes_back_behind_wrong_guesses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_at_once: int
+) -> None:
+    path = write_model(tmp_path / "tiny.gguf", LFM2MOE, n_experts=4, n_ctx_tokens=512, chat_template=None)
+    plain = [r.token_ids for r in answer_tiny(path, "off", n_at_once)]
+    source = HalfRight(plain[:n_at_once])
+    monkeypatch.setattr("model_manager.engine.speculation.sources.LookupSource", lambda: source)
+    guessed = answer_tiny(path, "lookup", n_at_once)
+    assert [r.token_ids for r in guessed] == plain
+    n_drafted, n_accepted = counts(guessed)
+    assert 0.4 * n_drafted < n_accepted < 0.8 * n_drafted
+
+
+def test_what_a_hybrid_went_back_to_is_shared_right(tmp_path: Path) -> None:
+    path = write_model(tmp_path / "tiny.gguf", LFM2MOE, n_experts=4, n_ctx_tokens=512, chat_template=None)
+    plan = LoadPlan(path, n_parallel=2, speculation="lookup")
+    context = load_model(plan, lambda _permille: None)
+    batch = context.new_batch()
+
+    def logits(sequence_id: int, position: int, tokens: list[int]) -> NDArray[np.float32]:
+        batch.clear()
+        row = batch.add(sequence_id, position, tokens, wants_logits=True)
+        assert context.decode(batch) == 0
+        return context.logits(row).copy()
+
+    logits(0, 0, [11, 12, 13])
+    wanted = logits(0, 3, [14])
+    context.forget(0)
+    logits(0, 0, [11, 12, 13, 20, 21])
+    assert context.forget(0, 3)
+    context.copy(0, 1, 3)
+    assert np.allclose(logits(1, 3, [14]), wanted, atol=1e-4)
+    assert np.allclose(logits(0, 3, [14]), wanted, atol=1e-4)
     context.model.close()
 
 
 # --- layers for guessing -----------------------------------------------------------------------------------
+
+
+N_PROMPT = 101
 
 
 def answer_tiny(path: Path, speculation: Speculation, n_at_once: int = 1) -> list[Recorder]:
@@ -368,7 +462,7 @@ def answer_tiny(path: Path, speculation: Speculation, n_at_once: int = 1) -> lis
     recorders = []
     for n in range(2 * n_at_once):  # each once fresh and once on what is still there
         recorder = Recorder()
-        prompt = [10 + n % n_at_once, *(10 + (7 * i) % 20 for i in range(100))]
+        prompt = [10 + n % n_at_once, *(10 + (7 * i) % 20 for i in range(N_PROMPT - 1))]
         params = SamplingParams(temperature=0.0, max_tokens=60, ignore_end=True)
         scheduler.submit(prompt, params, recorder)
         recorders.append(recorder)
@@ -384,15 +478,21 @@ def answer_tiny(path: Path, speculation: Speculation, n_at_once: int = 1) -> lis
 
 @pytest.fixture
 def mtp_path(tmp_path: Path) -> Path:
+    return write_mtp(tmp_path, GLM4MOE_MTP)
+
+
+def write_mtp(folder: Path, recipe: Recipe) -> Path:
     return write_model(
-        tmp_path / "mtp.gguf", GLM4MOE_MTP, n_experts=4, n_layers=3, n_ctx_tokens=512, chat_template=None
+        folder / "mtp.gguf", recipe, n_experts=4, n_layers=3, n_ctx_tokens=512, chat_template=None
     )
 
 
+@pytest.mark.parametrize("recipe", [GLM4MOE_MTP, QWEN35MOE_MTP], ids=lambda recipe: recipe.architecture)
 @pytest.mark.parametrize("n_at_once", [1, 2])
-def test_layers_for_guessing_change_no_token(mtp_path: Path, n_at_once: int) -> None:
-    plain = answer_tiny(mtp_path, "off", n_at_once)
-    guessed = answer_tiny(mtp_path, "mtp", n_at_once)
+def test_layers_for_guessing_change_no_token(tmp_path: Path, recipe: Recipe, n_at_once: int) -> None:
+    path = write_mtp(tmp_path, recipe)
+    plain = answer_tiny(path, "off", n_at_once)
+    guessed = answer_tiny(path, "mtp", n_at_once)
     assert [r.token_ids for r in guessed] == [r.token_ids for r in plain]
     assert counts(guessed)[0] > 0
 

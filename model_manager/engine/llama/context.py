@@ -40,6 +40,8 @@ class ContextPlan:
         n_ubatch_tokens: Rows computed at once; 0 is `n_batch_tokens`.
         n_threads_batch: Threads for more than one row; 0 is `n_threads`.
         cache_type_k, cache_type_v: See `LoadPlan`.
+        n_rollback_tokens: So many of a sequence's last tokens can be dropped although its state is recurrent,
+            for a copy of the state each; only some architectures keep such copies.
     """
 
     n_ctx_tokens: int
@@ -54,6 +56,7 @@ class ContextPlan:
     n_threads_batch: int = 0
     cache_type_k: KvType = "f16"
     cache_type_v: KvType = "f16"
+    n_rollback_tokens: int = 0
 
 
 class LlamaContext:
@@ -69,6 +72,8 @@ class LlamaContext:
         n_ctx_tokens: Longest sequence, and the number of cells that all sequences share.
         n_swa_tokens: Window of sliding attention; 0 where the model has none.
         can_cut: The last tokens of a sequence can be dropped again; not so where a state is recurrent.
+        n_rollback_tokens: Where `can_cut` is False: so many can be dropped all the same, once until the next
+            tokens are computed.
         n_batch_tokens: Most rows of one decode call.
         on_computed: Called after each decode call that was done, with its batch.
     """
@@ -97,6 +102,7 @@ class LlamaContext:
         self.can_cut = not (
             native.llama_model_is_recurrent(model.handle) or native.llama_model_is_hybrid(model.handle)
         )
+        self.n_rollback_tokens: int = native.llama_n_rs_seq(self.handle)
         self.n_threads_max = plan.n_threads
         self.on_computed: Callable[[Batch], None] | None = None
         self._n_threads_batch = plan.n_threads_batch
@@ -225,6 +231,10 @@ class LlamaContext:
 
     def copy(self, source_id: int, target_id: int, n_tokens: int) -> None:
         """Let another, empty sequence share the first `n_tokens` cells; recurrent state is copied whole."""
+        if self.n_rollback_tokens:
+            # WORKAROUND llama.cpp@0c1e57098 src/llama-memory-recurrent.cpp:249: that a sequence went back to
+            # one of its copies is not passed on to who shares its state, and lost to both: read it
+            self.set_state(source_id, self.state(source_id, partial=True), partial=True)
         native.llama_memory_seq_cp(self._memory, source_id, target_id, 0, n_tokens)
 
     def first_position(self, sequence_id: int) -> int:
@@ -242,6 +252,7 @@ def _params(plan: ContextPlan) -> native.llama_context_params:
     params.n_batch = min(plan.n_batch_tokens, plan.n_ctx_tokens)
     params.n_ubatch = min(plan.n_ubatch_tokens or params.n_batch, params.n_batch)
     params.n_seq_max = plan.n_parallel
+    params.n_rs_seq = plan.n_rollback_tokens
     params.n_outputs_max = plan.n_outputs_max
     params.n_threads = plan.n_threads
     params.n_threads_batch = plan.n_threads_batch or plan.n_threads

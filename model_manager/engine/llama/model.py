@@ -39,6 +39,8 @@ from model_manager.types import ALL_LAYERS, Adapter, DeviceMemory, EngineInfo, L
 log = logging.getLogger(__name__)
 
 DEFAULT_CTX_TOKENS = 8192
+_ROLLBACK_TOKENS = 4
+"""Most guesses of one call where each costs a copy of a recurrent state, of every sequence."""
 
 
 class LlamaModel:
@@ -314,6 +316,7 @@ def _traced(model: LlamaModel, plan: ContextPlan) -> ContextPlan:
 
 def context_plan(plan: LoadPlan, n_ctx_tokens: int) -> ContextPlan:
     """How the context that answers is made."""
+    may_guess = plan.speculation not in ("off", "auto")  # copies of states are not made unasked
     return ContextPlan(
         n_ctx_tokens=n_ctx_tokens,
         n_batch_tokens=plan.n_batch_tokens,
@@ -324,6 +327,7 @@ def context_plan(plan: LoadPlan, n_ctx_tokens: int) -> ContextPlan:
         n_threads_batch=plan.n_threads_batch,
         cache_type_k=plan.cache_type_k,
         cache_type_v=plan.cache_type_v,
+        n_rollback_tokens=min(plan.n_draft_max, _ROLLBACK_TOKENS) if may_guess else 0,
     )
 
 

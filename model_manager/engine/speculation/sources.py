@@ -17,8 +17,9 @@ log = logging.getLogger(__name__)
 def new_speculator(plan: LoadPlan, context: LlamaContext) -> tuple[Speculation, Speculator | None]:
     """The source that the plan asks for; for "auto" a draft model if one is given, else prompt lookup.
 
-    Wrong guesses are dropped from the context afterwards, so a memory that cannot be cut (recurrent and
-    hybrid models) goes without, whatever was asked for.
+    Wrong guesses are dropped from the context afterwards. A memory that cannot be cut (recurrent and hybrid
+    models) can go back by a few tokens where that was asked for by name and the architecture keeps copies of
+    its state; else it goes without.
 
     Raises:
         DraftMismatch: The draft model cannot guess for this one.
@@ -26,7 +27,8 @@ def new_speculator(plan: LoadPlan, context: LlamaContext) -> tuple[Speculation, 
     """
     if plan.speculation == "off" or plan.n_draft_max <= 0:
         return "off", None
-    if not context.can_cut:
+    n_droppable = plan.n_draft_max if context.can_cut else context.n_rollback_tokens
+    if not n_droppable:
         log.info("the model's memory cannot be cut, so nothing is guessed")
         return "off", None
     kind: Speculation = "lookup"
@@ -38,5 +40,5 @@ def new_speculator(plan: LoadPlan, context: LlamaContext) -> tuple[Speculation, 
     else:
         source = LookupSource()
     # llama.cpp ends the process when more logits are asked for than were reserved.
-    n_max = min(plan.n_draft_max, context.plan.n_outputs_max - context.n_parallel)
+    n_max = min(plan.n_draft_max, n_droppable, context.plan.n_outputs_max - context.n_parallel)
     return kind, Speculator(source, n_max, is_adaptive=plan.is_draft_adaptive)
