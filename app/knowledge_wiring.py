@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Qt
 
 from app.controllers.chat import ChatController
 from app.controllers.knowledge import KnowledgeController
-from app.services import Services
+from model_manager.types import ModelEntry
 from storage.records import Conversation, Message
 from ui.commands import Command
 from ui.i18n import marked
@@ -24,14 +24,14 @@ class KnowledgeWiring(QObject):
     def __init__(
         self,
         window: MainWindow,
-        services: Services,
         knowledge: KnowledgeController,
         chat: ChatController,
+        entries: Callable[[], Sequence[ModelEntry]],
         show_error: Callable[[BaseException], None],
     ) -> None:
         super().__init__(window)
         self._window = window
-        self._services = services
+        self._entries = entries
         self._knowledge = knowledge
         button, transcript = window.page.composer.collection_button, window.page.transcript
         button.chosen.connect(knowledge.choose)
@@ -62,7 +62,7 @@ class KnowledgeWiring(QObject):
         dialog.source_removed.connect(knowledge.remove_source)
         dialog.remove_requested.connect(knowledge.remove)
         dialog.stop_requested.connect(knowledge.stop)
-        dialog.set_models([entry.name for entry in self._services.library.list()])
+        dialog.set_models([entry.name for entry in self._entries()])
         knowledge.refresh_list(knowledge.collection)
         dialog.open()
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
+from app.answers_wiring import AnswersWiring
 from app.bridge import Bridge, Latest
 from app.care_wiring import CareWiring
 from app.controllers import library
@@ -64,7 +65,8 @@ class WindowWiring(QObject):
         services.engines.subscribe(self._engine_states.offer)
         self._shelf = ConversationsWiring(window, services, self.conversations, self.chat, self.show_error)
         self.knowledge = KnowledgeController(services, bridge, self)
-        KnowledgeWiring(window, services, self.knowledge, self.chat, self.show_error)
+        KnowledgeWiring(window, self.knowledge, self.chat, lambda: self._entries, self.show_error)
+        AnswersWiring(window, services, bridge, self.chat, lambda: self._entries, self.show_error)
         self._connect_chat()
         self._connect_models()
         self._connect_discover()

@@ -49,11 +49,11 @@ LIBRARY_OWNERS = {
     "polib": ("ui.i18n",),
     "PySide6": (
         "ui",
+        "app.answers_wiring",
         "app.bridge",
         "app.controllers",
         "app.care_wiring",
         "app.conversations_wiring",
-        "app.knowledge_wiring",
         "app.knowledge_wiring",
         "app.lifecycle",
         "app.main",

@@ -88,6 +88,35 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedText:
+    """Two texts beside each other.
+
+    Attributes:
+        similarity: Share of the characters that both have, 0 to 1.
+        first, second: The whole text in stretches, each with whether only this one has it.
+    """
+
+    part: Literal["reasoning", "text"]
+    similarity: float
+    first: tuple[tuple[str, bool], ...]
+    second: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two answers beside each other.
+
+    Attributes:
+        facts: A label, and what it says of the first and of the second.
+    """
+
+    first_id: int
+    second_id: int
+    facts: tuple[tuple[str, str, str], ...]
+    texts: tuple[ComparedText, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StreamUpdate:
     """What a streaming answer has become; replaces what was shown of it before.
 

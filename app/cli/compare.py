@@ -7,16 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 from app.cli.output import print_json, print_table, printable
+from app.comparing import PARTS, changes_of, differing_parameters, facts, generation_of
 from app.console import Console
-from app.errors import NotAnAnswer
 from app.services import Services
-from app.word_diff import Change, similarity, word_diff
-from storage.records import Generation, Message, PartKind
+from app.word_diff import Change, similarity
+from storage.records import Message
 from ui import formats
 from ui.i18n import tr
 
 _RED, _GREEN, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[0m"
-_PARTS: tuple[PartKind, ...] = ("reasoning", "text")
 _FACTS = (
     "completion_tokens",
     "reasoning_tokens",
@@ -33,7 +32,7 @@ def add_parser(actions: Any, parents: list[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("first", metavar="ANSWER", type=int, help="number of an answer")
     parser.add_argument("second", metavar="OTHER", type=int, help="number of another one")
-    parser.add_argument("--part", choices=_PARTS, help="only this")
+    parser.add_argument("--part", choices=PARTS, help="only this")
     parser.set_defaults(run=compare)
 
 
@@ -42,21 +41,16 @@ def compare(arguments: argparse.Namespace, services: Services, console: Console)
     first, second = services.storage.call(
         lambda store: tuple(store.conversations.message(id_) for id_ in (arguments.first, arguments.second))
     )
-    one, other = _generation(first), _generation(second)
-    parts = (arguments.part,) if arguments.part else _PARTS
-    changes = {part: word_diff(_text(first, part), _text(second, part)) for part in parts}
-    differing = {
-        name: [one.parameters.get(name), other.parameters.get(name)]
-        for name in sorted({*one.parameters, *other.parameters})
-        if one.parameters.get(name) != other.parameters.get(name)
-    }
+    one, other = generation_of(first), generation_of(second)
+    parts = (arguments.part,) if arguments.part else PARTS
+    changes = {part: changes_of(first, second, part) for part in parts}
     if arguments.json:
         print_json(
             console,
             {
                 "is_same_question": first.parent_id == second.parent_id,
                 "answers": [_facts(message) for message in (first, second)],
-                "parameters": differing,
+                "parameters": differing_parameters(one, other),
                 "parts": {
                     part: {
                         "similarity": round(similarity(found), 4),
@@ -67,7 +61,8 @@ def compare(arguments: argparse.Namespace, services: Services, console: Console)
             },
         )
         return 0
-    print_table(console, _table(first, one, second, other, differing), right=(1, 2))
+    rows = [("", str(first.id), str(second.id)), *facts(one, other)]
+    print_table(console, [list(map(printable, row)) for row in rows], right=(1, 2))
     if first.parent_id != second.parent_id:
         console.out("\n" + tr("These answer different questions.") + "\n")
     titles = {"reasoning": tr("Reasoning"), "text": tr("Answer")}
@@ -79,18 +74,8 @@ def compare(arguments: argparse.Namespace, services: Services, console: Console)
     return 0
 
 
-def _generation(message: Message) -> Generation:
-    if message.generation is None:
-        raise NotAnAnswer(message.id)
-    return message.generation
-
-
-def _text(message: Message, part: PartKind) -> str:
-    return message.reasoning if part == "reasoning" else message.text
-
-
 def _facts(message: Message) -> dict[str, Any]:
-    generation = _generation(message)
+    generation = generation_of(message)
     return {
         "message_id": message.id,
         "conversation_id": message.conversation_id,
@@ -98,27 +83,6 @@ def _facts(message: Message) -> dict[str, Any]:
         "engine": generation.engine,
         **{name: getattr(generation, name) for name in _FACTS},
     }
-
-
-def _table(
-    first: Message, one: Generation, second: Message, other: Generation, differing: dict[str, list[Any]]
-) -> list[list[str]]:
-    rows = [
-        ["", str(first.id), str(second.id)],
-        [tr("Model"), printable(one.model_name), printable(other.model_name)],
-        [tr("Tokens"), _count(one.completion_tokens), _count(other.completion_tokens)],
-        [tr("Thought"), _count(one.reasoning_tokens), _count(other.reasoning_tokens)],
-        [tr("Tokens/s"), _rate(one.decode_tokens_per_s), _rate(other.decode_tokens_per_s)],
-    ]
-    return rows + [[name, *(printable(str(value)) for value in pair)] for name, pair in differing.items()]
-
-
-def _count(value: int | None) -> str:
-    return "-" if value is None else formats.number(value)
-
-
-def _rate(value: float | None) -> str:
-    return "-" if value is None else formats.decimal(value)
 
 
 def _shown(change: Change, console: Console) -> str:

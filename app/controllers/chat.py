@@ -239,6 +239,10 @@ class ChatController(QObject):
         """Another answer in place of this one; both stay."""
         self._start(Regenerate(message_id, model=self.model))
 
+    def rerun(self, message_id: int, model: str, sampling: Mapping[str, Any]) -> None:
+        """Another answer in place of this one, by this model and with all of these settings; both stay."""
+        self._start(Regenerate(message_id, model, sampling, is_whole=True))
+
     def go_on(self, message_id: int, fit: Fit = "all") -> None:
         """More of an answer that was cut off; the short version stays beside it."""
         self._start(Continue(message_id, model=self.model, fit=fit))

@@ -1,8 +1,9 @@
-"""Collections, documents and passages to show."""
+"""Collections, documents, passages and two answers side by side, to show."""
 
 from __future__ import annotations
 
 from ui.knowledge.values import CitedPassage, CollectionRow, DocumentRow, SourceRows
+from ui.values import ComparedText, Comparison
 
 COLLECTIONS = (
     CollectionRow("Papers about mixtures", 4, 212, 212, "starter-dense"),
@@ -40,3 +41,36 @@ PASSAGES = (
     ),
 )
 PROGRESS = ("Computing vectors: 480 of 1,204", 398)
+COMPARISON = Comparison(
+    4,
+    2,
+    (
+        ("Model", "starter", "Qwen3-30B-A3B-Instruct-2507-UD-Q4_K_XL"),
+        ("Tokens", "122", "140"),
+        ("Thought", "-", "64"),
+        ("Tokens/s", "61.0", "18.4"),
+        ("seed", "7", "-"),
+        ("temperature", "0.8", "0.2"),
+    ),
+    (
+        ComparedText("reasoning", 0.0, (), (("First the idea, then an example.", True),)),
+        ComparedText(
+            "text",
+            0.71,
+            (
+                ("A mixture of experts is a network", False),
+                (" of many small networks", True),
+                (". A router chooses", False),
+                (" two", True),
+                (" of them for each token.", False),
+            ),
+            (
+                ("A mixture of experts is a network", False),
+                (" whose layers hold several feed-forward networks, the experts", True),
+                (". A router chooses", False),
+                (" some", True),
+                (" of them for each token.", False),
+            ),
+        ),
+    ),
+)

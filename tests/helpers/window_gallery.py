@@ -17,9 +17,10 @@ from PySide6.QtWidgets import QApplication, QMenu, QScrollArea, QWidget
 from model_manager import errors
 from model_manager.types import EngineState, RequestRecord
 from storage.errors import DatabaseDiskFull
-from storage.records import Folder
+from storage.records import Folder, Part
 from tests.helpers import knowledge_samples as knowledge, page_samples as pages
 from tests.helpers.care_samples import SPACE, backups
+from tests.helpers.knowledge_samples import COMPARISON
 from tests.helpers.window_samples import (
     INFO,
     MODELS,
@@ -32,6 +33,8 @@ from tests.helpers.window_samples import (
 )
 from ui import text
 from ui.care.care_dialog import CareDialog
+from ui.chat.compare_dialog import CompareDialog
+from ui.chat.rerun_dialog import RerunDialog
 from ui.folders_dialog import FoldersDialog
 from ui.i18n import tr
 from ui.knowledge.collections_dialog import CollectionsDialog
@@ -389,6 +392,34 @@ def _collections(window: MainWindow) -> CollectionsDialog:
     return dialog
 
 
+def _thought(window: MainWindow) -> None:
+    _chat(window)
+    question, answer = messages()
+    assert answer.generation is not None
+    made = replace(
+        answer.generation,
+        reasoning_tokens=256,
+        reasoning_ms=4200.0,
+        think_budget_tokens=256,
+        thinking_ended_by="budget",
+    )
+    parts = (Part("reasoning", "First the idea, then an example."), *answer.parts)
+    window.show_conversation(conversations()[0], [question, replace(answer, generation=made, parts=parts)])
+
+
+def _rerun(window: MainWindow) -> None:
+    _thought(window)
+    _, answer = messages()
+    RerunDialog(answer, [entry.name for entry in MODELS], window).show()
+
+
+def _compare(window: MainWindow) -> None:
+    _thought(window)
+    dialog = CompareDialog((4, 2), 4, window)
+    dialog.set_comparison(COMPARISON)
+    dialog.show()
+
+
 SCENES: dict[str, Callable[[MainWindow], None]] = {
     "chat": _chat,
     "thinking": _thinking,
@@ -426,6 +457,9 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "conversation-settings": _conversation_settings,
     "care": _care,
     "care-at-work": _care_at_work,
+    "thought": _thought,
+    "rerun": _rerun,
+    "compare": _compare,
     "cited": _cited,
     "documents-menu": _documents_menu,
     "passages": _passages,

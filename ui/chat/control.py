@@ -18,7 +18,8 @@ class Control:
 
     Attributes:
         id: Unique in its message: "copy", "edit", "regenerate", "previous", "next", "reasoning", "tools",
-            "conclude", "continue", "good", "bad", "passages" or "code:SECTION:BLOCK:PIECE".
+            "conclude", "continue", "good", "bad", "more", "passages" or
+            "code:SECTION:BLOCK:PIECE".
         rect: In the coordinates of the message.
         icon: A file of `ui/icons`.
         name: Tool tip and accessible name.

@@ -64,6 +64,7 @@ def footer_controls(item: MessageItem) -> list[Control]:
             actions.append(("continue", "play", tr("Go on with this answer")))
         actions.append(("good", "thumb-up", tr("Good answer")))
         actions.append(("bad", "thumb-down", tr("Bad answer")))
+        actions.append(("more", "more", tr("More")))
     footer = item.rows.footer
     versions_width = _versions_width(item) if len(siblings) > 1 else 0.0
     width = versions_width + SIDE * len(actions)

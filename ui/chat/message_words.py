@@ -24,7 +24,26 @@ def thinking(message: Message, live: StreamUpdate | None) -> str:
         head = tr("Thinking… {time}", time=time) if time else tr("Thinking…")
     else:
         head = tr("Thought for {time}", time=time) if time else tr("Thought")
-    return " · ".join(part for part in (head, _count(tokens)) if part)
+    rest = [_thinking_rate(tokens, seconds), _thinking_end(generation)] if live is None else []
+    return " · ".join(part for part in (head, _count(tokens), *rest) if part)
+
+
+def _thinking_rate(tokens: int | None, seconds: float | None) -> str:
+    return tr("{rate} tokens/s", rate=formats.decimal(tokens / seconds)) if tokens and seconds else ""
+
+
+def _thinking_end(generation: Generation | None) -> str:
+    """What ended it, where that was not the model."""
+    match generation.thinking_ended_by if generation else None:
+        case "budget" if generation and generation.think_budget_tokens:
+            return tr("ended by the budget of {n}", n=formats.number(generation.think_budget_tokens))
+        case "budget":
+            return tr("ended by the budget")
+        case "person":
+            return tr("ended by you")
+        case "limit":
+            return tr("cut off before its end")
+    return ""
 
 
 def prefill(live: StreamUpdate) -> str:

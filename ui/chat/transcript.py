@@ -40,6 +40,8 @@ class Transcript(TranscriptView):
         attachments_requested: message id (int) whose images come into sight; `show_attachments` brings them.
         rating_requested: message id (int) of an answer, what it is thought of (Rating), None for nothing.
         conclude_requested: message id (int) of the answer whose thinking shall end.
+        rerun_requested: Message (an answer) to make again with other settings.
+        compare_requested: Message (an answer) to show beside another version.
         passages_requested: list of `CitedPassage`, number of the one to show or None.
     """
 
@@ -51,6 +53,8 @@ class Transcript(TranscriptView):
     attachments_requested = Signal(object)
     rating_requested = Signal(object, object)
     conclude_requested = Signal(object)
+    rerun_requested = Signal(object)
+    compare_requested = Signal(object)
     passages_requested = Signal(object, object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -212,6 +216,8 @@ class Transcript(TranscriptView):
             self.continue_requested.emit(message_id)
         elif name == "conclude":
             self.conclude_requested.emit(message_id)
+        elif name == "more":
+            self._open_more(number)
         elif name == "passages":
             self.passages_requested.emit(item.sources, None)
         elif name == "copy":
@@ -231,6 +237,18 @@ class Transcript(TranscriptView):
             section, block, inner = (int(part) for part in name.split(":")[1:])
             pieces = item.columns[section].views[block].pieces or []
             self._copy_from(message_id, name, pieces[inner].text(0, pieces[inner].length))
+
+    def _open_more(self, number: int) -> None:
+        item = self.scene.items[number]
+        (button,) = (button for button in item.controls() if button.id == "more")
+        menu = QMenu(self)
+        rerun = menu.addAction(tr("Run again with…"), lambda: self.rerun_requested.emit(item.message))
+        rerun.setEnabled(item.message.generation is not None)  # one that came from elsewhere has none
+        compare = menu.addAction(tr("Compare versions…"), lambda: self.compare_requested.emit(item.message))
+        compare.setEnabled(len(item.message.sibling_ids) > 1)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        corner = button.rect.bottomLeft() + QPointF(0, self.scene.top_of(number) - self.offset)
+        menu.popup(self.viewport().mapToGlobal(corner.toPoint()))
 
     def _toggle(self, number: int, fold: Callable[[], None]) -> None:
         """Open or close a part of a message; its heading stays under the pointer."""
