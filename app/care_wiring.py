@@ -41,7 +41,7 @@ class CareWiring(QObject):
             lambda error: self._tell(replace(notice_for(error), action="", action_id=""))
         )
         commands = [Command(marked("Backups and space…"), (), self.open)]
-        window.commands.insert("Choose a model", commands)
+        window.commands.insert("Export conversation…", commands)
         window.notice_action_requested.connect(self._on_action)
 
     def open(self) -> None:

@@ -27,6 +27,7 @@ from storage.errors import BackupUnusable, DatabaseDiskFull
 from storage.store import Store
 from tests.helpers.databases import text
 from ui.care.way_back import WayBack
+from ui.exchange_dialogs import ExchangeDialogs
 from ui.main_window import MainWindow
 from ui.question import Question
 from ui.values import Notice
@@ -68,7 +69,7 @@ def test_a_backup_is_made_listed_read_and_removed(care: Care, qtbot: QtBot) -> N
     care.say("kept")
     with qtbot.waitSignals([care.controller.listed, care.controller.measured]):
         care.controller.back_up("")
-    assert care.told[-1].sentence.endswith("is whole: 1 conversations, 1 messages.")
+    assert " is whole. It holds 1 conversation and 1 message, the newest of " in care.told[-1].sentence
     (file,) = Backups(care.services.paths.database).list()
     with qtbot.waitSignal(care.controller.examined) as examined:
         care.controller.examine(str(file.path))
@@ -275,6 +276,7 @@ def test_the_dialog_is_filled_when_it_is_opened(care: Care, qtbot: QtBot) -> Non
     window = MainWindow()
     qtbot.addWidget(window)
     window.show()
+    window.commands.insert("Choose a model", ExchangeDialogs(window).commands(lambda: None))
     wiring = CareWiring(window, care.services, care.bridge, window)
     with qtbot.waitSignal(wiring.controller.measured):
         wiring.open()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from ui import formats
@@ -47,34 +47,24 @@ def space_rows(space: Space) -> list[tuple[str, int]]:
 
 def whole(content: BackupContent) -> str:
     """That a backup is good, and what it holds."""
-    return tr(
-        "{path} is whole: {n_conversations} conversations, {n_messages} messages.",
-        path=content.path,
-        n_conversations=formats.number(content.n_conversations),
-        n_messages=formats.number(content.n_messages),
-    )
+    return tr("{path} is whole.", path=content.path) + " " + holds(content, datetime.now(UTC))
 
 
 def holds(content: BackupContent, now: datetime) -> str:
     """What a person would find in a backup."""
-    n_conversations = trn(
-        "{n} conversation",
-        "{n} conversations",
-        content.n_conversations,
-        n_text=formats.number(content.n_conversations),
-    )
-    n_messages = trn(
-        "{n} message", "{n} messages", content.n_messages, n_text=formats.number(content.n_messages)
-    )
+    conversations, messages = (formats.number(n) for n in (content.n_conversations, content.n_messages))
+    said = {
+        "conversations": trn(
+            "{n} conversation", "{n} conversations", content.n_conversations, n_text=conversations
+        ),
+        "messages": trn("{n} message", "{n} messages", content.n_messages, n_text=messages),
+    }
     if content.newest_at is None:
-        return tr(
-            "It holds {conversations} and {messages}.", conversations=n_conversations, messages=n_messages
-        )
+        return tr("It holds {conversations} and {messages}.", **said)
     return tr(
         "It holds {conversations} and {messages}, the newest of {when}.",
-        conversations=n_conversations,
-        messages=n_messages,
         when=formats.moment(content.newest_at, now),
+        **said,
     )
 
 
