@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote, unquote, urlsplit
 
+from model_manager import told
 from model_manager.direct import item_at
 from model_manager.errors import (
     HubUnavailable,
@@ -104,14 +105,11 @@ class Hub:
                 token=self._token(repo_id) or False,
             )
         files = tuple(
-            HubFile(
-                path=sibling.rfilename,
-                size_bytes=(sibling.lfs.size if sibling.lfs else sibling.size) or 0,
-                sha256=sibling.lfs.sha256 if sibling.lfs else None,
-            )
+            found
             for sibling in info.siblings or ()
+            if (found := _file_of(sibling.rfilename, sibling.size, sibling.lfs)) is not None
         )
-        model = HubModel(repo_id, info.sha or revision, files, bool(info.gated), facts_of(info))
+        model = HubModel(repo_id, told.text(info.sha) or revision, files, bool(info.gated), facts_of(info))
         if self.on_seen is not None:
             self.on_seen(model)
         return model
@@ -295,6 +293,11 @@ class Hub:
         except (TypeError, KeyError, AttributeError) as error:
             # The library takes JSON of another form for what it expects.
             raise HubUnavailable(host, "an answer that makes no sense") from error
+
+
+def _file_of(name: Any, size_bytes: Any, lfs: Any) -> HubFile | None:
+    """Of what the library has made of an entry: its large files have facts of their own."""
+    return told.file(name, lfs.size if lfs else size_bytes, lfs.sha256 if lfs else None)
 
 
 def _facts_of_entry(entry: Any) -> HubFacts | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime
 from typing import Any
 
+from model_manager.told import count, text
 from model_manager.types import HubFacts
 
 _MOE_ARCHITECTURES = frozenset(
@@ -41,7 +41,7 @@ def facts_of(info: Any) -> HubFacts:
     """Of the client library's `ModelInfo`."""
     gguf = info.gguf if isinstance(info.gguf, dict) else {}
     tags = [tag for tag in info.tags if isinstance(tag, str)] if isinstance(info.tags, list) else []
-    repo_id = str(info.id)
+    repo_id = text(info.id)
     architecture = text(gguf.get("architecture"))
     name = repo_id.rpartition("/")[2]
     return HubFacts(
@@ -82,17 +82,6 @@ def _license(of_card: Any, tags: list[str]) -> str:
     if isinstance(of_card, str) and of_card:
         return of_card
     return next((tag.partition(":")[2] for tag in tags if tag.startswith("license:")), "")
-
-
-def count(value: Any) -> int:
-    """A count that another program told; 0 for what is none."""
-    is_count = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return max(0, int(value)) if is_count else 0
-
-
-def text(value: Any) -> str:
-    """A text that another program told; "" for what is none."""
-    return value if isinstance(value, str) else ""
 
 
 def _moment(value: Any) -> str:

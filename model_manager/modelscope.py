@@ -16,12 +16,12 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from model_manager import told
 from model_manager.errors import HubUnavailable
 from model_manager.hosts import is_same_origin
 from model_manager.http import Http
 from model_manager.hub import SearchOrder
 from model_manager.hub_answers import card_path, get_body, get_card
-from model_manager.hub_facts import count, text
 from model_manager.items import item_of
 from model_manager.modelscope_facts import facts_of
 from model_manager.tokens import MODELSCOPE_ENDPOINT, Tokens, tokens_of
@@ -197,11 +197,9 @@ def _file_of(entry: Any) -> HubFile | None:
     """None for folders, and for what makes no sense, so that the rest is still shown."""
     if not isinstance(entry, dict) or entry.get("Type") == "tree":
         return None
-    path, digest = text(entry.get("Path")), text(entry.get("Sha256")).lower()
-    is_digest = len(digest) == 64 and all(char in "0123456789abcdef" for char in digest)
-    return HubFile(path, count(entry.get("Size")), digest if is_digest else None) if path else None
+    return told.file(entry.get("Path"), entry.get("Size"), entry.get("Sha256"))
 
 
 def _says_gguf(entry: Any, facts: HubFacts) -> bool:
     tags = entry.get("tags") if isinstance(entry.get("tags"), list) else []
-    return "gguf" in facts.repo_id.lower() or any("gguf" in text(tag).lower() for tag in tags)
+    return "gguf" in facts.repo_id.lower() or any("gguf" in told.text(tag).lower() for tag in tags)

@@ -6,7 +6,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from model_manager.hub_facts import count, says_moe, says_reasoning, text
+from model_manager.hub_facts import says_moe, says_reasoning
+from model_manager.told import count, text
 from model_manager.types import HubFacts
 
 _REPO = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)

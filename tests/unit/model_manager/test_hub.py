@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from model_manager.errors import (
     HubUnavailable,
     InvalidReference,
     ModelManagerError,
+    NotOffered,
     NotOnHub,
     Offline,
     RateLimited,
@@ -89,6 +92,30 @@ def test_hostile_names_are_refused(hub: Hub, hub_server: HubServer, name: str) -
     hub_server.add("tests/Evil", name, random_bytes(100))
     with pytest.raises(UnsafeFilename):
         hub.resolve("tests/Evil")
+
+
+NONSENSE = [None, -1, 1e308, 10**30, True, "x", "", [], {}, "\ud800", "9" * 6000, float("inf")]
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize("key", ["sha", "rfilename", "size", "lfs", "lfs.sha256", "lfs.size"])
+def test_types_of_a_hub_are_not_taken_on_trust(
+    hub: Hub, hub_server: HubServer, key: str, value: object
+) -> None:
+    lfs = {"size": 1000, "sha256": "0" * 64, "pointerSize": 134}
+    file: dict[str, Any] = {"rfilename": "m-Q4_K_M.gguf", "size": 1000, "blobId": "1", "lfs": lfs}
+    told: dict[str, Any] = {"id": REPO, "sha": "1" * 40, "siblings": [file]}
+    place = told if key == "sha" else lfs if key.startswith("lfs.") else file
+    place[key.rpartition(".")[2]] = value
+    hub_server.misbehave("api", answer=json.dumps(told))
+    try:
+        item = hub.resolve(REPO)
+    except (HubUnavailable, NotOffered):
+        return
+    (found,) = item.files
+    assert type(found.size_bytes) in (int, type(None))
+    assert found.sha256 in (None, "0" * 64)
+    found.url.encode("ascii")
 
 
 @pytest.mark.parametrize(
