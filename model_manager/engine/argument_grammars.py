@@ -11,7 +11,6 @@ of `tool_tags` and its like make of a text that obeys is what the schema says.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from model_manager.engine import schema_merging as merging
 from model_manager.engine.gbnf import EMPTY, NOTHING, Expr, Ref, Repeat, Text, alt, chars, maybe, seq
 from model_manager.engine.schema import Converter, bounds, schema_rules
 from model_manager.engine.schema_patterns import ANY, PatternError, bare, pattern
-from model_manager.engine.schema_strings import FORMATS
+from model_manager.engine.schema_strings import BARE_NAME, FORMATS
 from model_manager.engine.tool_calls import is_text_only, json_types
 from model_manager.engine.tool_formats import ArgumentForm
 from model_manager.errors import SchemaUnsupported
@@ -27,7 +26,6 @@ from model_manager.errors import SchemaUnsupported
 _WORDS: Final = frozenset(
     ("type", "properties", "required", "additionalProperties", "minProperties", "maxProperties")
 )
-_NAME: Final = re.compile(r"[\w.$-]+")
 
 
 def argument_rules(form: ArgumentForm, schema: dict[str, Any]) -> dict[str, Expr]:
@@ -36,7 +34,7 @@ def argument_rules(form: ArgumentForm, schema: dict[str, Any]) -> dict[str, Expr
     Raises:
         SchemaUnsupported: The schema cannot be enforced in this notation.
     """
-    return schema_rules(schema, lambda converter: _Arguments(form, converter).all_of(schema))
+    return schema_rules(schema, lambda converter: _Arguments(form, converter).all_of(schema), form.quote)
 
 
 def any_arguments(form: ArgumentForm) -> dict[str, Expr]:
@@ -50,6 +48,8 @@ class _Arguments:
         self._converter = converter
         self._ends: dict[str, str] = {}
         converter.rules["gap"] = Repeat(chars("\n "), 0, 2)
+        if form.quote != '"':
+            converter.rules["string"] = seq(form.quote, self._any_text(form.quote), form.quote)
 
     def all_of(self, schema: dict[str, Any]) -> Expr:
         schema = self._converter.document.flattened(schema, "")
@@ -70,7 +70,7 @@ class _Arguments:
 
     def _argument(self, name: str, schema: object) -> Expr:
         path = f"/properties/{name}"
-        if not _NAME.fullmatch(name):
+        if not BARE_NAME.fullmatch(name):
             raise SchemaUnsupported(path, "this name cannot be enforced in this notation")
         told = schema if isinstance(schema, Mapping) else {}
         end = self._form.value_end.format(name=name)

@@ -114,13 +114,6 @@ class Family:
         lead = self.tools.lead if self.tools is not None and self.style == "blocks" else ("", "")
         return lead if lead[0] else None
 
-    @property
-    def binds_arguments(self) -> bool:
-        """Whether it is known how the arguments of a call are bound: in JSON, or one by one."""
-        if self.style in ("harmony", "functionary"):
-            return True
-        return self.tools is not None and self.tools is not tool_literals.GEMMA
-
     def call_lead(self, name: str) -> str:
         """What makes the model call a tool, that of this name or ("") any; "" where nothing does."""
         if self.call_parts is None:

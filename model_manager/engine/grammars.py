@@ -86,7 +86,7 @@ class Grammars:
         """What binds the arguments of strict tools."""
         family = dialect.family
         strict = [tool for tool in chat.tools if tool.strict]
-        if not strict or not family.binds_arguments:
+        if not strict:
             return {}
         texts = _limited(lambda: [arguments_grammar(family, tool) for tool in strict])
         return {

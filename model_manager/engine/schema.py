@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from model_manager.engine import schema_merging as merging
 from model_manager.engine.gbnf import (
@@ -36,7 +36,7 @@ from model_manager.engine.gbnf import (
 from model_manager.engine.schema_merging import Schema
 from model_manager.engine.schema_numbers import bounded, numbers
 from model_manager.engine.schema_patterns import PatternError
-from model_manager.engine.schema_strings import CHARACTER, FORMATS, formatted, matching, strings
+from model_manager.engine.schema_strings import FORMATS, Writing
 from model_manager.errors import SchemaUnsupported
 
 MAX_PARTS: Final = 5_000
@@ -80,14 +80,17 @@ def schema_grammar(schema: object) -> str:
     return text
 
 
-def schema_rules(schema: object, root: Callable[[Converter], Expr] | None = None) -> dict[str, Expr]:
+def schema_rules(
+    schema: object, root: Callable[[Converter], Expr] | None = None, quote: str = '"'
+) -> dict[str, Expr]:
     """The same as expressions, the first of which is "root"; those that cannot end included.
 
     Args:
         schema: What is to be met.
         root: Makes the first of them; None is the JSON texts themselves.
+        quote: What stands around strings, see `Writing`.
     """
-    converter = Converter(schema)
+    converter = Converter(schema, Writing(quote))
     try:
         if len(json.dumps(schema)) > MAX_BYTES:
             raise SchemaUnsupported("", "it is too large")
@@ -105,16 +108,17 @@ class Converter:
         rules: What the expressions refer to.
     """
 
-    def __init__(self, root: object) -> None:
+    def __init__(self, root: object, writing: Writing) -> None:
+        self._writing = writing
         self.document = merging.Document(root)
         self._n_parts = 0
         self._names: dict[str, str] = {}
         space = alt(EMPTY, " ", seq("\n", Repeat(chars(" \t"), 0, 20)))
-        key_value = seq(Ref("string"), ":", Ref("ws"), Ref("value"))
+        key_value = seq(self._writing.any_name, ":", Ref("ws"), Ref("value"))
         self.rules: dict[str, Expr] = {
             "ws": space,
-            "char": CHARACTER,
-            "string": strings(),
+            "char": self._writing.character,
+            "string": self._writing.strings(),
             "object": _enclosed("{", _listed(key_value), "}"),
             "array": _enclosed("[", _listed(Ref("value")), "]"),
             "value": alt(Ref("object"), Ref("array"), Ref("string"), numbers(), "true", "false", "null"),
@@ -178,9 +182,8 @@ class Converter:
         if "const" in schema and "enum" in schema:
             values = [value for value in values if value in schema["enum"]]
         kinds = _types(schema, path) if "type" in schema else _TYPES
-        return alt(
-            *(_literal(value) for value in values if any(merging.is_of(value, kind) for kind in kinds))
-        )
+        allowed = [value for value in values if any(merging.is_of(value, kind) for kind in kinds)]
+        return alt(*map(self._writing.literal, allowed))
 
     def _typed(self, kind: str, schema: Schema, path: str, depth: int) -> Expr:
         match kind:
@@ -242,7 +245,7 @@ class Converter:
         return [(name, value, name in is_needed) for name, value in properties.items() if name in kept]
 
     def _member(self, name: str, value: object, path: str, depth: int) -> Expr:
-        return self.named(seq(_literal(name), ":", Ref("ws"), self.visit(value, path, depth + 1)))
+        return self.named(seq(self._writing.name(name), ":", Ref("ws"), self.visit(value, path, depth + 1)))
 
     def members(self, members: Sequence[tuple[Expr, bool]], comma: Expr) -> Expr:
         """Those that are needed and perhaps the others, in order, with commas between them."""
@@ -269,7 +272,7 @@ class Converter:
             raise SchemaUnsupported(path, "minProperties above 1 without properties cannot be enforced")
         if others is False:
             return seq("{", Ref("ws"), "}") if n_min == 0 else NOTHING
-        names: Expr = Ref("string")
+        names = self._writing.any_name
         if "propertyNames" in schema:
             wanted = self.document.merged({"type": "string"}, schema["propertyNames"], path)
             names = self.visit(wanted, f"{path}/propertyNames", depth + 1)
@@ -310,19 +313,19 @@ class Converter:
             if is_measured or shape in FORMATS:
                 raise SchemaUnsupported(path, "pattern beside a length or format cannot be enforced")
             try:
-                return self.named(matching(str(schema["pattern"])))
+                return self.named(self._writing.matching(str(schema["pattern"])))
             except PatternError as error:
                 raise SchemaUnsupported(path, f"pattern: {error}") from None
         if shape in FORMATS:
             if is_measured:
                 raise SchemaUnsupported(path, f"a length beside the format {shape} cannot be enforced")
             name = f"format-{shape}"
-            self.rules.setdefault(name, formatted(shape))
+            self.rules.setdefault(name, self._writing.formatted(shape))
             return Ref(name)
         if not is_measured:
             return Ref("string")
         name = f"string-{n_min}-{'' if n_max is None else n_max}"
-        self.rules.setdefault(name, strings(n_min, n_max))
+        self.rules.setdefault(name, self._writing.strings(n_min, n_max))
         return Ref(name)
 
     def named(self, rule: Expr) -> Expr:
@@ -362,13 +365,6 @@ def _types(schema: Schema, path: str) -> tuple[str, ...]:
         return kinds
     meant = tuple(kind for kind, words in _WORDS_OF.items() if words & schema.keys())
     return meant or ("any",)
-
-
-def _literal(value: Any) -> Expr:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    if any(0xD800 <= ord(char) < 0xE000 for char in text):
-        text = json.dumps(value)
-    return seq(text)
 
 
 def _escaped(name: str) -> str:

@@ -1,11 +1,16 @@
-"""Grammars of JSON strings: of any, of a length, of a format."""
+"""Grammars of strings, in JSON or as others write them: of any, of a length, of a format, a certain one."""
 
 from __future__ import annotations
 
-from typing import Final
+import json
+import re
+from typing import Any, Final
 
-from model_manager.engine.gbnf import Expr, Ref, Repeat, alt, chars, seq
-from model_manager.engine.schema_patterns import pattern, spelled
+from model_manager.engine.gbnf import NOTHING, Expr, Ref, Repeat, Text, alt, chars, seq
+from model_manager.engine.schema_patterns import ANY, bare, pattern, spelled
+
+BARE_NAME: Final = re.compile(r"[\w.$-]+")
+"""Names that can stand without quotes in every notation."""
 
 _HEX = chars("0-9a-fA-F")
 
@@ -44,20 +49,52 @@ FORMATS: Final = {
 """Formats that are enforced, as regular expressions; all others are only notes for people."""
 
 
-def strings(low: int = 0, high: int | None = None) -> Expr:
-    """Strings of so many characters; the rule `char` must be there."""
-    return seq('"', Repeat(Ref("char"), low, high), '"')
+class Writing:
+    """How strings, and the names of an object's members, stand in the text of a value.
 
-
-def matching(expression: str) -> Expr:
-    """Strings in which a regular expression is found.
-
-    Raises:
-        PatternError: It is wrong or cannot be enforced.
+    Attributes:
+        character: One character of a string; the rule `char` is to be this.
+        any_name: Any name.
     """
-    return seq('"', pattern(expression), '"')
 
+    def __init__(self, quote: str = '"') -> None:
+        """As JSON has it; with another `quote`, texts are as they are between two of them, and names bare."""
+        self._quote = quote
+        self._is_json = quote == '"'
+        self._spell = spelled if self._is_json else bare(quote[0])
+        self.character = CHARACTER if self._is_json else self._spell(ANY)
+        self.any_name: Expr = Ref("string") if self._is_json else Repeat(chars("a-zA-Z0-9_"), 1, 64)
 
-def formatted(name: str) -> Expr:
-    """Strings of one of `FORMATS`."""
-    return matching(f"^(?:{FORMATS[name]})$")
+    def strings(self, low: int = 0, high: int | None = None) -> Expr:
+        """Strings of so many characters; the rule `char` must be there."""
+        return seq(self._quote, Repeat(Ref("char"), low, high), self._quote)
+
+    def matching(self, expression: str) -> Expr:
+        """Strings in which a regular expression is found.
+
+        Raises:
+            PatternError: It is wrong or cannot be enforced.
+        """
+        return seq(self._quote, pattern(expression, self._spell), self._quote)
+
+    def formatted(self, name: str) -> Expr:
+        """Strings of one of `FORMATS`."""
+        return self.matching(f"^(?:{FORMATS[name]})$")
+
+    def name(self, name: str) -> Expr:
+        """The name of a member; nothing where it cannot be written."""
+        if self._is_json:
+            return self.literal(name)
+        return Text(name) if BARE_NAME.fullmatch(name) else NOTHING
+
+    def literal(self, value: Any) -> Expr:
+        """A value; nothing where it cannot be written."""
+        if not self._is_json and isinstance(value, str):
+            return NOTHING if self._quote[0] in value else seq(self._quote, value, self._quote)
+        if not self._is_json and isinstance(value, list):
+            return seq("[", *[part for item in value for part in (",", self.literal(item))][1:], "]")
+        if not self._is_json and isinstance(value, dict):
+            members = [(",", self.name(key), ":", self.literal(one)) for key, one in value.items()]
+            return seq("{", *[part for member in members for part in member][1:], "}")
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return seq(json.dumps(value) if any(0xD800 <= ord(char) < 0xE000 for char in text) else text)

@@ -29,7 +29,9 @@ class ArgumentForm:
         value_end: What ends a value.
         call_end: What ends the arguments of a call.
         between: What stands between two arguments; "" where a line break may.
-        has_bare_text: A string is written as it is; otherwise as in JSON, like all other values.
+        has_bare_text: A string is written as it is; otherwise as in the values that hold it.
+        quote: What stands around a string within a value. If it is no quotation mark, the string is as it is,
+            and the names of members have none.
         is_framed: A line break before `value_end` belongs to the notation.
     """
 
@@ -39,6 +41,7 @@ class ArgumentForm:
     call_end: str
     between: str = ""
     has_bare_text: bool = True
+    quote: str = '"'
     is_framed: bool = False
 
 

@@ -34,16 +34,14 @@ def call_grammar(family: Family, tools: Sequence[Tool], choice: ToolChoice) -> s
     meant = [tool for tool in tools if choice.name in ("", tool.name)]
     parts = family.call_parts
     has_name = bool(choice.name) or len(tools) == 1
-    if parts is None or (has_name and not family.binds_arguments):
+    if parts is None:
         return None
     rules: dict[str, Expr] = {}
     options: list[Expr] = []
     for number, tool in enumerate(meant):
-        head: tuple[Expr | str, ...] = () if has_name else (f"{tool.name}{parts[1]}",)
-        if family.binds_arguments:
-            rules |= prefixed(_arguments(family, tool), f"t{number}-")
-            head = (*head, Ref(f"t{number}-root"))
-        options.append(seq(*head))
+        rules |= prefixed(_arguments(family, tool), f"t{number}-")
+        behind_name = Ref(f"t{number}-root")
+        options.append(behind_name if has_name else seq(f"{tool.name}{parts[1]}", behind_name))
     return _text({"root": alt(*options), **rules})
 
 

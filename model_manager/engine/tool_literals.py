@@ -187,7 +187,12 @@ def _literal(value: Any) -> str:
 
 
 GEMMA: Final = ToolFormat(
-    "gemma", ("<|tool_call>",), _gemma, ("<tool_call|>", _QUOTE), lead=("<|tool_call>call:", "{")
+    "gemma",
+    ("<|tool_call>",),
+    _gemma,
+    ("<tool_call|>", _QUOTE),
+    lead=("<|tool_call>call:", "{"),
+    form=ArgumentForm("", (":", ":"), "", "}", ",", has_bare_text=False, quote=_QUOTE),
 )
 LFM2: Final = ToolFormat(
     "lfm2",

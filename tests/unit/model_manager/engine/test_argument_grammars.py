@@ -24,7 +24,8 @@ TEMPLATES: Final = Path(__file__).parents[3] / "data" / "templates"
 NAMES: Final = (
     *("Qwen3.5-4B", "Qwen3-Coder", "GLM-4.6", "GLM-4.7-Flash", "inclusionai-ling-3.0-flash", "tencent-Hy3"),
     *("MiniMax-M2", "MiniMax-M3", "deepseek-ai-DeepSeek-V3.2", "deepseek-ai-DeepSeek-V4", "Kimi-K3"),
-    *("ByteDance-Seed-OSS", "openbmb-MiniCPM5-1B", "LFM2-8B-A1B", "NVIDIA-Nemotron-3-Nano-30B-A3B-BF16"),
+    *("google-gemma-4-31B-it", "ByteDance-Seed-OSS", "openbmb-MiniCPM5-1B", "LFM2-8B-A1B"),
+    "NVIDIA-Nemotron-3-Nano-30B-A3B-BF16",
 )
 PROPERTIES: Final[dict[str, Schema]] = {
     "city": {"enum": ["Paris", "New York", "5"]},
