@@ -72,7 +72,8 @@ class ConversationsWiring(QObject):
         conversations.rated.connect(transcript.replace_message)
         conversations.found.connect(window.sidebar.set_hits)
         conversations.failed.connect(show_error)
-        chat.described.connect(window.set_conversation)
+        conversations.described.connect(window.set_conversation)
+        conversations.vanished.connect(chat.forget)
         chat.reached.connect(
             lambda hit: transcript.scroll_to(hit.message_id, in_reasoning=hit.part == "reasoning")
         )
@@ -95,8 +96,10 @@ class ConversationsWiring(QObject):
         return True
 
     def _on_listed(self, conversations: list[Conversation], has_more: bool) -> None:
-        self._window.sidebar.set_conversations(conversations, self._chat.conversation_id, has_more=has_more)
-        self._chat.describe()
+        shown_id = self._chat.conversation_id
+        self._window.sidebar.set_conversations(conversations, shown_id, has_more=has_more)
+        if shown_id is not None:
+            self._conversations.describe(shown_id)
 
     def _on_trash(self, conversation_id: int) -> None:
         self._chat.forget(conversation_id)

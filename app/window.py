@@ -103,6 +103,11 @@ class WindowWiring(QObject):
         if last_id is not None:
             self._shelf.open_again(last_id)
 
+    def look_again(self) -> None:
+        """Show what a command beside the window may have done to the conversations."""
+        self.conversations.refresh()
+        self.conversations.list_choices()
+
     def end(self) -> None:
         """Keep the layout, stop what runs."""
         layout = self._window.layout() | {"last_conversation_id": self.chat.conversation_id}
@@ -209,8 +214,7 @@ class WindowWiring(QObject):
         dialogs.export_requested.connect(exchange.export)
         dialogs.export_all_requested.connect(exchange.export_all)
         exchange.told.connect(window.show_notice)
-        exchange.imported.connect(self.conversations.refresh)
-        exchange.imported.connect(self.conversations.list_choices)
+        exchange.imported.connect(self.look_again)
         exchange.failed.connect(self.show_error)
 
     def _connect_network(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.cli.failures import report
 from app.cli.parser import HelpWanted, parse
@@ -22,8 +22,13 @@ def run(arguments: argparse.Namespace, services: Services, console: Console) -> 
         return report(error, console, as_json=arguments.json)
 
 
-def relay_runner(services: Services) -> RunCommand:
-    """What the owner's control socket runs for others."""
+def relay_runner(services: Services, done: Callable[[], None] | None = None) -> RunCommand:
+    """What the owner's control socket runs for others.
+
+    Args:
+        services: Of the owner.
+        done: Called on the command's thread when it has ended, whatever it did; for a window to look again.
+    """
 
     def run_relayed(argv: Sequence[str], console: Console) -> int:
         try:
@@ -35,6 +40,9 @@ def relay_runner(services: Services) -> RunCommand:
             return report(error, console)
         # What the caller has set is the caller's: its own tokens go before those of this process.
         with services.tokens.of_caller(tokens_of(console.variable)):
-            return run(arguments, services, console)
+            code = run(arguments, services, console)
+        if done is not None:
+            done()
+        return code
 
     return run_relayed

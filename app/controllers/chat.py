@@ -34,7 +34,6 @@ class ChatController(QObject):
         shown: Conversation or None (a fresh one), list of its last messages.
         earlier: message id (int), list of the messages that end with it, which stand above those that are
             shown; empty where they could not be read.
-        described: Another state of the shown Conversation, with the messages that it had.
         reached: SearchHit that a conversation was opened at, after `shown`.
         message_added, message_replaced: Message of the shown conversation.
         streamed: StreamUpdate of the shown conversation, at most one a frame.
@@ -49,7 +48,6 @@ class ChatController(QObject):
 
     shown = Signal(object, object)
     earlier = Signal(object, object)
-    described = Signal(object)
     reached = Signal(object)
     message_added = Signal(object)
     message_replaced = Signal(object)
@@ -142,16 +140,6 @@ class ChatController(QObject):
             self._bridge.run(
                 lambda: self._path.open_at(conversation_id, message_id, since),
                 lambda found: self.show(*found),
-                self.failed.emit,
-            )
-
-    def describe(self) -> None:
-        """Read the shown conversation anew, but for its messages."""
-        conversation_id = self.conversation_id
-        if conversation_id is not None:
-            self._bridge.run(
-                lambda: self._services.storage.call(lambda store: store.conversations.get(conversation_id)),
-                lambda conversation: self.described.emit(conversation),
                 self.failed.emit,
             )
 

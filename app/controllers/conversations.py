@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.bridge import Bridge
 from app.services import Services
+from storage.errors import NoSuchConversation
 from storage.records import Conversation, Filter, Message, Rating, SearchHit
 from storage.shelf import Shelf
 from storage.store import Store
@@ -41,6 +42,8 @@ class ConversationsController(QObject):
     Signals:
         listed: List of Conversation: those that are pinned, then the newest first; whether there are more.
         more_listed: id of a conversation, list of Conversation that stand below it, whether there are more.
+        described: Conversation as it is now.
+        vanished: id of one that was deleted for good by somebody else.
         chosen_from: Choices: the folders, tags and models that there are.
         thrown_away, archived: Conversation that is in the trash, or in the archive, now.
         rated: Message with its new rating.
@@ -52,6 +55,8 @@ class ConversationsController(QObject):
 
     listed = Signal(object, bool)
     more_listed = Signal(object, object, bool)
+    described = Signal(object)
+    vanished = Signal(object)
     chosen_from = Signal(object)
     thrown_away = Signal(object)
     archived = Signal(object)
@@ -92,6 +97,17 @@ class ConversationsController(QObject):
             tell,
             self.failed.emit,
         )
+
+    def describe(self, conversation_id: int) -> None:
+        """Read a conversation anew, but for its messages."""
+
+        def failed(error: Exception) -> None:
+            if isinstance(error, NoSuchConversation):
+                self.vanished.emit(conversation_id)
+            else:
+                self.failed.emit(error)
+
+        self._bridge.run(lambda: self._get(conversation_id), self.described.emit, failed)
 
     def rename(self, conversation_id: int, title: str) -> None:
         """Give a title."""

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app.bridge import Bridge
+from app.cli.runner import relay_runner
 from app.controllers.conversations import N_LISTED
 from app.controllers.shown_path import N_SHOWN
 from app.gateway import ServedLibrary
@@ -25,6 +26,7 @@ from app.words import sentence
 from model_manager.engine.gateway.server import Gateway
 from storage.records import Conversation, Filter, Generation, Message, Part, Role, SearchHit
 from storage.store import Store
+from tests.helpers.commands import Script
 from ui.folders_dialog import FoldersDialog
 from ui.main_window import MainWindow
 from ui.trash_dialog import TrashDialog
@@ -227,6 +229,24 @@ def test_conversations_are_put_in_order_and_answers_rated(coterie: Coterie, qtbo
         with qtbot.waitSignal(conversations.rated):
             transcript.rating_requested.emit(answer_id, rating)
         assert transcript.scene.items[1].message.rating == rating
+
+
+def test_what_a_command_did_beside_the_window_is_seen(coterie: Coterie, qtbot: QtBot) -> None:
+    made = coterie.services.storage.call(lambda store: store.conversations.create(title="Before"))
+    conversations = coterie.wiring.conversations
+    run = relay_runner(coterie.services, lambda: coterie.bridge.post(coterie.wiring.look_again))
+    words = ["conversations", "rename", str(made.id), "After"]
+    with qtbot.waitSignal(
+        conversations.listed, check_params_cb=lambda found, _more: [one.title for one in found] == ["After"]
+    ):
+        coterie.bridge.run(lambda: run(words, Script(coterie.services.paths.data_dir)))
+    # One that is shown and is deleted by the command is no longer shown.
+    with qtbot.waitSignal(coterie.chat.shown):
+        coterie.chat.open_conversation(made.id)
+    words = ["conversations", "delete", str(made.id)]
+    with qtbot.waitSignal(coterie.chat.shown) as shown:
+        coterie.bridge.run(lambda: run(words, Script(coterie.services.paths.data_dir)))
+    assert shown.args[0] is None
 
 
 def test_search_and_list_are_limited_alike(coterie: Coterie, qtbot: QtBot) -> None:
