@@ -50,6 +50,7 @@ class CareWiring(QObject):
             self._dialog = self._made()
         self._dialog.set_values(self._services.settings())
         self._dialog.notice_bar.show_notice(None)
+        self._dialog.space.set_space(None)
         self.controller.look()
         self._dialog.show()
         self._dialog.raise_()

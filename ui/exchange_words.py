@@ -63,3 +63,15 @@ def broken(n_broken: int) -> str:
         n_broken,
         n_text=formats.number(n_broken),
     )
+
+
+def empty(n_empty: int) -> str:
+    """That conversations held nothing; empty for none."""
+    if not n_empty:
+        return ""
+    return trn(
+        "{n} conversation without messages was left out.",
+        "{n} conversations without messages were left out.",
+        n_empty,
+        n_text=formats.number(n_empty),
+    )

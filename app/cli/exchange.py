@@ -166,14 +166,8 @@ def _print_report(report: ImportReport, console: Console, *, is_trial: bool) -> 
         report.n_new, report.n_grown, report.n_known, report.n_messages, is_trial=is_trial
     )
     console.out(f"{told}\n")
-    if report.n_empty:
-        words = trn(
-            "{n} conversation without messages was left out.",
-            "{n} conversations without messages were left out.",
-            report.n_empty,
-            n_text=formats.number(report.n_empty),
-        )
-        console.out(f"{words}\n")
+    if empty := exchange_words.empty(report.n_empty):
+        console.out(f"{empty}\n")
     lost = exchange_words.lost(report.lost)
     if lost:
         console.out(tr("There is no place for: {things}.", things="; ".join(lost)) + "\n")

@@ -104,6 +104,8 @@ def _told(report: ImportReport) -> Notice:
     broken = exchange_words.broken(report.n_broken)
     lost = exchange_words.lost(report.lost)
     detail = [", ".join(report.programs)]
+    if empty := exchange_words.empty(report.n_empty):
+        detail.append(empty)
     if lost:
         detail.append(tr("There is no place for: {things}.", things="; ".join(lost)))
     detail += [f"{place.where}: {place.reason}" for place in report.broken]

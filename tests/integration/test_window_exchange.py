@@ -60,6 +60,11 @@ def test_an_import_tells_how_far_it_is_and_what_it_brought(exchange: Exchange) -
     assert "messages.jsonl, 3" in notice.detail
 
 
+def test_empty_conversations_are_told(exchange: Exchange) -> None:
+    notice = exchange.bring(SAMPLES / "chatgpt" / "conversations.json")
+    assert "\n1 conversation without messages was left out.\n" in notice.detail
+
+
 def test_an_import_that_is_stopped_keeps_what_came(
     exchange: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:

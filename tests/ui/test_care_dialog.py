@@ -127,6 +127,7 @@ def test_nothing_else_begins_while_a_backup_is_made(dialog: CareDialog) -> None:
 def test_sizes_and_compaction(qtbot: QtBot, dialog: CareDialog) -> None:
     space = dialog.space
     assert space.rows() == [("Reading…", "")]
+    assert not space.compact_button.isEnabled()
     space.set_space(SPACE)
     shown = {name.strip(): size for name, size in space.rows()}
     assert (shown["database"], shown["reasoning"], shown["backups"]) == ("48.3 MB", "9.40 MB", "139 MB")

@@ -35,6 +35,7 @@ class SpaceForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._space: Space | None = None
+        self._is_compacting = False
         self._table = QWidget()
         self._grid = QGridLayout(self._table)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -72,14 +73,19 @@ class SpaceForm(QWidget):
         """Show sizes; None while they are read."""
         self._space = space
         self._fill()
+        self._allow()
 
     def set_progress(self, permille: int | None) -> None:
         """How far compaction is; None while there is none."""
-        is_running = permille is not None
+        is_running = self._is_compacting = permille is not None
         self.bar.setVisible(is_running)
         self.stop_button.setVisible(is_running)
-        self.compact_button.setEnabled(not is_running)
         self.bar.setValue(permille or 0)
+        self._allow()
+
+    def _allow(self) -> None:
+        """What is still being read cannot be written anew."""
+        self.compact_button.setEnabled(self._space is not None and not self._is_compacting)
 
     def rows(self) -> Sequence[tuple[str, str]]:
         """What is shown."""
