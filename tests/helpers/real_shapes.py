@@ -105,6 +105,92 @@ def qwen3_30b(path: Path) -> Path:
     return write_hole(path, "qwen3moe", values, tensors(), n_vocab=n_vocab)
 
 
+def qwen36_35b(path: Path) -> Path:
+    """Qwen3.6-35B-A3B: three of four layers keep a state in place of keys and values."""
+    n_layers, n_embd, n_experts, n_ff, n_vocab = 40, 2048, 256, 512, 248320
+    n_heads, n_heads_kv, head, n_state, n_key_heads, n_value_heads, n_steps = 16, 2, 256, 128, 16, 32, 4
+    inner, mixed = n_state * n_value_heads, n_state * (2 * n_key_heads + n_value_heads)
+    values = _values(n_layers, n_embd, n_heads, n_heads_kv, head, n_ff, 262144) | {
+        **_experts_values(n_experts, 8, n_ff),
+        "expert_shared_feed_forward_length": n_ff,
+        "full_attention_interval": 4,
+        "rope.dimension_count": 64,
+        "rope.dimension_sections": [11, 11, 10, 0],
+        "ssm.conv_kernel": n_steps,
+        "ssm.inner_size": inner,
+        "ssm.state_size": n_state,
+        "ssm.time_step_rank": n_value_heads,
+        "ssm.group_count": n_key_heads,
+    }
+
+    def tensors() -> Iterator[Tensor]:
+        yield from _tables(n_vocab, n_embd, _Q4, _Q6)
+        for layer in range(n_layers):
+            prefix = f"blk.{layer}."
+            if layer % 4 == 3:
+                yield prefix + "attn_q.weight", (2 * n_heads * head, n_embd), _Q4
+                yield prefix + "attn_k.weight", (n_heads_kv * head, n_embd), _Q4
+                yield prefix + "attn_v.weight", (n_heads_kv * head, n_embd), _Q6
+                yield prefix + "attn_output.weight", (n_embd, n_heads * head), _Q4
+                yield prefix + "attn_q_norm.weight", (head,), _F32
+                yield prefix + "attn_k_norm.weight", (head,), _F32
+            else:
+                yield prefix + "attn_qkv.weight", (mixed, n_embd), _Q4
+                yield prefix + "attn_gate.weight", (inner, n_embd), _Q4
+                yield prefix + "ssm_conv1d.weight", (mixed, n_steps), _F32
+                yield prefix + "ssm_dt.bias", (n_value_heads,), _F32
+                yield prefix + "ssm_a", (n_value_heads,), _F32
+                yield prefix + "ssm_beta.weight", (n_value_heads, n_embd), _F32
+                yield prefix + "ssm_alpha.weight", (n_value_heads, n_embd), _F32
+                yield prefix + "ssm_norm.weight", (n_state,), _F32
+                yield prefix + "ssm_out.weight", (n_embd, inner), _Q4
+            yield prefix + "attn_norm.weight", (n_embd,), _F32
+            yield prefix + "post_attention_norm.weight", (n_embd,), _F32
+            yield from _experts(prefix, n_experts, n_embd, n_ff, _Q4, _Q6 if layer % 2 else _Q4)
+            yield prefix + "ffn_gate_inp_shexp.weight", (n_embd,), _F32
+            yield from _dense(prefix, n_embd, n_ff, "_shexp")
+
+    return write_hole(path, "qwen35moe", values, tensors(), n_vocab=n_vocab)
+
+
+def gemma4_26b(path: Path) -> Path:
+    """gemma-4-26B-A4B: five of six layers have a window; one table of tokens for both ends."""
+    n_layers, n_embd, n_heads, n_experts, n_ff, n_ff_expert, n_vocab = 30, 2816, 16, 128, 2112, 704, 262144
+    is_full = [layer % 6 == 5 for layer in range(n_layers)]
+    n_heads_kv = [2 if full else 8 for full in is_full]
+    values = _values(n_layers, n_embd, n_heads, 0, 512, n_ff, 262144) | {
+        **_experts_values(n_experts, 8, n_ff_expert),
+        "attention.head_count_kv": n_heads_kv,
+        "attention.key_length_swa": 256,
+        "attention.value_length_swa": 256,
+        "attention.sliding_window": 1024,
+        "attention.sliding_window_pattern": [not full for full in is_full],
+        "attention.shared_kv_layers": 0,
+        "embedding_length_per_layer_input": 0,
+        "rope.dimension_count": 512,
+        "rope.dimension_count_swa": 256,
+    }
+
+    def tensors() -> Iterator[Tensor]:
+        yield "token_embd.weight", (n_vocab, n_embd), _Q6
+        yield "output_norm.weight", (n_embd,), _F32
+        yield "rope_freqs.weight", (256,), _F32
+        for layer, (full, n_kv) in enumerate(zip(is_full, n_heads_kv, strict=True)):
+            prefix, head = f"blk.{layer}.", 512 if full else 256
+            yield from _attention(prefix, n_embd, n_heads, n_kv, head, _Q4, _Q6)
+            yield prefix + "attn_q_norm.weight", (head,), _F32
+            yield prefix + "attn_k_norm.weight", (head,), _F32
+            yield prefix + "post_attention_norm.weight", (n_embd,), _F32
+            yield from _dense(prefix, n_embd, n_ff)
+            yield from _experts(prefix, n_experts, n_embd, n_ff_expert, _Q4, _Q8)
+            yield prefix + "ffn_gate_inp.scale", (n_embd,), _F32
+            yield prefix + "ffn_down_exps.scale", (n_experts,), _F32
+            for name in ("ffn_norm", "pre_ffw_norm_2", "post_ffw_norm", "post_ffw_norm_1", "post_ffw_norm_2"):
+                yield f"{prefix}{name}.weight", (n_embd,), _F32
+
+    return write_hole(path, "gemma4", values, tensors(), n_vocab=n_vocab)
+
+
 def _latent(
     path: Path, *, n_layers: int, n_embd: int, n_heads: int, n_experts: int, n_lead: int, n_vocab: int
 ) -> Path:

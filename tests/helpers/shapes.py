@@ -112,14 +112,19 @@ def write_hole(
     Args:
         path: Where to.
         architecture: Of the model.
-        values: Metadata under its prefix: numbers and truths.
+        values: Metadata under its prefix: numbers, truths, and lists of them.
         tensors: All of them.
         n_vocab: Tokens of the vocabulary.
         n_merges: Of these.
     """
     writer = GGUFWriter(path, architecture)
     for name, value in values.items():
-        add = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32}[type(value)]
+        add = {
+            bool: writer.add_bool,
+            int: writer.add_uint32,
+            float: writer.add_float32,
+            list: writer.add_array,
+        }[type(value)]
         add(f"{architecture}.{name}", value)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")

@@ -16,7 +16,15 @@ from model_manager.kv_cache import ContextSize
 from model_manager.shards import read_model
 from model_manager.types import LoadPlan
 from tests.helpers.ggufs import LLAMA, MIXTURES, QWEN3, Recipe, write_model
-from tests.helpers.real_shapes import deepseek_v3, glm_air, gpt_oss, kimi_k2, qwen3_30b
+from tests.helpers.real_shapes import (
+    deepseek_v3,
+    gemma4_26b,
+    glm_air,
+    gpt_oss,
+    kimi_k2,
+    qwen3_30b,
+    qwen36_35b,
+)
 from tests.helpers.shapes import BIG_SHAPES, Shape, write_shape
 
 COMMAND = (sys.executable, "-m", "model_manager.engine.probe")
@@ -29,7 +37,7 @@ def compare(path: Path, n_ctx_tokens: int, n_batch_tokens: int = 512) -> None:
     context = ContextSize(n_ctx_tokens, plan.n_parallel, n_batch_tokens)
     found = fit(read_model(path), PLENTY, context).memory
     assert found.total_bytes - PROCESS_BYTES == pytest.approx(told.total_bytes, rel=0.01, abs=16 * 2**20)
-    assert found.compute_bytes == pytest.approx(told.compute_bytes, rel=0.15, abs=16 * 2**20)
+    assert found.compute_bytes == pytest.approx(told.compute_bytes, rel=0.25, abs=16 * 2**20)
 
 
 @pytest.mark.parametrize("recipe", [QWEN3, *MIXTURES], ids=lambda recipe: recipe.architecture)
@@ -53,13 +61,23 @@ def test_shapes_of_real_models(tmp_path: Path, shape: Shape) -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "total_billions"),
-    [(deepseek_v3, 671), (kimi_k2, 1026), (glm_air, 107), (gpt_oss, 117), (qwen3_30b, 30.5)],
+    ("write", "total_billions", "active_billions"),
+    [
+        (deepseek_v3, 671, 37),
+        (kimi_k2, 1026, 32),
+        (glm_air, 107, 12.8),
+        (gpt_oss, 117, 5.1),
+        (qwen3_30b, 30.5, 3.0),
+        (qwen36_35b, 34.7, 3.0),
+        (gemma4_26b, 25.2, 3.8),
+    ],
 )
 def test_models_that_people_know(
-    tmp_path: Path, write: Callable[[Path], Path], total_billions: float
+    tmp_path: Path, write: Callable[[Path], Path], total_billions: float, active_billions: float
 ) -> None:
     path = write(tmp_path / "m.gguf")
     compare(path, 8192)
     compare(path, 8192, 2048)
-    assert anatomy_of(read_model(path)).total_params / 1e9 == pytest.approx(total_billions, rel=0.005)
+    anatomy = anatomy_of(read_model(path))
+    assert anatomy.total_params / 1e9 == pytest.approx(total_billions, rel=0.005)
+    assert anatomy.active_params / 1e9 == pytest.approx(active_billions, rel=0.02)
