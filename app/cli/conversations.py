@@ -94,8 +94,7 @@ def show(arguments: argparse.Namespace, services: Services, console: Console) ->
         generation = message.generation
         name = generation.model_name if generation else tr("You")
         console.out(f"\n## {name}\n\n")
-        for part in message.parts:
-            console.out(_said(part, shown))
+        console.out("\n".join(filter(None, (_said(part, shown) for part in message.parts))))
         for citation in citations.get(message.id, ()):
             console.out(f"\n{shown(citation_line(citation))}\n")
         if message.status != "complete":
@@ -104,25 +103,25 @@ def show(arguments: argparse.Namespace, services: Services, console: Console) ->
 
 
 def _said(part: Part, shown: Callable[[str], str]) -> str:
-    """A part as a paragraph or two; empty for one that says nothing."""
+    """A part as lines; empty for one that says nothing."""
     match part.kind:
         case "text":
             return f"{shown(part.text)}\n"
         case "reasoning":
             return _quoted(shown(part.text))
         case "image":
-            return tr("Image: {name}", name=shown(part.name)) + "\n\n"
+            return tr("Image: {name}", name=shown(part.name)) + "\n"
         case "file":
-            return tr("File: {name}", name=shown(part.name)) + "\n\n" + _quoted(shown(part.text))
+            return tr("File: {name}", name=shown(part.name)) + "\n" + _quoted(shown(part.text))
         case "tool_call":
-            return tr("Tool: {name}", name=shown(part.name)) + "\n\n" + _quoted(shown(part.text))
+            return tr("Tool: {name}", name=shown(part.name)) + "\n" + _quoted(shown(part.text))
         case "tool_result":
-            return tr("Result:") + "\n\n" + _quoted(shown(part.text))
+            return tr("Result:") + "\n" + _quoted(shown(part.text))
 
 
 def _quoted(text: str) -> str:
     lines = [f"> {line}".rstrip() for line in text.strip().splitlines()]
-    return "\n".join(lines) + "\n\n" if lines else ""
+    return "\n".join(lines) + "\n" if lines else ""
 
 
 def search(arguments: argparse.Namespace, services: Services, console: Console) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from storage.exchange.archive import Member
@@ -22,12 +22,12 @@ class Files:
             if found := _ID.match(PurePosixPath(member.name).name):
                 self._by_id.setdefault(found.group(), member)
 
-    def find(self, pointer: str, name: str = "") -> Part | None:
+    def find(self, pointer: str, names: Mapping[str, str]) -> Part | None:
         """An image or file, whole; None where it is not there, cannot be read, or is too large.
 
         Args:
             pointer: Its id, or an address that ends with it.
-            name: For people; else the file's own, without the id.
+            names: For people, by id; else it is the file's own, without the id.
         """
         found = _ID.match(pointer.rsplit("/", 1)[-1])
         member = self._by_id.get(found.group()) if found else None
@@ -40,4 +40,4 @@ class Files:
             return None
         own = PurePosixPath(member.name).name.removeprefix(found.group()).lstrip("-")
         is_nameless = own.startswith(".") or not own
-        return attached(name or ("" if is_nameless else own), data)
+        return attached(names.get(found.group(), "") or ("" if is_nameless else own), data)

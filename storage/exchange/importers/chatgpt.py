@@ -97,19 +97,20 @@ def _message(
     parts: tuple[Part, ...] = ()
     kind = text(content.get("content_type")) or "text"
     is_for_a_tool = role == "assistant" and message.get("recipient") not in (None, "", "all")
+    names = {identifier(one.get("id")): text(one.get("name")) for one in objects(metadata.get("attachments"))}
     is_shown = kind not in _HIDDEN and metadata.get("is_visually_hidden_from_conversation") is not True
     if speaker == "tool":
         # It follows the call, by whose key the two find each other.
         name = text(mapping(message.get("author")).get("name"))
-        said, beside = _content(content, files, lost)
+        said, beside = _content(content, names, files, lost)
         parts = (*beside, tool_result(said, parent_key or "", name)) if is_shown else ()
     elif is_for_a_tool:
-        said, beside = _content(content, files, lost)
+        said, beside = _content(content, names, files, lost)
         parts = (tool_call(text(message.get("recipient")), said, key), *beside)
     elif role is not None and is_shown:
-        parts = _parts(kind, content, files, lost)
+        parts = _parts(kind, content, names, files, lost)
         if role == "user":
-            parts += _attached(metadata, parts, files, lost)
+            parts += _attached(metadata, parts, names, files, lost)
     return CarriedMessage(
         key=key,
         parent_key=parent_key,
@@ -131,7 +132,9 @@ def _generation(metadata: Mapping[str, Any], default_model: str) -> Generation:
     )
 
 
-def _parts(kind: str, content: Mapping[str, Any], files: Files, lost: Losses) -> tuple[Part, ...]:
+def _parts(
+    kind: str, content: Mapping[str, Any], names: Mapping[str, str], files: Files, lost: Losses
+) -> tuple[Part, ...]:
     if kind == "thoughts":
         thoughts = [
             "\n\n".join(
@@ -147,13 +150,15 @@ def _parts(kind: str, content: Mapping[str, Any], files: Files, lost: Losses) ->
         return ()  # "Thought for 8 seconds": the time, not the thought
     if kind == "code":
         return _of("text", _fenced(text(content.get("language")), text(content.get("text"))))
-    said, beside = _content(content, files, lost)
+    said, beside = _content(content, names, files, lost)
     if not said and not beside and kind not in ("text", "multimodal_text"):
         lost.add("other")
     return (*beside, *_of("text", said))
 
 
-def _content(content: Mapping[str, Any], files: Files, lost: Losses) -> tuple[str, list[Part]]:
+def _content(
+    content: Mapping[str, Any], names: Mapping[str, str], files: Files, lost: Losses
+) -> tuple[str, list[Part]]:
     """What a message says, and the images and recordings in it."""
     pieces = []
     beside: list[Part] = []
@@ -166,7 +171,7 @@ def _content(content: Mapping[str, Any], files: Files, lost: Losses) -> tuple[st
             pieces.append(text(piece.get("text")))
         elif "asset_pointer" not in mapping(piece):
             lost.add("other")
-        elif (found := files.find(text(piece["asset_pointer"]))) is not None:
+        elif (found := files.find(text(piece["asset_pointer"]), names)) is not None:
             beside.append(found)
         else:
             lost.add("image" if "image" in kind else "audio")
@@ -174,12 +179,16 @@ def _content(content: Mapping[str, Any], files: Files, lost: Losses) -> tuple[st
 
 
 def _attached(
-    metadata: Mapping[str, Any], parts: tuple[Part, ...], files: Files, lost: Losses
+    metadata: Mapping[str, Any],
+    parts: tuple[Part, ...],
+    names: Mapping[str, str],
+    files: Files,
+    lost: Losses,
 ) -> tuple[Part, ...]:
     """The files that a person sent; images stand in the content, too."""
     found = []
     for one in objects(metadata.get("attachments")):
-        part = files.find(identifier(one.get("id")), text(one.get("name")))
+        part = files.find(identifier(one.get("id")), names)
         if part is None:
             lost.add("file")
         elif not any(other.data == part.data for other in parts if other.data is not None):

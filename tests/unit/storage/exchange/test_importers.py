@@ -110,7 +110,7 @@ def test_chatgpt_with_the_images_and_files_of_its_zip(tmp_path: Path) -> None:
         (found,) = (item for item in read(path) if isinstance(item, Carried))
         question, answer = found.messages
         assert [(part.kind, part.name, part.text, part.data) for part in question.parts] == [
-            ("image", "sanitized.png", "", png + b"1"),
+            ("image", "a.png", "", png + b"1"),
             ("text", "", "Draw it", None),
             ("file", "notes.md", "words 专家", None),
         ]
