@@ -182,7 +182,7 @@ def test_lm_studio_where_its_settings_say(home: Path, library: Library, tmp_path
 def test_jan_names_models_after_their_folders(home: Path, library: Library, tmp_path: Path) -> None:
     data = home / ".local" / "share" / "Jan" / "data"
     models = data / "llamacpp" / "models"
-    for name in ("owner/tiny-Q4", "bare", "linked", "evil", "empty"):
+    for name in ("owner/tiny-Q4", "bare", "linked", "evil", "empty", "nul"):
         (models / name).mkdir(parents=True)
     model = write_model(models / "owner" / "tiny-Q4" / "model.gguf")
     digest = sha256_of(model)
@@ -195,12 +195,14 @@ def test_jan_names_models_after_their_folders(home: Path, library: Library, tmp_
     (models / "linked" / "model.yml").write_text(f"model_path: '{linked}'\n")
     (models / "evil" / "model.yml").write_text("model_path: ../../../../etc/passwd\n")
     (models / "empty" / "model.yml").write_text("name: x\n")
+    (models / "nul" / "model.yml").write_text("model_path: a\0b.gguf\n")
     assert told(import_from(library, "jan")) == {
         "owner/tiny-Q4": "added",
         "bare": "added",
         "linked": "added",
         "evil": "outside",
         "empty": "bad_manifest",
+        "nul": "missing_file",
     }
     assert library.get("owner/tiny-Q4").sha256 == (digest,)
     assert library.get("linked").paths == (linked,)
