@@ -31,6 +31,7 @@ MODULES = (
     "lookup",
     "download",
     "library",
+    "window",
     "transcript",
     "database",
     "knowledge",

@@ -211,8 +211,11 @@ def _on_system_scheme_changed(_scheme: Qt.ColorScheme) -> None:
 def _dress(app: QApplication) -> None:
     if app.style().name().lower() != "fusion":
         app.setStyle("Fusion")
+    sheet = _sheet(colors())
+    if app.styleSheet() == sheet:
+        return  # the settings say what the window has assumed: dressing every widget again takes 50 ms
     app.setPalette(palette(colors()))
-    app.setStyleSheet(_sheet(colors()))
+    app.setStyleSheet(sheet)
 
 
 def palette(c: Colors) -> QPalette:

@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import NoReturn
 
-from app.cli import (
-    adapters,
-    backup,
-    chat,
-    conversations,
-    doctor,
-    engines,
-    inspect,
-    knowledge,
-    models,
-    prompts,
-    self_check,
-    serve,
-    settings,
-    tokens,
-)
-from app.console import Console
 from app.errors import BadUsage
-from app.services import Services
-
-RunCommand = Callable[[argparse.Namespace, Services, Console], int]
 
 _COMMANDS = (
-    *(
-        chat,
-        serve,
-        models,
-        adapters,
-        engines,
-        conversations,
-        knowledge,
-        prompts,
-        backup,
-        inspect,
-        settings,
-        tokens,
-        doctor,
-    ),
-    self_check,
+    "chat",
+    "serve",
+    "models",
+    "adapters",
+    "engines",
+    "conversations",
+    "knowledge",
+    "prompts",
+    "backup",
+    "inspect",
+    "settings",
+    "tokens",
+    "doctor",
+    "self-check",
 )
+"""Each has a module here of its name, which is loaded when it is typed: the window starts without any."""
 
 
 class HelpWanted(Exception):
@@ -75,7 +55,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Read a command line.
 
     Returns:
-        With `run`, a `RunCommand`, or None for the window; `data_dir`, `verbosity`, `json`.
+        With `run`, which takes these arguments, the services and a console and returns the exit code, or
+        None for the window; `data_dir`, `verbosity`, `json`.
 
     Raises:
         BadUsage: It makes no sense; the text says why.
@@ -88,9 +69,22 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     common = _Parser(add_help=False)
     _add_common(common, is_root=False)
-    for module in _COMMANDS:
-        module.add_parser(commands, [common])
+    for name in _named_in(argv):
+        import_module(f"app.cli.{name.replace('-', '_')}").add_parser(commands, [common])
     return parser.parse_args(list(argv))
+
+
+def _named_in(argv: Sequence[str]) -> Sequence[str]:
+    """The command, none for the window; all where help is wanted or nothing makes sense."""
+    parser = _Parser(add_help=False)
+    _add_common(parser, is_root=True)
+    try:
+        _known, rest = parser.parse_known_args(list(argv))
+    except BadUsage:
+        return _COMMANDS
+    if not rest:
+        return ()
+    return rest[:1] if rest[0] in _COMMANDS else _COMMANDS
 
 
 def _add_common(parser: argparse.ArgumentParser, *, is_root: bool) -> None:

@@ -10,14 +10,11 @@ from collections.abc import Sequence
 from app import logs
 from app.cli.failures import FAILED, USAGE, report
 from app.cli.parser import HelpWanted, parse
-from app.cli.runner import relay_runner, run
 from app.console import Terminal
 from app.control import OwnerBusy, OwnerLink
 from app.errors import BadUsage
 from app.owner import Owner, acquire_or_connect
 from app.paths import Paths, resolve
-from app.services import Services
-from app.upgrading import upgrade_on_terminal
 from ui.i18n import set_language, tr
 
 _BUSY_RETRY_S = 0.05
@@ -72,6 +69,11 @@ def _own(arguments: argparse.Namespace, paths: Paths, owner: Owner, terminal: Te
         from app.main import run as run_window  # Qt's widgets, which no other command needs
 
         return run_window(paths, owner, arguments)
+    # Not needed where another process is the owner and carries the command out.
+    from app.cli.runner import relay_runner, run
+    from app.services import Services
+    from app.upgrading import upgrade_on_terminal
+
     upgrade_on_terminal(paths.database, terminal)
     services = Services(paths, owner.runtime_dir)
     try:
