@@ -44,6 +44,8 @@ class DocumentFiles:
                 path = Path(folder, name)
                 if not _is_wanted(name) or kind_of(path) is None:
                     self.n_skipped += 1
+                elif not is_text(path):
+                    self.refused.append(DocumentRefused(path, "bad_name", ""))
                 elif path.is_symlink() and not _real(path).is_relative_to(inside):
                     self.refused.append(DocumentRefused(path, "outside", str(_real(path))))
                 else:
@@ -52,6 +54,15 @@ class DocumentFiles:
     def _refuse(self, error: OSError) -> None:
         path = Path(error.filename or self._source)
         self.refused.append(DocumentRefused(path, "unreadable", error.strerror or str(error)))
+
+
+def is_text(path: Path) -> bool:
+    """Whether its name can be kept: one of bytes that are no text cannot, and would not be found again."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_wanted(name: str) -> bool:

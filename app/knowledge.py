@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from app.document_files import DocumentFiles
+from app.document_files import DocumentFiles, is_text
 from app.engines import Engines, LoadCancelled
 from app.reading import DocumentReader
 from model_manager.engine.client import Cancel, EngineClient
@@ -116,10 +116,13 @@ class Knowledge:
             paths: Absolute, at least one.
 
         Raises:
-            DocumentRefused: One of them is not there, or neither file nor folder; nothing was noted.
+            DocumentRefused: One of them is not there, is neither file nor folder, or has a name that cannot
+                be kept; nothing was noted.
             UnusableLabel: A collection cannot be called so.
         """
         for path in paths:
+            if not is_text(path):
+                raise DocumentRefused(path, "bad_name", "")
             if not path.is_dir():
                 stamp_of(path)
 

@@ -199,6 +199,7 @@ RefusalKind = Literal[
     "gone",
     "unreadable",
     "not_a_file",
+    "bad_name",
     "outside",
     "too_large",
     "binary",

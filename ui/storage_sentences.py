@@ -172,6 +172,14 @@ def _document_refused(error: storage.DocumentRefused) -> str:
     match error.why:
         case "gone":
             return tr("“{name}” is no longer there. Bring it back, or refresh the collection.", name=name)
+        case "bad_name":
+            return tr(
+                "The name of “{name}” is not in the system's encoding and cannot be kept. Rename it,"
+                " then refresh the collection.",
+                name=name,
+            )
+        case "unreadable" if not error.detail:
+            return tr("“{name}” cannot be read. Allow reading it, then refresh the collection.", name=name)
         case "unreadable":
             return tr(
                 "“{name}” cannot be read ({reason}). Allow reading it, then refresh the collection.",

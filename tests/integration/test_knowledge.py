@@ -148,6 +148,7 @@ def test_bad_files_are_told_and_hurt_nobody(services: Services, folder: Path, tm
     (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
     (folder / "round").symlink_to(folder)
     (folder / "itself.md").symlink_to("itself.md")
+    Path(os.fsdecode(bytes(folder) + b"/caf\xe9.md")).write_text("a name of another time")
     (folder / "inside.md").symlink_to(folder / "rivers.md")
     (folder / ".hidden.txt").write_text("hidden")
     (folder / "photo.jpg").write_bytes(b"\xff\xd8")
@@ -157,6 +158,7 @@ def test_bad_files_are_told_and_hurt_nobody(services: Services, folder: Path, tm
     report = refresh(services, "bad")
     assert report.n_read == 3
     assert sorted((error.path.name, error.why) for error in report.refused) == [
+        ("caf\udce9.md", "bad_name"),
         ("half.pdf", "broken"),
         ("itself.md", "unreadable"),
         ("link.txt", "outside"),
