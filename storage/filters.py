@@ -19,6 +19,15 @@ _HAS_PART: Final = "EXISTS (SELECT 1 FROM parts WHERE parts.message_id = message
 _HAS_FILE: Final = (
     "EXISTS (SELECT 1 FROM parts WHERE parts.message_id = messages.id AND parts.kind IN ('image', 'file'))"
 )
+# What few rows lead to is looked up from them, instead of looking through all messages for them.
+N_FEW: Final = 5_000
+_AMONG: Final = (
+    "conversations.id IN (SELECT messages.conversation_id FROM {0}"
+    " CROSS JOIN messages ON messages.id = {0}.message_id WHERE {1})"
+)
+_IS_FEW: Final = (
+    "(SELECT count(*) FROM (SELECT 1 FROM generations WHERE model_name = :model LIMIT :few)) < :few"
+)
 
 
 def of_conversations(where: Filter) -> tuple[list[str], Parameters]:
@@ -87,15 +96,15 @@ def of_list(where: Filter) -> tuple[str, Parameters]:
         more["part"] = where.part
     if of_message:
         wanted = " AND ".join(of_message)
-        if where.rating is not None:
-            # Few answers are rated: they are looked through, and not all messages for them.
-            condition = (
-                "conversations.id IN (SELECT messages.conversation_id FROM ratings"
-                f" CROSS JOIN messages ON messages.id = ratings.message_id WHERE {wanted})"
-            )
-        else:
-            of_it = "messages.conversation_id = conversations.id"
-            condition = f"EXISTS (SELECT 1 FROM messages WHERE {of_it} AND {wanted})"
+        condition = (
+            f"EXISTS (SELECT 1 FROM messages WHERE messages.conversation_id = conversations.id AND {wanted})"
+        )
+        if where.rating is not None:  # few answers are rated
+            condition = _AMONG.format("ratings", wanted)
+        elif where.model is not None:
+            among = _AMONG.format("generations", f"generations.model_name = :model AND {wanted}")
+            condition = f"CASE WHEN {_IS_FEW} THEN {among} ELSE {condition} END"
+            more["few"] = N_FEW
         conditions.append(condition)
     return " AND ".join(conditions), parameters | more
 

@@ -109,10 +109,14 @@ def test_names_that_cannot_be_used(store: Store, name: str) -> None:
     assert store.shelf.tags() == []
 
 
-def test_lists_are_filtered_like_the_search(store: Store) -> None:
+def test_lists_are_filtered_like_the_search(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store)
     assert titles(store) == ["Mixtures", "Flags"]
     assert titles(store, Filter(model="starter")) == ["Mixtures", "Flags"]
+    monkeypatch.setattr("storage.filters.N_FEW", 1)  # too many to be looked up: the same comes out
+    assert titles(store, Filter(model="starter")) == ["Mixtures", "Flags"]
+    assert titles(store, Filter(model="other")) == []
+    monkeypatch.undo()
     assert titles(store, Filter(rating=1)) == ["Mixtures"]
     assert titles(store, Filter(role="assistant", is_archived=True)) == []
     assert titles(store, Filter(part="reasoning")) == ["Mixtures"]
