@@ -35,6 +35,13 @@ _REASONING_NAME = re.compile(
     r"(?:^|[-_.])(?:think(?:er|ing)?|reason(?:er|ing)?|r1|qwq|magistral)(?:$|[-_.\d])", re.IGNORECASE
 )
 """`Thinking`, `Reasoning`, `DeepSeek-R1`, `QwQ`, `Magistral`."""
+_REASONING_TEMPLATE = re.compile(
+    r"enable_thinking|(?:reasoning|thinking)_effort|<(?:\w+:)?think>|\[THINK\]|<\|channel\|?>"
+)
+"""A switch for thinking, or a mark that opens it. What only closes one cleans up what other models wrote.
+
+Source: llama.cpp at 0c1e57098, models/templates.
+"""
 
 
 def facts_of(info: Any) -> HubFacts:
@@ -56,7 +63,7 @@ def facts_of(info: Any) -> HubFacts:
         n_ctx_train_tokens=count(gguf.get("context_length")),
         is_moe=says_moe(architecture, tags, name),
         is_gated=bool(info.gated),
-        is_reasoning=says_reasoning(architecture, tags, name),
+        is_reasoning=says_reasoning(architecture, tags, name, text(gguf.get("chat_template"))),
     )
 
 
@@ -69,12 +76,13 @@ def says_moe(architecture: str, tags: list[str], name: str) -> bool:
     )
 
 
-def says_reasoning(architecture: str, tags: list[str], name: str) -> bool:
+def says_reasoning(architecture: str, tags: list[str], name: str, template: str = "") -> bool:
     """Whether something about a repository says that the model reasons before it answers."""
     return (
         architecture in _REASONING_ARCHITECTURES
         or not _REASONING_TAGS.isdisjoint(tag.lower() for tag in tags)
         or _REASONING_NAME.search(name) is not None
+        or _REASONING_TEMPLATE.search(template) is not None
     )
 
 

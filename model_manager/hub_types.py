@@ -45,7 +45,7 @@ class HubFacts:
         total_params: 0 where the hub does not tell.
         n_ctx_train_tokens: Likewise.
         is_moe: By its architecture, its tags or its name.
-        is_reasoning: By its architecture, its tags or its name; many that reason do not tell.
+        is_reasoning: By its chat template where the hub tells that, its architecture, its tags or its name.
     """
 
     repo_id: str

@@ -14,6 +14,7 @@ from model_manager.offers import recommended, shelf_of
 from model_manager.quantizations import quality_of
 from model_manager.types import HubFile, HubModel
 from tests.helpers.hub_server import HubServer, random_bytes
+from tests.helpers.known_templates import TEMPLATES
 
 GIB = 2**30
 
@@ -73,6 +74,31 @@ def test_order_and_filters(hub: Hub, sort: SearchOrder, order: str) -> None:
     assert names(hub, sort=sort) == [full[letter] for letter in order]
     assert names(hub, sort=sort, limit=1) == [full[order[0]]]
     assert names(hub, sort=sort, moe_only=True) == [full[letter] for letter in order if letter != "S"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_reasoning"),
+    [
+        ("Qwen-Qwen3-0.6B", True),
+        ("deepseek-ai-DeepSeek-V3.1", True),
+        ("openai-gpt-oss-120b", True),
+        ("google-gemma-4-31B-it", True),
+        ("MiniMax-M3", True),
+        ("LFM2.5-8B-A1B", True),
+        ("LFM2-8B-A1B", False),
+        ("Qwen3-Coder", False),
+        ("meta-llama-Llama-3.3-70B-Instruct", False),
+        ("ibm-granite-granite-4.0", False),
+    ],
+)
+def test_who_reasons_is_read_from_the_template(
+    hub: Hub, server: HubServer, name: str, is_reasoning: bool
+) -> None:
+    template = (TEMPLATES / f"{name}.jinja").read_text("utf-8")
+    server.add("o/some-GGUF", "some-Q4_K_M.gguf", b"")
+    server.repos["o/some-GGUF"].gguf = {"architecture": "llama", "chat_template": template}
+    (facts,) = hub.search("some")
+    assert facts.is_reasoning is is_reasoning
 
 
 def test_filters(hub: Hub) -> None:
