@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.energy import EnergyMeter
+from app.nvml import nvml
 from model_manager.types import (
     IMPOSSIBLE_LOGPROB,
     ChatFinished,
@@ -43,7 +44,7 @@ class Recorder:
         self._texts: dict[str, list[str]] = {"reasoning": [], "text": []}
         self._logprobs: list[TokenLogprobs] = []
         self._is_dirty = False
-        self._energy = EnergyMeter()
+        self._energy = EnergyMeter(cards=nvml())
         self._first_reasoning_at: float | None = None
         self._last_reasoning_at: float | None = None
         self._is_ended = threading.Event()

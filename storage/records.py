@@ -73,7 +73,8 @@ class Generation:
         think_budget_tokens: Most reasoning that was allowed; None for no limit.
         thinking_ended_by: "model", "budget", "person" (who wanted the answer now) or "limit" (the end of the
             answer itself); None where there was no reasoning, or nobody told.
-        energy_j: Of the processor while it was made, with all that ran besides; None where it cannot be read.
+        energy_j: Of processor and cards while it was made, with all that ran besides, as far as each can be
+            read; None where none can.
         effort: How hard it was asked to think, such as "low"; None where nothing was said, or the template of
             the model has no word for it.
     """
