@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from PySide6.QtCore import QDate, QEvent, QPoint, QSignalBlocker, Qt, Signal
@@ -103,6 +104,10 @@ class FilterPanel(QFrame):
         column.addWidget(self.archive_box)
         column.addWidget(self.clear_button, 0, Qt.AlignmentFlag.AlignRight)
         self.setFixedWidth(_WIDTH_PX)
+        first, *others = self._fields()
+        order = (first, self.since_field, self.until_field, *others, self.here_box, self.archive_box)
+        for before, after in pairwise((*order, self.clear_button)):
+            self.setTabOrder(before, after)
 
     def _fields(self) -> tuple[QWidget, ...]:
         return (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from PySide6.QtCore import QDate, Qt
+from PySide6.QtCore import QDate, QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -72,6 +72,24 @@ def test_every_field_of_the_filter_can_be_chosen_and_cleared(qtbot: QtBot, panel
     assert panel.where() == Filter()
     with qtbot.assertNotEmitted(panel.changed):
         panel.clear()
+
+
+def test_tab_goes_down_the_form(qtbot: QtBot, panel: FilterPanel) -> None:
+    panel.open_below(panel.parentWidget())
+    choose(panel.time_box, "Between two days")
+    way = [panel.focusWidget()]
+    for _ in range(20):  # a date takes three: its year, its month, its day
+        widget = way[-1]
+        assert widget is not None
+        if widget is panel.clear_button:
+            break
+        qtbot.keyClick(widget, Qt.Key.Key_Tab)
+        if panel.focusWidget() is not widget:
+            way.append(panel.focusWidget())
+    tops = [widget.mapTo(panel, QPoint(0, 0)).y() for widget in way if widget is not None]
+    assert way[0] is panel.time_box
+    assert way[-1] is panel.clear_button
+    assert tops == sorted(tops)
 
 
 def test_no_folder_is_another_thing_than_all(panel: FilterPanel) -> None:
