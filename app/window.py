@@ -213,6 +213,7 @@ class WindowWiring(QObject):
         dialogs.import_requested.connect(exchange.import_path)
         dialogs.export_requested.connect(exchange.export)
         dialogs.export_all_requested.connect(exchange.export_all)
+        dialogs.examples_requested.connect(exchange.export_examples)
         exchange.told.connect(window.show_notice)
         exchange.imported.connect(self.look_again)
         exchange.failed.connect(self.show_error)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from storage.records import Conversation
 from ui.commands import Command
 from ui.conversation_list import shown_title
 from ui.i18n import marked, tr
+
+if TYPE_CHECKING:
+    from ui.training_dialog import TrainingChoice
 
 _SUFFIXES: Final = {"markdown": ".md", "html": ".html", "pdf": ".pdf", "json": ".json"}
 
@@ -68,6 +71,18 @@ class ExportAllFile:
         return path
 
 
+class ExamplesFile:
+    """Choosing where examples for training go."""
+
+    @classmethod
+    def ask(cls, parent: QWidget) -> str:
+        """Wait for a choice; the path, or "" when there was none."""
+        path, _ = QFileDialog.getSaveFileName(
+            parent, tr("Export for training"), "coterie.jsonl", "JSON Lines (*.jsonl)"
+        )
+        return path
+
+
 class ExchangeDialogs(QObject):
     """The window's commands for import and export, and their dialogs.
 
@@ -75,11 +90,13 @@ class ExchangeDialogs(QObject):
         import_requested: Path of a file or folder.
         export_requested: Conversation id, format, path.
         export_all_requested: Path.
+        examples_requested: `TrainingChoice`, path.
     """
 
     import_requested = Signal(str)
     export_requested = Signal(object, str, str)
     export_all_requested = Signal(str)
+    examples_requested = Signal(object, str)
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
@@ -90,6 +107,7 @@ class ExchangeDialogs(QObject):
         return [
             Command(marked("Export conversation…"), ("Ctrl+Shift+E",), export_current),
             Command(marked("Export all conversations…"), (), self.export_all),
+            Command(marked("Export for training…"), (), self.export_examples),
             Command(marked("Import conversations…"), ("Ctrl+Shift+I",), self.import_file),
             Command(marked("Import from a folder…"), (), self.import_folder),
             Command(""),
@@ -115,6 +133,19 @@ class ExchangeDialogs(QObject):
         """Ask where all conversations go."""
         if path := ExportAllFile.ask(self._window):
             self.export_all_requested.emit(_with_suffix(path, ".json"))
+
+    def export_examples(self) -> None:
+        """Ask what examples for training shall be, then where they go."""
+        from ui.training_dialog import TrainingDialog  # so that the window starts fast
+
+        dialog = TrainingDialog(self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.chosen.connect(self._on_examples)
+        dialog.open()
+
+    def _on_examples(self, choice: TrainingChoice) -> None:
+        if path := ExamplesFile.ask(self._window):
+            self.examples_requested.emit(choice, path if path.endswith(".jsonl") else f"{path}.jsonl")
 
 
 def _with_suffix(path: str, suffix: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ui import formats
 from ui.i18n import tr, trn
@@ -75,3 +75,16 @@ def empty(n_empty: int) -> str:
         n_empty,
         n_text=formats.number(n_empty),
     )
+
+
+def left_out(counts: Iterable[tuple[str, int]]) -> list[str]:
+    """What did not become an example for training, a line for each reason."""
+    names = {
+        "no_answer": tr("without a whole answer"),
+        "too_short": tr("too short"),
+        "too_long": tr("too long"),
+        "low_rating": tr("with a bad rating"),
+        "unsure": tr("of an unsure model"),
+        "near_duplicate": tr("nearly the same as another"),
+    }
+    return [tr("left out: {n} {reason}", n=formats.number(n), reason=names[reason]) for reason, n in counts]

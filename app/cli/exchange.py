@@ -15,7 +15,7 @@ from app.console import Console
 from app.errors import BadUsage, Interrupted
 from app.exchanging import ImportReport
 from app.services import Services
-from storage.exchange.exporters.fine_tuning import Quality, Selection
+from storage.exchange.exporters.fine_tuning import Quality
 from ui import exchange_words, formats
 from ui.i18n import tr, trn
 
@@ -92,7 +92,8 @@ def export(arguments: argparse.Namespace, services: Services, console: Console) 
     words = trn("{n} conversation", "{n} conversations", n_written, n_text=formats.number(n_written))
     console.out(f"{path}  {words}\n")
     if selection is not None:
-        _print_left_out(selection, console)
+        for line in exchange_words.left_out(selection.left_out.items()):
+            console.out(f"  {line}\n")
     return 0
 
 
@@ -145,19 +146,6 @@ def _quality(arguments: argparse.Namespace) -> Quality:
         min_rating=arguments.min_rating,
         max_entropy_bits=arguments.max_entropy,
     )
-
-
-def _print_left_out(selection: Selection, console: Console) -> None:
-    names = {
-        "no_answer": tr("without a whole answer"),
-        "too_short": tr("too short"),
-        "too_long": tr("too long"),
-        "low_rating": tr("with a bad rating"),
-        "unsure": tr("of an unsure model"),
-        "near_duplicate": tr("nearly the same as another"),
-    }
-    for reason, n in selection.left_out.items():
-        console.out(f"  {tr('left out: {n} {reason}', n=formats.number(n), reason=names[reason])}\n")
 
 
 def _print_report(report: ImportReport, console: Console, *, is_trial: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
@@ -11,9 +12,13 @@ from app.bridge import Bridge, Latest
 from app.errors import Interrupted
 from app.exchanging import ImportReport
 from app.services import Services
+from storage.exchange.exporters.fine_tuning import Quality, Selection
 from ui import exchange_words, formats
-from ui.i18n import tr
+from ui.i18n import tr, trn
 from ui.values import Notice, NoticeLevel
+
+if TYPE_CHECKING:
+    from ui.training_dialog import TrainingChoice
 
 STOP = "stop_import"
 """What the notice of a running import emits when its button is pressed."""
@@ -89,6 +94,36 @@ class ExchangeController(QObject):
             lambda _n_written: self._tell_exported(path),
             self.failed.emit,
         )
+
+    def export_examples(self, choice: TrainingChoice, path: str) -> None:
+        """Write examples for training; the person has agreed to replace a file that is there."""
+        quality = Quality(
+            choice.min_characters,
+            choice.max_characters,
+            choice.similarity,
+            choice.min_rating,
+            choice.max_entropy_bits,
+        )
+
+        def work() -> Selection:
+            return exchanging.export_examples(
+                self._storage,
+                None,
+                choice.shape,
+                quality,
+                Path(path),
+                with_reasoning=choice.with_reasoning,
+                overwrite=True,
+            )
+
+        def done(selection: Selection) -> None:
+            n = selection.n_written
+            count = trn("{n} example.", "{n} examples.", n, n_text=formats.number(n))
+            detail = "\n".join(exchange_words.left_out(selection.left_out.items()))
+            words = f"{tr('Exported to {path}.', path=path)} {count}"
+            self.told.emit(Notice("info" if n else "warning", words, detail=detail))
+
+        self._bridge.run(work, done, self.failed.emit)
 
     def _tell_progress(self, n_read: int) -> None:
         if self._is_running:

@@ -40,6 +40,7 @@ from ui.i18n import tr
 from ui.knowledge.collections_dialog import CollectionsDialog
 from ui.knowledge.passages_dialog import PassagesDialog
 from ui.main_window import MainWindow
+from ui.training_dialog import TrainingDialog
 from ui.trash_dialog import TrashDialog
 from ui.values import Choices, Notice, StreamUpdate
 
@@ -420,6 +421,11 @@ def _compare(window: MainWindow) -> None:
     dialog.show()
 
 
+def _training(window: MainWindow) -> None:
+    _chat(window)
+    TrainingDialog(window).show()
+
+
 SCENES: dict[str, Callable[[MainWindow], None]] = {
     "chat": _chat,
     "thinking": _thinking,
@@ -456,6 +462,7 @@ SCENES: dict[str, Callable[[MainWindow], None]] = {
     "requests": _requests,
     "conversation-settings": _conversation_settings,
     "care": _care,
+    "training": _training,
     "care-at-work": _care_at_work,
     "thought": _thought,
     "rerun": _rerun,

@@ -15,6 +15,7 @@ from app.controllers.exchange import STOP, ExchangeController
 from app.paths import Paths
 from app.services import Services
 from tests.helpers.exports import SAMPLES
+from ui.training_dialog import TrainingChoice
 from ui.values import Notice
 
 
@@ -100,3 +101,18 @@ def test_exports_land_where_they_were_wanted(exchange: Exchange, tmp_path: Path,
     assert len(json.loads(everything.read_text("utf-8"))) == 1
     with qtbot.waitSignal(exchange.controller.failed):
         exchange.controller.export(1, "json", str(tmp_path / "gone" / "x.json"))
+
+
+def test_examples_for_training_are_written_and_what_was_left_out_is_told(
+    exchange: Exchange, tmp_path: Path, qtbot: QtBot
+) -> None:
+    exchange.bring(SAMPLES / "open_webui.json")
+    path = tmp_path / "examples.jsonl"
+    for least, n_written in ((1, 2), (10, 1)):
+        with qtbot.waitSignal(exchange.controller.told):
+            exchange.controller.export_examples(
+                TrainingChoice("openai", least, 0, 0.8, 1, None, False), str(path)
+            )
+        assert len(path.read_text("utf-8").splitlines()) == n_written
+    assert exchange.told[-1].sentence == f"Exported to {path}. 1 example."
+    assert exchange.told[-1].detail == "left out: 1 too short"

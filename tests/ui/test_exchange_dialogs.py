@@ -7,7 +7,15 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.helpers import window_samples as samples
-from ui.exchange_dialogs import ExchangeDialogs, ExportAllFile, ExportFile, ImportFile, ImportFolder
+from ui.exchange_dialogs import (
+    ExamplesFile,
+    ExchangeDialogs,
+    ExportAllFile,
+    ExportFile,
+    ImportFile,
+    ImportFolder,
+)
+from ui.training_dialog import TrainingChoice, TrainingDialog
 
 
 @pytest.fixture
@@ -93,3 +101,22 @@ def test_what_was_chosen_is_asked_for(
     with qtbot.waitSignal(dialogs.export_all_requested) as blocker:
         dialogs.export_all()
     assert blocker.args == ["/out/all.json"]
+
+
+def test_examples_for_training_are_what_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, qtbot: QtBot, dialogs: ExchangeDialogs
+) -> None:
+    monkeypatch.setattr(ExamplesFile, "ask", lambda _parent: "/out/examples")
+    dialogs.export_examples()
+    (dialog,) = dialogs._window.findChildren(TrainingDialog)
+    assert dialog.choice() == TrainingChoice("openai", 1, 0, 0.8, 1, None, False)
+    assert dialog.entropy_field.text() == "any"
+    dialog.shape_box.setCurrentIndex(1)
+    dialog.entropy_field.setValue(1.5)
+    dialog.rating_box.setChecked(False)
+    with qtbot.waitSignal(dialogs.examples_requested) as blocker:
+        dialog.export_button.click()
+    assert blocker.args == [
+        TrainingChoice("sharegpt", 1, 0, 0.8, None, 1.5, False),
+        "/out/examples.jsonl",
+    ]
