@@ -40,8 +40,24 @@ def bar(sizes: Sequence[int], free_bytes: int, n_columns: int) -> str:
     return f"[{letters[:n_columns].ljust(n_columns, _FREE)}]{'!' if len(letters) > n_columns else ' '}"
 
 
-def context_reason(name: str) -> str:
-    """Why a context has its length, see `model_manager.best_fit.ContextReason`."""
+def context(reason: str, n_tokens: int, fits_tokens: int, trained_tokens: int) -> str:
+    """Why a context has its length, and how long another may be.
+
+    Args:
+        reason: See `model_manager.best_fit.ContextReason`.
+        n_tokens: Its length.
+        fits_tokens: The longest that would fit; no more than the model was trained for.
+        trained_tokens: That; 0 where its file does not say.
+    """
+    words = _reason(reason)
+    if 0 < trained_tokens < n_tokens:
+        return tr("{why}; it was trained for {n} tokens", why=words, n=formats.number(trained_tokens))
+    if fits_tokens > n_tokens:
+        return tr("{why}; up to {n} tokens fit", why=words, n=formats.number(fits_tokens))
+    return words
+
+
+def _reason(name: str) -> str:
     if name == "asked":
         return tr("as you asked")
     if name == "smaller_values":

@@ -91,11 +91,17 @@ def _print_plan(judged: Judged, console: Console) -> None:
         n=formats.number(judged.context.n_ctx_tokens),
         type=judged.context.cache_type_k,
     )
+    why = fit_words.context(
+        judged.context_reason,
+        judged.context.n_ctx_tokens,
+        found.fits_ctx_tokens,
+        judged.model.header.n_ctx_train_tokens,
+    )
     print_table(
         console,
         [
             [tr("placement"), fit_words.plan(plan.reason, plan.n_cpu_expert_layers, plan.n_gpu_layers)],
-            [tr("context"), f"{context}: {fit_words.context_reason(judged.context_reason)}"],
+            [tr("context"), f"{context}: {why}"],
             [tr("rows at once"), formats.number(plan.n_batch_tokens)],
             [
                 tr("parameters"),

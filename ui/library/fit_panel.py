@@ -122,7 +122,12 @@ class FitPanel(QFrame):
             tr(
                 "Loaded: {plan}. Context: {context}. {active} of {total} parameters work on each token.",
                 plan=plan,
-                context=fit_words.context_reason(figures.context_reason),
+                context=fit_words.context(
+                    figures.context_reason,
+                    figures.n_ctx_tokens,
+                    figures.fits_ctx_tokens,
+                    max(figures.ctx_choices, default=0),
+                ),
                 active=formats.count(figures.active_params),
                 total=formats.count(figures.total_params),
             )

@@ -15,3 +15,11 @@ def test_the_rate_of_what_pages_is_said() -> None:
     words = fit_words.verdict("pages", 20 * 10**9, 4 * 10**9, 0, 1.5)
     assert "1.5 tokens/s" in words
     assert "slowly" in fit_words.verdict("pages", 20 * 10**9, 4 * 10**9, 0)
+
+
+def test_a_context_says_how_long_another_may_be() -> None:
+    assert fit_words.context("usual", 8192, 65536, 131072) == "the usual length; up to 65,536 tokens fit"
+    assert fit_words.context("smaller_values", 8192, 8192, 131072) == "in half the size, so that it fits"
+    beyond = fit_words.context("asked", 262144, 131072, 131072)
+    assert beyond == "as you asked; it was trained for 131,072 tokens"
+    assert fit_words.context("asked", 4096, 0, 0) == "as you asked"
