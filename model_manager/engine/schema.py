@@ -55,7 +55,6 @@ _WORDS_OF: Final[Mapping[str, frozenset[str]]] = {
     "string": frozenset(("minLength", "maxLength", "pattern", "format")),
     "number": frozenset(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")),
 }
-_GENERAL: Final = frozenset(("type", "$ref", "allOf", "anyOf", "oneOf", "const", "enum"))
 _REFUSED: Final = frozenset(
     (
         *("not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies", "contains"),

@@ -23,7 +23,6 @@ from model_manager.engine.tool_calls import (
 from model_manager.engine.tool_formats import ArgumentForm, ToolFormat
 
 _ATTRIBUTE: Final = re.compile(r'([\w:-]+)="([^"]*)"')
-MAX_VALUE_CHARS: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)

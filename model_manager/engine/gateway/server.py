@@ -20,7 +20,6 @@ from model_manager.errors import CannotListen
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORT: Final = 8733
 _BACKLOG: Final = 128
 _MOST_CONNECTIONS: Final = 512
 # What a client that does not read may leave in the kernel; together with uvicorn's 64 KiB that is its share.
