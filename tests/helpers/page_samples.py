@@ -157,7 +157,7 @@ def _figures(machine: Machine, plan: FitPlan, verdict: str, places: Places) -> F
         total_bytes=total_bytes,
         verdict=verdict,
         over_bytes=over_bytes,
-        fits_ctx_tokens=65_536,
+        fits_ctx_tokens=0 if over_bytes else 65_536,
         plan_reason=plan.reason,
         n_cpu_expert_layers=plan.n_cpu_expert_layers,
         n_gpu_layers=plan.n_gpu_layers,

@@ -361,3 +361,16 @@ def test_what_the_header_says_replaces_the_guess_in_the_list(page: DiscoverPage)
     assert badges() == ["recommended here", "tight"]
     view.show_fit(replace(samples.FIT, verdict="does_not_fit", context_reason="asked"))
     assert badges() == ["recommended here", "tight"], "that is about another context"
+
+
+def test_the_legend_of_the_bar_has_room_in_a_window_made_narrow(qtbot: QtBot, page: DiscoverPage) -> None:
+    page.open_page(samples.REPO)
+    page.hub_page.show_page(samples.HUB_PAGE)
+    page.hub_page.show_fit(samples.FIT)
+    bar = page.hub_page.fit_panel.bar
+    heights = set()
+    for width in (900, 620, 480, 900):
+        page.resize(width, 700)
+        qtbot.waitUntil(lambda: bar.height() == bar.heightForWidth(bar.width()))
+        heights.add(bar.height())
+    assert len(heights) > 1
