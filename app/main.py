@@ -141,11 +141,10 @@ def _upgrade(path: Path) -> None:
 
 def _way_back(backups: Backups, error: StorageError) -> BackupContent | None:
     """The database cannot be opened: offer the newest backup that can; None where there is none, or a no."""
-    found = newest_sound(backups) if isinstance(error, DatabaseCorrupt) else None
-    if found is None:
-        QMessageBox.critical(None, "Coterie", sentence(error))
-        return None
-    return found if WayBack.ask(sentence(error), found) else None
+    if isinstance(error, DatabaseCorrupt) and (found := newest_sound(backups)) is not None:
+        return found if WayBack.ask(str(error.path), found) else None
+    QMessageBox.critical(None, "Coterie", sentence(error))
+    return None
 
 
 def _put_back(backups: Backups, path: Path) -> Notice:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from PySide6.QtWidgets import QMessageBox
 
+from ui import theme
 from ui.care import words
 from ui.care.values import BackupContent
 from ui.i18n import tr
@@ -15,17 +16,19 @@ class WayBack:
     """A question without a window behind it."""
 
     @classmethod
-    def ask(cls, problem: str, newest: BackupContent) -> bool:
+    def ask(cls, database: str, newest: BackupContent) -> bool:
         """Wait for an answer.
 
         Args:
-            problem: What is wrong, as a sentence.
+            database: Its path.
             newest: The newest backup that is whole.
 
         Returns:
             Whether the backup shall take the database's place.
         """
-        box = QMessageBox(QMessageBox.Icon.Critical, tr("Coterie"), problem)
+        theme.apply()
+        words_of_it = tr("The database {path} is damaged.", path=database)
+        box = QMessageBox(QMessageBox.Icon.NoIcon, tr("Coterie"), words_of_it)
         box.setInformativeText(
             tr("There is a backup that is whole.")
             + " "
