@@ -52,6 +52,7 @@ def _text(path: Path) -> str:
     try:
         if not path.is_file() or path.stat().st_size > _MAX_BYTES:
             return ""
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
+        return "" if "\0" in text else text  # such a file is none of these, and no path has one
     except (OSError, ValueError):
         return ""

@@ -36,8 +36,6 @@ def confined(path: Path, root: Path) -> SkipReason | None:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return "broken_link" if os.path.islink(path) else "missing_file"
         return "unreadable"
-    except ValueError:  # no file can have a name with a null byte
-        return "missing_file"
     if not Path(real).is_relative_to(os.path.realpath(root)):
         return "outside"
     # A pipe or a device with such a name would hang, or worse, whoever opens it.

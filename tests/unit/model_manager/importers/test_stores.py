@@ -202,7 +202,7 @@ def test_jan_names_models_after_their_folders(home: Path, library: Library, tmp_
         "linked": "added",
         "evil": "outside",
         "empty": "bad_manifest",
-        "nul": "missing_file",
+        "nul": "bad_manifest",
     }
     assert library.get("owner/tiny-Q4").sha256 == (digest,)
     assert library.get("linked").paths == (linked,)
