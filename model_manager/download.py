@@ -159,7 +159,7 @@ class Download:
         size_bytes = None if not sizes or None in sizes else sum(size or 0 for size in sizes)
         is_verifying = transfer is not None and transfer.is_verifying
         rate = self._rate(received_bytes) if transfer is not None else None
-        is_done = self.status == "done"
+        is_done = self.status == "done" and len(self.finished_sha256) == len(self.paths) > 0
         return DownloadSnapshot(
             id=self.id,
             ref=self.ref,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from model_manager import failures
 from model_manager.download import ACTIVE, Download
+from model_manager.download_plan import from_plan, to_plan
 from model_manager.errors import CannotWrite, FileInUse, ModelManagerError, TransferCancelled
 from model_manager.filenames import safe_paths_in
 from model_manager.pace import Pace
@@ -234,12 +235,11 @@ class Downloads:
         status = cast("DownloadStatus", "cancelled" if was_cancelling else row.status)
         if status in ACTIVE:
             status = "queued"
-        plan = row.plan
-        download = Download(row.id, row.ref, plan.get("name", row.name), status)
-        if plan.get("files"):
-            files = tuple(DownloadFile(**file) for file in plan["files"])
-            download.plan(DownloadItem(download.name, files), self._models_dir)
-            download.finished_sha256 = list(plan.get("finished", ()))
+        download = Download(row.id, row.ref, row.name, status)
+        planned = from_plan(row.plan)
+        if planned is not None:
+            item, download.finished_sha256 = planned
+            download.plan(item, self._models_dir)
             download.count_files()
         if row.error and status == "failed":
             download.error = failures.decode(row.error)
@@ -382,12 +382,7 @@ class Downloads:
 
     def _save_plan(self, download: Download) -> None:
         assert download.item is not None
-        plan = {
-            "name": download.item.name,
-            "files": [asdict(file) for file in download.item.files],
-            "finished": download.finished_sha256,
-        }
-        self._store.update(download.id, plan=plan)
+        self._store.update(download.id, plan=to_plan(download.item, download.finished_sha256))
 
     def _discard_files(self, download: Download) -> None:
         try:

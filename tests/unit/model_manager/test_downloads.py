@@ -95,6 +95,34 @@ def make(hub_server: HubServer, store: MemoryStore, tmp_path: Path) -> Iterator[
     http.close()
 
 
+FILE = {"url": "http://127.0.0.1:9/m.gguf", "path": "o/r/m.gguf", "size_bytes": 5, "sha256": None}
+
+
+@pytest.mark.parametrize("status", ["queued", "paused", "done", "failed", "cancelling"])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"files": [{"x": 1}]},
+        {"files": "x"},
+        {"files": 7},
+        {"name": 5, "files": []},
+        {"files": [FILE | {"path": "../../evil.gguf"}]},
+        {"files": [FILE | {"path": 7, "url": None}]},
+        {"name": None, "files": [FILE | {"size_bytes": "a", "sha256": 3, "new": True}], "finished": [None]},
+    ],
+)
+def test_plan_that_makes_no_sense_is_made_anew(
+    make, store: MemoryStore, tmp_path: Path, status: str, plan: dict[str, Any]
+) -> None:
+    store.rows[1] = DownloadRecord(1, "tests/Model1", "tests/Model1", status, plan)
+    downloads = make(limits=lambda: DownloadLimits(n_files=1))
+    snapshot = downloads.wait(1)
+    assert snapshot.name
+    if status == "queued" and "new" not in str(plan):
+        assert snapshot.status == "done"
+        assert (tmp_path / "models" / "tests" / "Model1").is_dir()
+
+
 def stall(server: HubServer, times: int = -1) -> None:
     server.misbehave("body", times=times, stall_after=SIZE // 2)
 
