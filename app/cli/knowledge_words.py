@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from app.cli.conversation_json import MARKS
@@ -101,7 +102,8 @@ def report_lines(report: Report, collection: Collection) -> list[str]:
     ]
     if report.is_cancelled:
         stopped = tr(
-            "Stopped; what was done stays. `coterie knowledge refresh {name}` goes on.", name=collection.name
+            "Stopped; what was done stays. `coterie knowledge refresh {name}` goes on.",
+            name=_typed(collection),
         )
         lines.append(stopped)
     elif collection.model is None:
@@ -156,7 +158,7 @@ def snippet_of(hit: FoundPassage, text: str, *, marks: bool) -> str:
 
 def words_only_sentence(found: Found) -> str:
     """What was not searched by meaning, why, and what to do; empty where everything was."""
-    name = found.collection.name
+    name = _typed(found.collection)
     match found.words_only:
         case "no_model":
             return _no_model(found.collection)
@@ -185,7 +187,7 @@ def _no_model(collection: Collection) -> str:
     return tr(
         "Words alone are searched: the collection has no embedding model."
         " `coterie knowledge refresh {name} --model MODEL` adds search by meaning.",
-        name=collection.name,
+        name=_typed(collection),
     )
 
 
@@ -195,7 +197,7 @@ def _unfinished(collection: Collection) -> str:
         " `coterie knowledge refresh {name}` goes on.",
         n=collection.n_vectors,
         total=collection.n_passages,
-        name=collection.name,
+        name=_typed(collection),
     )
 
 
@@ -207,3 +209,8 @@ def _passage_json(passage: Passage) -> dict[str, Any]:
         "line_end": passage.line_end,
         "text": passage.text,
     }
+
+
+def _typed(collection: Collection) -> str:
+    """Its name as it is typed behind a command."""
+    return shlex.quote(collection.name)

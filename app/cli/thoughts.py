@@ -75,8 +75,10 @@ def thoughts(arguments: argparse.Namespace, services: Services, console: Console
             thought.model_name,
             formats.number(thought.reasoning_tokens),
             "-" if thought.reasoning_ms is None else f"{formats.decimal(thought.reasoning_ms / 1000)} s",
+            "-" if thought.tokens_per_s is None else formats.decimal(thought.tokens_per_s),
             "-" if thought.share is None else f"{formats.decimal(100 * thought.share, 0)} %",
             printable(thought.effort or "-"),
+            "-" if thought.think_budget_tokens is None else formats.number(thought.think_budget_tokens),
             thought.thinking_ended_by or "-",
             thought.title or tr("Untitled"),
         ]
@@ -89,12 +91,14 @@ def thoughts(arguments: argparse.Namespace, services: Services, console: Console
             tr("Model"),
             tr("Tokens"),
             tr("Time"),
+            tr("Tokens/s"),
             tr("Share"),
             tr("Effort"),
+            tr("Budget"),
             tr("Ended by"),
             tr("Title"),
         ]
-        print_table(console, [head, *rows], right=(0, 3, 4, 5))
+        print_table(console, [head, *rows], right=(0, 3, 4, 5, 6, 8))
     return 0
 
 

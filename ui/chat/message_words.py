@@ -24,7 +24,7 @@ def thinking(message: Message, live: StreamUpdate | None) -> str:
         head = tr("Thinking… {time}", time=time) if time else tr("Thinking…")
     else:
         head = tr("Thought for {time}", time=time) if time else tr("Thought")
-    rest = [_thinking_rate(tokens, seconds), _thinking_end(generation)] if live is None else []
+    rest = [_thinking_rate(tokens, seconds), *_how_thinking_went(generation)] if live is None else []
     return " · ".join(part for part in (head, _count(tokens), *rest) if part)
 
 
@@ -32,10 +32,17 @@ def _thinking_rate(tokens: int | None, seconds: float | None) -> str:
     return tr("{rate} tokens/s", rate=formats.decimal(tokens / seconds)) if tokens and seconds else ""
 
 
-def _thinking_end(generation: Generation | None) -> str:
-    """What ended it, where that was not the model."""
-    match generation.thinking_ended_by if generation else None:
-        case "budget" if generation and generation.think_budget_tokens:
+def _how_thinking_went(generation: Generation | None) -> tuple[str, str]:
+    """How hard the model was asked to think, and what ended it, where that was not the model."""
+    if generation is None:
+        return "", ""
+    effort = tr("effort {level}", level=generation.effort) if generation.effort else ""
+    return effort, _thinking_end(generation)
+
+
+def _thinking_end(generation: Generation) -> str:
+    match generation.thinking_ended_by:
+        case "budget" if generation.think_budget_tokens:
             return tr("ended by the budget of {n}", n=formats.number(generation.think_budget_tokens))
         case "budget":
             return tr("ended by the budget")

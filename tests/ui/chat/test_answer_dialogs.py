@@ -100,6 +100,9 @@ def test_two_versions_stand_side_by_side(qtbot: QtBot) -> None:
 )
 def test_what_ended_the_thinking_is_told(ended_by: str | None, budget: int | None, words: str) -> None:
     made = replace(MADE, thinking_ended_by=ended_by, think_budget_tokens=budget)
+    asked = replace(made, effort="low", thinking_ended_by=None)
+    told = message_words.thinking(replace(make_message(2, reasoning="Hm."), generation=asked), None)
+    assert told.endswith("50.0 tokens/s · effort low")
     told = message_words.thinking(replace(make_message(2, reasoning="Hm."), generation=made), None)
     assert told.startswith("Thought for 4 s · 200 tokens · 50.0 tokens/s")
     assert words in told.rpartition(" · ")[2]
