@@ -61,6 +61,7 @@ class ConversationsWiring(QObject):
             "Choose a model",
             [
                 Command(marked("Folders…"), (), self._open_folders),
+                Command(marked("Show the archive"), (), self._show_archive),
                 Command(marked("Trash…"), (), self._open_trash),
             ],
         )
@@ -128,6 +129,10 @@ class ConversationsWiring(QObject):
         dialog.remove_requested.connect(self._conversations.remove_folder)
         self._conversations.list_folders()
         dialog.open()
+
+    def _show_archive(self) -> None:
+        self._window.sidebar.show()
+        self._window.sidebar.search_box.show_archive()
 
     def _open_trash(self) -> None:
         dialog = TrashDialog(int(self._services.setting("trash_days")), self._window)

@@ -107,6 +107,13 @@ class SearchBox(QWidget):
             self._panel.changed.connect(self._on_filtered)
         return self._panel
 
+    def show_archive(self) -> None:
+        """Limit the list to what is archived, and to nothing else."""
+        self.field.clear()
+        panel = self.panel()
+        panel.clear()
+        panel.archive_box.setChecked(True)
+
     def clear_filter(self) -> None:
         """Leave nothing out."""
         if self._panel is not None:

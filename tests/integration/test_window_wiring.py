@@ -214,6 +214,12 @@ def test_conversations_are_put_in_order_and_answers_rated(coterie: Coterie, qtbo
     dialog.close()
     # The archive, and back by the notice.
     assert [found.id for found in shelve("archive")] == [first]
+    with qtbot.waitSignal(conversations.listed) as listed:
+        coterie.window.commands.action("Show the archive").trigger()
+    assert [found.id for found in listed.args[0]] == [second]
+    assert sidebar.search_box.summary_label.text() == "archived"
+    with qtbot.waitSignal(conversations.listed):
+        sidebar.search_box.clear_filter()
     bar = coterie.window.page.notice_bar
     qtbot.waitUntil(lambda: "archive" in bar.sentence_label.text())
     with qtbot.waitSignal(conversations.listed) as listed:
