@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -37,7 +38,9 @@ class _Parser(argparse.ArgumentParser):
     """Raises instead of writing and ending: a command may run for another process."""
 
     def error(self, message: str) -> NoReturn:
-        raise BadUsage(f"{self.format_usage()}{self.prog}: {message}")
+        # argparse calls a value by the function of ours that did not take it.
+        words = re.sub(r"invalid _\w+ value", "invalid value", message)
+        raise BadUsage(f"{self.format_usage()}{self.prog}: {words}")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise HelpWanted(message or "")

@@ -103,3 +103,16 @@ def test_help_is_an_answer(argv: list[str], text: str) -> None:
 def test_inspect_wants_an_answer_and_one_thing(argv: list[str]) -> None:
     with pytest.raises(BadUsage):
         parse(argv)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["models", "tune", "m", "--seconds", "x"],
+        ["serve", "--port", "x"],
+        ["adapters", "add", "m", "f", "--scale", "x"],
+    ],
+)
+def test_a_value_that_cannot_be_is_said_without_names_of_functions(argv: list[str]) -> None:
+    with pytest.raises(BadUsage, match=r": invalid value: 'x'$"):
+        parse(argv)
