@@ -145,11 +145,13 @@ class UnknownExport(StorageError):
 
     Attributes:
         path: The file.
+        is_cut_off: It is JSON that ends within its first conversation.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, is_cut_off: bool = False) -> None:
         super().__init__(str(path))
         self.path = path
+        self.is_cut_off = is_cut_off
 
 
 class ForeignDatabaseUnreadable(StorageError):

@@ -125,6 +125,12 @@ def _archive_refused(error: storage.ArchiveRefused) -> str:
 
 
 def _unknown_export(error: storage.UnknownExport) -> str:
+    if error.is_cut_off:
+        return tr(
+            "“{path}” ends in the middle of its first conversation, so nothing of it can be read."
+            " Export or download it again.",
+            path=error.path,
+        )
     return tr(
         "“{path}” holds no conversations of a known format. "
         "Import the file, zip or folder that the other program exported, unchanged.",

@@ -114,9 +114,14 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file of an archive or folder that holds no conversations."""
+    """A file of an archive or folder that holds no conversations.
+
+    Attributes:
+        is_cut_off: It ends within its first value.
+    """
 
     where: str
+    is_cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

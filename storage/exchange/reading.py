@@ -92,7 +92,7 @@ def read(path: Path) -> Iterator[Item]:
         UnknownExport: Nothing in it was recognized; raised at the end.
         OSError: It cannot be read at all.
     """
-    is_recognized = False
+    is_recognized = is_cut_off = False
     with ExitStack() as opened:
         files = opened.enter_context(members(path))
         is_alone = len(files) == 1 and files[0].path == path
@@ -101,9 +101,15 @@ def read(path: Path) -> Iterator[Item]:
             files = [DiskFile(found, found.name) for found in beside if found.is_file()]
         for item in _of_files(files, is_alone=is_alone):
             is_recognized = is_recognized or isinstance(item, Recognized)
+            is_cut_off = is_alone and isinstance(item, Skipped) and item.is_cut_off
             yield item
     if not is_recognized:
-        raise UnknownExport(path)
+        raise UnknownExport(path, is_cut_off=is_cut_off and _begins_as_json(path))
+
+
+def _begins_as_json(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"[", b"{")
 
 
 def _of_files(files: Sequence[Member], *, is_alone: bool) -> Iterator[Item]:
@@ -153,7 +159,9 @@ def _of_json(name: str, source: ByteSource, beside: Files) -> Iterator[Item]:
     pending: list[Broken] = []
     session = _Sessions(name)
     n_broken = 0
+    is_cut_off = False
     for found in values(source):
+        is_cut_off = isinstance(found, BadValue) and found.is_rest and found.index == 0
         where = f"{name}, {found.index + 1}"
         if isinstance(found, Value) and isinstance(found.value, dict):
             is_session = llama_ui.begins_session(found.value)
@@ -183,7 +191,7 @@ def _of_json(name: str, source: ByteSource, beside: Files) -> Iterator[Item]:
             break
     yield from session.end()
     if importer is None:
-        yield Skipped(name)
+        yield Skipped(name, is_cut_off)
 
 
 def _importer_of(value: Mapping[str, Any]) -> Any:

@@ -68,6 +68,7 @@ ARGUMENTS: dict[str, Any] = {
     "store_name": "qwen3:8b",
     "where": "lmstudio",
     "detail": "../a",
+    "is_cut_off": False,
 }
 
 
@@ -218,3 +219,8 @@ def test_a_pattern_of_nothing_is_not_a_wrong_pattern() -> None:
 )
 def test_what_is_not_there_is_called_by_what_it_is(error: Exception, words: str) -> None:
     assert words in sentence(error)
+
+
+def test_an_export_that_was_cut_off_is_told_from_what_is_none() -> None:
+    words = {sentence(make(stores.UnknownExport, is_cut_off=is_cut_off)) for is_cut_off in (True, False)}
+    assert len(words) == 2

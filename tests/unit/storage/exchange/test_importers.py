@@ -510,8 +510,19 @@ def test_markup_stays_text(samples: Path, filing: Filing, store: Store) -> None:
 def test_what_is_no_export_is_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.json"
     path.write_bytes(data)
-    with pytest.raises(UnknownExport):
+    with pytest.raises(UnknownExport) as refused:
         list(read(path))
+    assert refused.value.is_cut_off == (data == b"[[[")
+
+
+def test_an_export_that_was_cut_off_in_its_first_conversation_is_told_as_such(
+    samples: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "conversations.json"
+    path.write_bytes((samples / "claude" / "conversations.json").read_bytes()[:700])
+    with pytest.raises(UnknownExport) as refused:
+        list(read(path))
+    assert refused.value.is_cut_off
 
 
 def test_a_database_of_another_program_is_refused(tmp_path: Path, store: Store) -> None:
