@@ -13,13 +13,11 @@ from app.services import Services
 from model_manager.types import ModelEntry
 from storage.records import Message
 from storage.store import Store
-from ui.chat.compare_dialog import CompareDialog
-from ui.chat.rerun_dialog import RerunDialog
 from ui.main_window import MainWindow
 
 
 class AnswersWiring(QObject):
-    """Opens the dialogs of an answer. Lives on the Qt thread.
+    """Opens the dialogs of an answer, imported at their first opening. Lives on the Qt thread.
 
     Signals:
         compared: Comparison.
@@ -57,12 +55,16 @@ class AnswersWiring(QObject):
         )
 
     def _open_rerun(self, message: Message) -> None:
+        from ui.chat.rerun_dialog import RerunDialog
+
         dialog = RerunDialog(message, [entry.name for entry in self._entries()], self._window)
         dialog.run_requested.connect(self._chat.rerun)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
     def _open_compare(self, message: Message) -> None:
+        from ui.chat.compare_dialog import CompareDialog
+
         dialog = CompareDialog(message.sibling_ids, message.id, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.wanted.connect(self.compare)

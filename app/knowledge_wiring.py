@@ -12,14 +12,15 @@ from model_manager.types import ModelEntry
 from storage.records import Conversation, Message
 from ui.commands import Command
 from ui.i18n import marked
-from ui.knowledge.collections_dialog import CollectionsDialog
-from ui.knowledge.passages_dialog import PassagesDialog
 from ui.knowledge.values import CitedPassage
 from ui.main_window import MainWindow
 
 
 class KnowledgeWiring(QObject):
-    """Connects what the window shows of documents. Lives on the Qt thread."""
+    """Connects what the window shows of documents. Lives on the Qt thread.
+
+    Its dialogs are imported at their first opening, so that the window starts fast.
+    """
 
     def __init__(
         self,
@@ -49,6 +50,8 @@ class KnowledgeWiring(QObject):
 
     def open_dialog(self) -> None:
         """Show the collections, of them the one that is used here."""
+        from ui.knowledge.collections_dialog import CollectionsDialog
+
         dialog = CollectionsDialog(self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         knowledge = self._knowledge
@@ -70,6 +73,8 @@ class KnowledgeWiring(QObject):
         self._knowledge.show(conversation.id if conversation else None, messages)
 
     def _open_passages(self, passages: Sequence[CitedPassage], number: int | None) -> None:
+        from ui.knowledge.passages_dialog import PassagesDialog
+
         dialog = PassagesDialog(passages, number, self._window)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()

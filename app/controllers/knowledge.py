@@ -81,8 +81,17 @@ class KnowledgeController(QObject):
         )
 
     def add(self, name: str, paths: Sequence[str]) -> None:
-        """Read files and folders into a collection, which is made if there is none."""
-        self._work(name, lambda: self._services.knowledge.add(name, [Path(path) for path in paths]).name)
+        """Read files and folders into a collection, which is made if there is none.
+
+        A conversation that is answered without documents is answered from these: that is what they are for.
+        """
+
+        def note() -> str:
+            kept = self._services.knowledge.add(name, [Path(path) for path in paths]).name
+            self._bridge.post(lambda: None if self.collection else self.choose(kept))
+            return kept
+
+        self._work(name, note)
 
     def refresh(self, name: str) -> None:
         """Read what is new or has changed, forget what is gone."""

@@ -39,6 +39,9 @@ def test_an_answer_from_documents(coterie: Coterie, qtbot: QtBot, tmp_path: Path
     dialog.close()
 
     button = window.page.composer.collection_button
+    assert button.text() == "notes", "what was added is used"
+    button.chosen.emit("")
+    assert knowledge.finder("Where?") is None
     button.chosen.emit("notes")
     with qtbot.waitSignal(knowledge.cited, timeout=TIMEOUT_MS) as cited:
         answer = coterie.ask("Where does honey come from?")

@@ -14,7 +14,8 @@ from ui.buttons import IconButton
 from ui.i18n import marked, tr
 
 _STANDARD = SamplingParams()
-_SEED_MAX = 2**31 - 1
+_SEED_MAX = 2**32 - 1
+_INT_MAX = 2**31 - 1  # of a QSpinBox
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +189,11 @@ class SamplingForm(QWidget):
 
     def _add_number(self, parameter: Parameter) -> None:
         editor: QSpinBox | QDoubleSpinBox
-        if parameter.step:
+        if parameter.step or parameter.highest > _INT_MAX:
             editor = QDoubleSpinBox(self)
-            editor.setDecimals(2)
+            editor.setDecimals(2 if parameter.step else 0)
             editor.setRange(parameter.lowest, parameter.highest)
-            editor.setSingleStep(parameter.step)
+            editor.setSingleStep(parameter.step or 1)
         else:
             editor = QSpinBox(self)
             editor.setRange(int(parameter.lowest), int(parameter.highest))
@@ -235,7 +236,7 @@ class SamplingForm(QWidget):
             elif isinstance(row.editor, QSpinBox):
                 row.editor.setValue(row.editor.minimum() if value is None else int(value))
             else:
-                row.editor.setValue(float(value))
+                row.editor.setValue(row.editor.minimum() if value is None else float(value))
             row.retranslate(self._default_text(key))
         self._is_filling = False
 
@@ -257,10 +258,9 @@ class SamplingForm(QWidget):
         editor = self.rows[key].editor
         if isinstance(editor, QComboBox):
             return editor.currentData()
-        if isinstance(editor, QDoubleSpinBox):
-            return round(editor.value(), 2)
-        is_none = self._parameters[key].none_text and editor.value() == editor.minimum()
-        return None if is_none else editor.value()
+        if self._parameters[key].none_text and editor.value() == editor.minimum():
+            return None
+        return round(editor.value(), 2) if self._parameters[key].step else int(editor.value())
 
     def _on_reset(self, key: str) -> None:
         self._own.pop(key, None)

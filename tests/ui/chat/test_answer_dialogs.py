@@ -19,7 +19,7 @@ from ui.chat.transcript import Transcript
 
 MADE = Generation(
     "model-a",
-    parameters={"seed": 7, "temperature": 0.5, "max_tokens": None, "stop": []},
+    parameters={"seed": 2**32 - 2, "temperature": 0.5, "max_tokens": None, "stop": []},
     reasoning_tokens=200,
     reasoning_ms=4000.0,
     think_budget_tokens=200,
@@ -55,6 +55,7 @@ def test_a_rerun_begins_with_how_the_answer_was_made(qtbot: QtBot) -> None:
     dialog = RerunDialog(message, ["model-b", "model-a"])
     qtbot.addWidget(dialog)
     assert dialog.models.currentText() == "model-a"
+    assert dialog.form.rows["seed"].editor.value() == 2**32 - 2  # type: ignore[union-attr]  # no QComboBox
     dialog.models.setCurrentText("model-b")
     dialog.form.rows["seed"].editor.setValue(9)  # type: ignore[union-attr]  # a QSpinBox
     with qtbot.waitSignal(dialog.run_requested) as asked:
