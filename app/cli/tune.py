@@ -17,7 +17,7 @@ from app.keep_awake import keep_awake
 from app.services import Services
 from app.words import sentence
 from model_manager.engine.client import Cancel
-from model_manager.tuning import Speed, Trial, Tuning
+from model_manager.tuning import WORTHWHILE, Speed, Trial, Tuning
 from ui import tuning_words
 from ui.i18n import tr
 
@@ -85,6 +85,8 @@ def _trial_words(trial: Trial) -> str:
         return f"{changes} — {sentence(trial.error)}"
     speed = tuning_words.speed(trial.speed.prefill_tokens_per_s, trial.speed.decode_tokens_per_s)
     verdict = tr("taken") if trial.is_taken else tr("not taken")
+    if not trial.is_taken and trial.gain >= WORTHWHILE:
+        verdict = tr("not taken: its measurements disagree")
     return f"{changes} — {speed}, {trial.gain:.2f} x, {verdict}"
 
 
