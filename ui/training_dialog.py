@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDialog,
     QDoubleSpinBox,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui import theme
+from ui.forms import add_row, new_form
 from ui.i18n import marked, tr
 
 Shape = Literal["openai", "sharegpt"]
@@ -62,7 +62,6 @@ class TrainingDialog(QDialog):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._labels: list[tuple[QLabel, str]] = []
         self.words = QLabel()
         self.words.setWordWrap(True)
         self.words.setProperty("muted", True)
@@ -105,11 +104,7 @@ class TrainingDialog(QDialog):
         )
 
     def _build(self) -> None:
-        form = QFormLayout()
-        form.setHorizontalSpacing(16)
-        form.setVerticalSpacing(theme.SPACING)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        form = new_form()
         for text, field in (
             (marked("Format"), self.shape_box),
             (marked("Characters of the answers, at least"), self.least_field),
@@ -117,10 +112,7 @@ class TrainingDialog(QDialog):
             (marked("Leave out what is like another by"), self.similarity_field),
             (marked("Bits a token was chosen with, at most"), self.entropy_field),
         ):
-            label = QLabel()
-            label.setBuddy(field)
-            form.addRow(label, field)
-            self._labels.append((label, text))
+            add_row(form, text, field)
         buttons = QHBoxLayout()
         buttons.addStretch(1)
         buttons.addWidget(self.cancel_button)
@@ -151,9 +143,6 @@ class TrainingDialog(QDialog):
         self.words.setText(
             tr("Each conversation becomes one example: the shown branch up to its last whole answer.")
         )
-        for label, text in self._labels:
-            label.setText(tr(text))
-            label.buddy().setAccessibleName(tr(text))
         for field in (self.most_field, self.entropy_field):
             field.setSpecialValueText(tr(_ANY))
         self.rating_box.setText(tr("Leave out answers that were rated badly"))

@@ -8,9 +8,7 @@ from typing import Any
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
-    QFormLayout,
     QFrame,
-    QLabel,
     QScrollArea,
     QSpinBox,
     QVBoxLayout,
@@ -20,6 +18,7 @@ from PySide6.QtWidgets import (
 from ui import theme
 from ui.care.backups_form import BackupsForm
 from ui.care.space_form import SpaceForm
+from ui.forms import add_heading, add_row, new_form
 from ui.i18n import marked, tr, trn
 from ui.notice_bar import NoticeBar
 
@@ -41,7 +40,6 @@ class CareDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._is_filling = False
-        self._labels: list[tuple[QLabel, str]] = []
         self.notice_bar = NoticeBar()
         self.backups = BackupsForm()
         self.space = SpaceForm()
@@ -53,14 +51,19 @@ class CareDialog(QDialog):
         column = QVBoxLayout(inside)
         column.setContentsMargins(20, 16, 20, 16)
         column.setSpacing(theme.SPACING)
-        self._heading(column, marked("Backups"))
+        schedule, trash = new_form(), new_form()
+        for form, text, field in (
+            (schedule, marked("Back up by itself every"), self.every_field),
+            (schedule, marked("Keep of these"), self.kept_field),
+            (trash, marked("Delete for good after"), self.trash_field),
+        ):
+            add_row(form, text, field, label_width=150)
+        add_heading(column, marked("Backups"))
         column.addWidget(self.backups)
-        schedule = self._form(column)
-        self._add(schedule, marked("One by itself every"), self.every_field)
-        self._add(schedule, marked("Of these, keep"), self.kept_field)
-        self._heading(column, marked("Trash"))
-        self._add(self._form(column), marked("Delete for good after"), self.trash_field)
-        self._heading(column, marked("Space on the disk"))
+        column.addLayout(schedule)
+        add_heading(column, marked("Trash"))
+        column.addLayout(trash)
+        add_heading(column, marked("Space on the disk"))
         column.addWidget(self.space)
         column.addStretch(1)
         area = QScrollArea()
@@ -108,31 +111,6 @@ class CareDialog(QDialog):
             self.kept_field.setEnabled(self.every_field.value() > 0)
             self.setting_changed.emit(key, value)
 
-    def _heading(self, column: QVBoxLayout, text: str) -> None:
-        label = QLabel()
-        label.setFont(theme.font(1.08, label.font().Weight.DemiBold))
-        if self._labels:
-            column.addSpacing(12)
-        column.addWidget(label)
-        self._labels.append((label, text))
-
-    def _form(self, column: QVBoxLayout) -> QFormLayout:
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(16)
-        form.setVerticalSpacing(theme.SPACING)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        column.addLayout(form)
-        return form
-
-    def _add(self, form: QFormLayout, text: str, field: QWidget) -> None:
-        label = QLabel()
-        label.setMinimumWidth(150)
-        label.setBuddy(field)
-        form.addRow(label, field)
-        self._labels.append((label, text))
-
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.LanguageChange:
@@ -140,10 +118,6 @@ class CareDialog(QDialog):
 
     def _retranslate(self) -> None:
         self.setWindowTitle(tr("Backups and space"))
-        for label, text in self._labels:
-            label.setText(tr(text))
-            if label.buddy() is not None:
-                label.buddy().setAccessibleName(tr(text))
         for field in (self.every_field, self.trash_field):
             field.setSpecialValueText(tr("never"))
         self._count_days()

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -19,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ui import theme
+from ui.forms import add_row, new_form
 from ui.i18n import marked, tr
 
 TokenSource = Literal["environment", "kept", "none"]
@@ -62,7 +61,6 @@ class NetworkForm(QWidget):
         self._ca_file: str | None = None
         self._token_source: TokenSource = "none"
         self._token_host = ""
-        self._labels: list[tuple[QLabel, str]] = []
         self.offline_box = QCheckBox()
         self.endpoint_field = QLineEdit()
         self.modelscope_field = QLineEdit()
@@ -114,38 +112,26 @@ class NetworkForm(QWidget):
         self._show_token()
 
     def _build(self) -> None:
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(16)
-        form.setVerticalSpacing(theme.SPACING)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        form = new_form(self)
         form.addRow(self.offline_box)
-        self._add(form, marked("Hub address"), self.endpoint_field)
+        add_row(form, marked("Hub address"), self.endpoint_field)
         token = QWidget()
         column = QVBoxLayout(token)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addWidget(_line(self.token_field, self.token_button, self.forget_button))
         column.addWidget(self.token_words)
-        self._add(form, marked("Access token"), token, self.token_field)
-        self._add(form, marked("ModelScope address"), self.modelscope_field)
-        self._add(form, marked("Proxy"), _line(self.proxy_box, self.proxy_field), self.proxy_box)
+        add_row(form, marked("Access token"), token, buddy=self.token_field)
+        add_row(form, marked("ModelScope address"), self.modelscope_field)
+        add_row(form, marked("Proxy"), _line(self.proxy_box, self.proxy_field), buddy=self.proxy_box)
         authority = _line(self.authority_field, self.authority_button, self.authority_reset_button)
-        self._add(form, marked("Certificate authority"), authority, self.authority_field)
+        add_row(form, marked("Certificate authority"), authority, buddy=self.authority_field)
         requests = QHBoxLayout()
         requests.addWidget(self.requests_button)
         requests.addStretch(1)
         form.addRow("", requests)
         for button in self.findChildren(QPushButton):
             button.setAutoDefault(False)
-
-    def _add(self, form: QFormLayout, text: str, field: QWidget, buddy: QWidget | None = None) -> None:
-        label = QLabel()
-        label.setMinimumWidth(130)
-        label.setBuddy(buddy or field)
-        form.addRow(label, field)
-        self._labels.append((label, text))
 
     def _connect(self) -> None:
         self.offline_box.toggled.connect(lambda checked: self._say("offline", checked))
@@ -224,9 +210,6 @@ class NetworkForm(QWidget):
 
     def retranslate(self) -> None:
         """Write all words in the language in use."""
-        for label, text in self._labels:
-            label.setText(tr(text))
-            label.buddy().setAccessibleName(tr(text))
         for i, (_value, text) in enumerate(PROXIES):
             self.proxy_box.setItemText(i, tr(text))
         self.offline_box.setText(tr("Work offline: nothing is sent to any other computer"))

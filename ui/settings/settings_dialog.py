@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QFileDialog,
-    QFormLayout,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -23,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from ui import theme
+from ui.forms import add_heading, add_row, new_form
 from ui.i18n import marked, tr
 from ui.settings.network_form import NetworkForm
 from ui.settings.sampling_form import SamplingForm
@@ -59,7 +58,6 @@ class SettingsDialog(QDialog):
         super().__init__(parent)
         self._is_filling = False
         self._models_dir: str | None = None
-        self._labels: list[tuple[QLabel, str]] = []
         self.theme_box = self._choice_box(THEMES)
         self.language_box = self._choice_box(LANGUAGES)
         self.context_field = QSpinBox()
@@ -101,21 +99,24 @@ class SettingsDialog(QDialog):
         column = QVBoxLayout(inside)
         column.setContentsMargins(20, 16, 20, 16)
         column.setSpacing(theme.SPACING)
-        look = self._section(column, marked("Appearance"))
-        self._add(look, marked("Theme"), self.theme_box)
-        self._add(look, marked("Language"), self.language_box)
-        models = self._section(column, marked("Models"))
+        look, models = new_form(), new_form()
+        add_heading(column, marked("Appearance"))
+        column.addLayout(look)
+        add_row(look, marked("Theme"), self.theme_box)
+        add_row(look, marked("Language"), self.language_box)
+        add_heading(column, marked("Models"))
+        column.addLayout(models)
         folder = QWidget()
         line = QHBoxLayout(folder)
         line.setContentsMargins(0, 0, 0, 0)
         line.addWidget(self.folder_field, 1)
         line.addWidget(self.folder_button)
         line.addWidget(self.folder_reset_button)
-        self._add(models, marked("Models folder"), folder)
-        self._add(models, marked("Context size"), self.context_field)
-        self._section(column, marked("Network"))
+        add_row(models, marked("Models folder"), folder)
+        add_row(models, marked("Context size"), self.context_field)
+        add_heading(column, marked("Network"))
         column.addWidget(self.network)
-        self._section(column, marked("How answers are sampled"))
+        add_heading(column, marked("How answers are sampled"))
         column.addWidget(self.form)
         column.addStretch(1)
         area = QScrollArea()
@@ -129,29 +130,6 @@ class SettingsDialog(QDialog):
         self.setMinimumSize(440, 320)
         for button in (self.folder_button, self.folder_reset_button):
             button.setAutoDefault(False)
-
-    def _section(self, column: QVBoxLayout, heading: str) -> QFormLayout:
-        label = QLabel()
-        label.setFont(theme.font(1.08, label.font().Weight.DemiBold))
-        if self._labels:
-            column.addSpacing(12)
-        column.addWidget(label)
-        self._labels.append((label, heading))
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(16)
-        form.setVerticalSpacing(theme.SPACING)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        column.addLayout(form)
-        return form
-
-    def _add(self, form: QFormLayout, text: str, field: QWidget) -> None:
-        label = QLabel()
-        label.setMinimumWidth(130)
-        label.setBuddy(field)
-        form.addRow(label, field)
-        self._labels.append((label, text))
 
     def _connect(self) -> None:
         self.theme_box.activated.connect(lambda _i: self._say("theme", self.theme_box.currentData()))
@@ -194,10 +172,6 @@ class SettingsDialog(QDialog):
 
     def _retranslate(self) -> None:
         self.setWindowTitle(tr("Settings"))
-        for label, text in self._labels:
-            label.setText(tr(text))
-            if label.buddy() is not None:
-                label.buddy().setAccessibleName(tr(text))
         for box, choices in ((self.theme_box, THEMES), (self.language_box, LANGUAGES)):
             for i, (_, text) in enumerate(choices):
                 box.setItemText(i, tr(text))
