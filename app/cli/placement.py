@@ -262,7 +262,7 @@ def _plan_rows(entry: ModelEntry, plan: LoadPlan) -> list[list[str]]:
         "n_ctx_tokens": (tr("context"), or_number(plan.n_ctx_tokens, own)),
         "n_batch_tokens": (tr("rows of a call"), formats.number(plan.n_batch_tokens)),
         "n_ubatch_tokens": (tr("rows at once"), or_number(plan.n_ubatch_tokens, tr("all of a call"))),
-        "n_parallel": (tr("answers at once"), formats.number(plan.n_parallel)),
+        "n_parallel": (tr("answers together"), formats.number(plan.n_parallel)),
         "n_threads": (tr("threads"), or_number(plan.n_threads, chosen)),
         "n_threads_batch": (tr("threads for prompts"), or_number(plan.n_threads_batch, tr("as many"))),
         "n_gpu_layers": (
