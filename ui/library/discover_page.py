@@ -95,18 +95,14 @@ class DiscoverPage(QStackedWidget):
 
         row = QHBoxLayout()
         row.setSpacing(theme.SPACING)
+        row.addWidget(self.source_box)
+        self.source_box.setMinimumWidth(72)  # in a narrow window it gives way to the words
+        self.search_field.setMinimumWidth(140)
         row.addWidget(self.search_field, 1)
         row.addWidget(self.search_button)
         filters = QWidget()
         flow = FlowLayout(12, filters)
-        for widget in (
-            self.source_box,
-            self.sort_box,
-            self.license_box,
-            self.moe_box,
-            self.reasoning_box,
-            self.fits_box,
-        ):
+        for widget in (self.sort_box, self.license_box, self.moe_box, self.reasoning_box, self.fits_box):
             flow.addWidget(widget)
         self.list_page = QWidget()
         column = QVBoxLayout(self.list_page)
