@@ -41,9 +41,11 @@ types:
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH) $(if $(PAGE),--write $(PAGE))
 
-# The long campaign against the database: some thousand power cuts, torn files and flipped pages; about ten minutes.
+# The long campaign against the database: some thousand power cuts, torn files and flipped pages, and kills of the
+# whole program; about twelve minutes.
 # `make torture PAGE=docs/reliability.md` puts its counts into the page.
 torture: setup $(VENV)/.ready-tests
+	COTERIE_KILLS=50 $(BIN)/python -m pytest -q tests/end2end/test_kill.py
 	$(BIN)/python -m tests.helpers.torture $(if $(PAGE),--write $(PAGE))
 
 # Pictures of the real program on a virtual screen; look at them after every visible change.
