@@ -129,7 +129,7 @@ class Embedder:
 
         Raises:
             EmptyPrompt, PromptTooLong: An input has no tokens, or too many; nothing was computed.
-            LoadFailed: There is no memory for it.
+            NotEnoughMemory, LoadFailed: There is no memory for it.
             DecodeFailed: It did not work.
             RequestRefused: `cancelled` was set.
         """
@@ -144,22 +144,23 @@ class Embedder:
         return Embedded(vectors, sum(map(len, inputs)))
 
     def _context_for(self, n_tokens: int) -> LlamaContext:
-        if self._context is None or self._context.n_ctx_tokens < n_tokens:
-            if self._context is not None:
-                self._context.close()
+        if self._context is not None and self._context.n_ctx_tokens < n_tokens:
+            self._context.close()
+            self._context = None
+        if self._context is None:
             size = _SMALLEST_CTX_TOKENS
             while size < n_tokens:
                 size *= 2
-            self._context = self._model.new_context(
-                ContextPlan(
-                    n_ctx_tokens=size,
-                    n_batch_tokens=_ROWS if self._is_causal else size,
-                    n_parallel=1,
-                    n_outputs_max=_ROWS if self._is_causal else size,
-                    n_threads=self._threads.n_threads,
-                    embeddings=True,
-                )
+            plan = ContextPlan(
+                n_ctx_tokens=size,
+                n_batch_tokens=_ROWS if self._is_causal else size,
+                n_parallel=1,
+                n_outputs_max=_ROWS if self._is_causal else size,
+                n_threads=self._threads.n_threads,
+                embeddings=True,
             )
+            self._model.require_room(plan)  # or answers that are made would end with this process
+            self._context = self._model.new_context(plan)
         return self._context
 
     def _vector(

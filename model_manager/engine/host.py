@@ -349,7 +349,7 @@ class Host:
         Raises:
             RequestRefused: The model is not there, has no such token, or `cancelled` was set.
             EmptyPrompt, PromptTooLong: An input has no tokens, or too many.
-            LoadFailed, DecodeFailed: There is no memory for it, or it did not work.
+            NotEnoughMemory, LoadFailed, DecodeFailed: There is no memory for it, or it did not work.
         """
         loaded = self._ready()
         vocabulary = loaded.context.vocabulary
